@@ -1,0 +1,1 @@
+"""SPEAK HTTP: authenticate, validate, translate into commands and out of outcomes."""

@@ -1,0 +1,136 @@
+"""What every route needs: the app's parts, and who is calling."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hmac import compare_digest
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.api.problems import Problem
+from app.db import transactions
+from app.domain import keys
+from app.domain.keys import Secrets
+from app.domain.scopes import Scope
+from app.ledger.corridor import Ledger
+from app.queries import balances, credentials
+from app.queries.balances import MemberAccounts
+from app.queries.credentials import Credential
+from app.queries.gathering import Gathering
+from app.queries.rulebook import Rulebook
+
+KEY_SECONDS = 1.0
+"""A key's row is read again after this long, so that a revoked one ends within seconds."""
+_KEYS_KEPT = 10_000
+
+
+@dataclass(slots=True)
+class Parts:
+    """What main puts together and the routes use. `schema_version` is the newest migration that the code knows."""
+
+    engine: AsyncEngine
+    ledger: Ledger
+    secrets: Secrets
+    clock: Callable[[], datetime]
+    fresh_id: Callable[[], bytes]
+    rulebook: Rulebook
+    address_check: Callable[[str], str | None]
+    secret_text: Callable[[bytes], str]
+    schema_version: str | None
+    accounts: Gathering[tuple[bytes, bytes], MemberAccounts] = field(init=False)
+    known_keys: dict[bytes, tuple[float, Credential | None]] = field(default_factory=dict)
+    draining: bool = False
+
+    def __post_init__(self) -> None:
+        self.accounts = Gathering(self._read_accounts)
+
+    async def _read_accounts(self, wanted: Sequence[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], MemberAccounts]:
+        by_program: dict[bytes, list[bytes]] = {}
+        for program_id, member_id in wanted:
+            by_program.setdefault(program_id, []).append(member_id)
+        found: dict[tuple[bytes, bytes], MemberAccounts] = {}
+        for program_id, members in by_program.items():
+            mine = await balances.accounts(self.engine, program_id=program_id, members=members, now=self.clock())
+            found |= {(program_id, member_id): accounts for member_id, accounts in mine.items()}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, in which program; `source` is the shop, None for the program's own key."""
+
+    key_id: bytes
+    program_id: bytes
+    source: str | None
+    scopes: frozenset[str]
+
+    @property
+    def shop(self) -> str:
+        """The source of the caller's events. Raises Problem for a program's own key."""
+        if self.source is None:
+            raise Problem("shop_key_required")
+        return self.source
+
+
+def parts(request: Request) -> Parts:
+    """The app's parts."""
+    found: Parts = request.app.state.parts
+    return found
+
+
+async def authenticated(request: Request) -> Caller:
+    """Who calls; raises Problem `unauthenticated`. The same answer whatever is wrong with the key."""
+    header = request.headers.get("authorization", "")
+    scheme, _, text = header.partition(" ")
+    parsed = keys.parse_key(text) if scheme.lower() == "bearer" else None
+    if parsed is None:
+        raise Problem("unauthenticated")
+    key_id, secret = parsed
+    mine = parts(request)
+    credential = await _credential(mine, key_id)
+    if credential is None or credential.program_id is None:
+        raise Problem("unauthenticated")
+    if not compare_digest(keys.key_digest(secret, key=mine.secrets.api_keys), credential.secret_digest):
+        raise Problem("unauthenticated")
+    if credential.expires_at is not None and credential.expires_at <= mine.clock():
+        raise Problem("unauthenticated")
+    return Caller(credential.key_id, credential.program_id, credential.source, credential.scopes)
+
+
+def may(caller: Caller, scope: Scope) -> None:
+    """Raises Problem `forbidden` unless the caller's key has the scope."""
+    if scope not in caller.scopes:
+        raise Problem("forbidden", scope=scope.value)
+
+
+def allowed(scope: Scope) -> Callable[[Request], object]:
+    """A dependency: the caller, if the key has the scope."""
+
+    async def caller(request: Request) -> Caller:
+        found = await authenticated(request)
+        may(found, scope)
+        return found
+
+    return caller
+
+
+PartsHere = Annotated[Parts, Depends(parts)]
+Reader = Annotated[Caller, Depends(allowed(Scope.MEMBERS_READ))]
+
+
+async def _credential(mine: Parts, key_id: bytes) -> Credential | None:
+    kept = mine.known_keys.get(key_id)
+    now = time.monotonic()
+    if kept is not None and now < kept[0]:
+        return kept[1]
+    try:
+        credential = await credentials.find(mine.engine, key_id)
+    except transactions.DatabaseError as error:
+        raise Problem("unavailable") from error
+    if len(mine.known_keys) >= _KEYS_KEPT:
+        mine.known_keys.clear()
+    mine.known_keys[key_id] = (now + KEY_SECONDS, credential)
+    return credential

@@ -1,0 +1,114 @@
+"""Errors of the framework, answered as problems like all others (api C5)."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.middleware import request_id
+from app.api.problems import FieldError, Problem, respond
+from app.ledger.outcomes import Closed, Full
+
+ERRORS_SHOWN = 50
+
+_MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "this field is not known here",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "union_tag_invalid": "is no type of event that can be sent here",
+    "union_tag_not_found": "is missing: the type of the event",
+    "json_invalid": "the body is not JSON",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Gives the app its error handlers."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Full, _full)
+    app.add_exception_handler(Closed, _full)
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple[FieldError, ...]:
+    """Pydantic's errors as pointers into the body, never with the input itself. `skip` leading parts are ours."""
+    found: dict[str, FieldError] = {}
+    for error in list(errors)[:ERRORS_SHOWN]:
+        pointer = _pointer(error["loc"][skip:])
+        if pointer not in found:
+            found[pointer] = FieldError(pointer, _message(error), _suggestion(error))
+    return tuple(found.values())
+
+
+def unknown_fields(error: Mapping[str, Any], known: Sequence[str]) -> str | None:
+    """The known name nearest to a misspelt one."""
+    close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+    return close[0] if close else None
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return respond(error, request_id=request_id(request), instance=request.url.path)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = error.errors()
+    in_body = [e for e in errors if e["loc"][:1] == ("body",)]
+    code = "invalid" if in_body else "malformed_query"
+    problem = Problem(code, errors=field_errors(in_body or errors, skip=1))
+    return respond(problem, request_id=request_id(request), instance=request.url.path)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed", 400: "malformed_json"}.get(error.status_code, "internal")
+    problem = Problem(code, headers=error.headers)
+    return respond(problem, request_id=request_id(request), instance=request.url.path)
+
+
+async def _full(request: Request, error: Exception) -> Response:
+    return respond(Problem("too_busy"), request_id=request_id(request), instance=request.url.path)
+
+
+_TAGS = frozenset({"purchase", "activity", "redemption", "enrolment", "MemberRef", "dict", "str", "int", "bool"})
+
+
+def _pointer(loc: Sequence[Any]) -> str:
+    """A JSON Pointer from pydantic's location, without the names of union branches."""
+    parts = [part for part in loc if not (isinstance(part, str) and (part in _TAGS or "[" in part))]
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1")[:128] for part in parts)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    kind = str(error["type"])
+    if kind in _MESSAGES:
+        return _MESSAGES[kind]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind == "string_pattern_mismatch":
+        return "has the wrong form: see the field's description"
+    return str(error["msg"])[:200]
+
+
+def _suggestion(error: Mapping[str, Any]) -> str | None:
+    if error["type"] != "extra_forbidden":
+        return None
+    return unknown_fields(error, _FIELDS)
+
+
+_FIELDS = (
+    "id type member occurred_at currency total lines payments vouchers channel location terminal operator attributes "
+    "history messages not_after sku quantity amount tax discount cost categories kind hold points unit activity "
+    "identities birthday referral_code identity enrol if_exists events url types description"
+).split()  # fmt: skip

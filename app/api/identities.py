@@ -1,0 +1,53 @@
+"""How members are named from outside: by our id, or `kind:value` of an identity, normalized (semantics M1)."""
+
+import re
+
+import phonenumbers
+
+from app.domain import identities, typeid
+from app.domain.commands import Identity, Reference
+
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,31}\Z", re.ASCII)
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+\Z")
+_RESERVED = {identities.REFERRAL_CODE, typeid.MEMBER}
+
+NAMED = "a member id, or an identity such as card:2740001234567"
+
+
+def reference(text: str, *, key: bytes, enrol: bool = False) -> Reference:
+    """Who a text names. Raises ValueError with what is wrong."""
+    if text.startswith("mem_"):
+        member_id = typeid.decode(typeid.MEMBER, text)
+        if member_id is None:
+            raise ValueError("is not a member id")
+        return Reference(member_id=member_id)
+    kind, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"must be {NAMED}")
+    return Reference(identity=identity(kind, value, key=key), enrol=enrol)
+
+
+def identity(kind: str, value: str, *, key: bytes) -> Identity:
+    """An identity with its value normalized: e-mail in lower case, phone as E.164. Raises ValueError."""
+    if not _KIND.match(kind) or kind in _RESERVED:
+        raise ValueError("the kind of an identity is a short lower-case word such as card, email, phone or customer")
+    value = value.strip()
+    if not 1 <= len(value) <= 320 or not value.isprintable():
+        raise ValueError("an identity has 1 to 320 printable characters")
+    return identities.identity(kind, _normalized(kind, value), key=key)
+
+
+def _normalized(kind: str, value: str) -> str:
+    if kind == "email":
+        if not _EMAIL.match(value) or len(value) > 254:
+            raise ValueError("is not an e-mail address")
+        return value.casefold()
+    if kind == "phone":
+        try:
+            number = phonenumbers.parse(value, None)
+        except phonenumbers.NumberParseException:
+            raise ValueError("is not a phone number with its country, such as +31201234567") from None
+        if not phonenumbers.is_possible_number(number):
+            raise ValueError("is not a possible phone number")
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return value

@@ -1,0 +1,116 @@
+"""Round every request: an id, limits on the body, a count, and a problem where something breaks (api C5, C9, C11)."""
+
+import re
+import time
+from typing import Any
+
+import structlog
+import uuid_utils
+from prometheus_client import Counter, Histogram
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import Problem, respond
+from app.db import transactions
+
+BODY_BYTES = 64 * 1024
+EVENT_BYTES = 256 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
+_LIMITS = {"/v1/events": EVENT_BYTES, "/v1/events/batch": BATCH_BYTES}
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_BODIES = ("POST", "PUT", "PATCH")
+
+REQUESTS = Counter("zegel_http_requests_total", "Requests by route and status.", ("method", "route", "status"))
+SECONDS = Histogram(
+    "zegel_http_request_seconds",
+    "Time to answer, by route.",
+    ("route",),
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Envelope:
+    """The one middleware: plain ASGI, so that it costs next to nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope["request_id"] = request_id
+        status = 500
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(scope, receive), send_named)
+        except Problem as problem:
+            await respond(problem, request_id=request_id, instance=scope["path"])(scope, receive, send_named)
+        except transactions.DatabaseError as error:
+            log.warning("database_unavailable", error=repr(error), request_id=request_id)
+            await respond(Problem("unavailable"), request_id=request_id, instance=scope["path"])(
+                scope, receive, send_named
+            )
+        except Exception:
+            log.exception("request_broken", request_id=request_id, path=scope["path"])
+            if status == 500:
+                await respond(Problem("internal"), request_id=request_id, instance=scope["path"])(
+                    scope, receive, send_named
+                )
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            REQUESTS.labels(scope["method"], route, status).inc()
+            SECONDS.labels(route).observe(time.perf_counter() - started)
+
+
+def request_id(request: Request) -> str:
+    """The id this request is known by in answers and logs."""
+    return str(request.scope.get("request_id", ""))
+
+
+def _request_id(scope: Scope) -> str:
+    given = next((value for name, value in scope["headers"] if name == b"request-id"), b"")
+    return given.decode() if _REQUEST_ID.match(given) else uuid_utils.uuid7().hex
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """Refuses a body that is too large, by its announced length or as it comes, and one that is not JSON."""
+    if scope["method"] not in _BODIES:
+        return receive
+    limit = _LIMITS.get(scope["path"], BODY_BYTES)
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
+        raise_later: Problem | None = Problem("body_too_large", limit=limit)
+    elif headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json" and length != b"0":
+        raise_later = Problem("unsupported_media_type")
+    else:
+        raise_later = None
+    seen = 0
+
+    async def counted() -> Any:
+        nonlocal seen
+        if raise_later is not None:
+            raise raise_later
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise Problem("body_too_large", limit=limit)
+        return message
+
+    return counted

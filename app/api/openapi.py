@@ -1,0 +1,130 @@
+"""The OpenAPI document: what FastAPI finds, and what it cannot know (api C12)."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.problems import KINDS
+from app.api.schemas.events import EVENT
+from app.domain import messages
+from app.domain.scopes import DESCRIPTIONS
+
+DESCRIPTION = """Zegel records what customers do in an append-only ledger, and derives points, tiers and bonuses from it
+by the program's own rules.
+
+**Start here:** enrol a member (`POST /v1/members`), send a purchase (`POST /v1/events`), read the balance
+(`GET /v1/members/{id}/balance`). Every event carries *your* id: send it again as often as you like, it is recorded once.
+
+Errors are RFC 9457 problems: branch on `code`, never on a text; `/problems` lists every code."""
+
+_PROBLEM = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "retryable", "outcome"],
+    "properties": {
+        "type": {"type": "string", "description": "A page about the code."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "enum": sorted(KINDS)},
+        "request_id": {"type": "string"},
+        "retryable": {"type": "boolean", "description": "Sending the same again may succeed."},
+        "outcome": {"type": "string", "enum": ["not_applied", "unknown"]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON Pointer into the body."},
+                    "message": {"type": "string"},
+                    "suggestion": {"type": "string"},
+                },
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+
+_MESSAGE_TEXTS = {
+    messages.ENROLLED: "A person joined.",
+    messages.ACTIVITY: "Something that is no sale was recorded.",
+    messages.EARNED: "An event gave points; `points` has them by unit.",
+    messages.REDEEMED: "Points were spent.",
+    messages.EXPIRED: "Points ended at their date.",
+    messages.UPGRADED: "A member reached a tier.",
+    messages.REWARDED: "A bonus was given for bringing a friend.",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Makes `/openapi.json` answer the completed document."""
+
+    def completed() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(app)
+        return app.openapi_schema
+
+    app.openapi = completed  # type: ignore[method-assign]  # the documented way to extend it
+
+
+def _complete(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title="Zegel", version=app.version, description=DESCRIPTION, routes=app.routes, tags=app.openapi_tags
+    )
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = _PROBLEM
+    any_event = EVENT.json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(any_event.pop("$defs", {}))
+    schemas["AnyEventIn"] = any_event
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    document["components"]["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `zgl_…`. Scopes: "
+            + "; ".join(f"`{scope.value}` {text}" for scope, text in DESCRIPTIONS.items()),
+        }
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _amend(operation, private=path.startswith("/v1/"))
+    document["webhooks"] = {type: _webhook(type) for type in messages.TYPES}
+    return document
+
+
+def _amend(operation: dict[str, Any], *, private: bool) -> None:
+    """Names the key, and drops FastAPI's own 422, which we never send."""
+    if private:
+        operation["security"] = [{"key": []}]
+    schema = operation["responses"].get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if schema.get("$ref", "").endswith("HTTPValidationError"):
+        del operation["responses"]["422"]
+
+
+def _webhook(type: str) -> dict[str, Any]:
+    return {
+        "post": {
+            "summary": type,
+            "operationId": "on_" + type.replace(".", "_"),
+            "description": _MESSAGE_TEXTS[type] + " Signed as Standard Webhooks 1.0 say.",
+            "requestBody": {
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["type", "timestamp", "data"],
+                            "properties": {
+                                "type": {"const": type},
+                                "timestamp": {"type": "string", "format": "date-time"},
+                                "data": {"type": "object", "additionalProperties": True},
+                            },
+                        }
+                    }
+                }
+            },
+            "responses": {"2XX": {"description": "Received. Anything else is sent again later."}},
+        }
+    }

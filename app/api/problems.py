@@ -1,0 +1,184 @@
+"""The one table from errors to answers: RFC 9457 problems, with facts as fields (api C5)."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from app.domain import messages, money, refusals, typeid
+from app.domain.refusals import Refusal
+
+NOT_APPLIED, UNKNOWN = "not_applied", "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a code means: its status, a title, what the caller can do, and whether sending it again may help."""
+
+    status: int
+    title: str
+    advice: str
+    retryable: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    # 400: the request cannot be read
+    "malformed_json": Kind(
+        400, "The body is not JSON", "Send UTF-8 JSON without duplicate keys, NaN or lone surrogates."
+    ),
+    "malformed_header": Kind(400, "A header is malformed", "See the header's description in the OpenAPI pages."),
+    "malformed_query": Kind(422, "A query parameter is wrong", "See the parameter's description in the OpenAPI pages."),
+    "malformed_cursor": Kind(
+        400, "The cursor is not one of ours", "Send a `next_cursor` back as it came, with the same filters."
+    ),
+    "idempotency_key_missing": Kind(
+        400, "Idempotency-Key is missing", "Send a new Idempotency-Key header with each new write."
+    ),
+    # 401, 403
+    "unauthenticated": Kind(401, "No valid API key", "Send `Authorization: Bearer zgl_…` with a key that is in force."),
+    "forbidden": Kind(403, "The key may not do this", "Use a key with the scope named in `scope`."),
+    "shop_key_required": Kind(403, "Only a shop's key can send events", "Make a key with `zegel keys create --shop`."),
+    # 404, 405, 413, 415
+    "not_found": Kind(404, "There is nothing here", "Check the path and the id."),
+    "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
+    "body_too_large": Kind(413, "The body is too large", "Send at most `limit` bytes."),
+    "unsupported_media_type": Kind(415, "The body must be application/json", "Send `Content-Type: application/json`."),
+    # 409: the state of things is against it
+    "insufficient_points": Kind(
+        409, "Not enough points", "Ask for at most `available`. The id is free to be sent again."
+    ),
+    "identity_taken": Kind(409, "The identity belongs to a member", "Use that member, or send `if_exists: return`."),
+    "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
+    # 422: readable, but against a rule
+    "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
+    "batch_too_large": Kind(422, "Too many events in one batch", "Send at most `limit` events a call."),
+    "event_id_reused": Kind(
+        422, "The event id is taken", "This id was recorded with other content; new events need new ids."
+    ),
+    "idempotency_key_reused": Kind(422, "The Idempotency-Key is taken", "It was sent with another body before."),
+    "unknown_member": Kind(422, "No such member", "Enrol the member first, or send `enrol: true` with an identity."),
+    "unknown_referral_code": Kind(422, "No such referral code", "Check the code, or leave it out."),
+    "too_late": Kind(
+        422, "It happened too long ago", "Events are taken from `earliest` on; older ones need `events:history`."
+    ),
+    "too_early": Kind(422, "It lies in the future", "Events are taken up to `latest`; set the sender's clock."),
+    "not_after_passed": Kind(
+        422, "The sender had given up on it", "Nothing was recorded; send a new event if it is still wanted."
+    ),
+    "unlisted_currency": Kind(422, "The program does not take this currency", "Use one of `listed`."),
+    "total_mismatch": Kind(422, "The lines do not sum to the total", "Leave `total` out, or mend the lines."),
+    "unknown_unit": Kind(422, "No such unit to spend", "Name one of `known`."),
+    "not_spendable": Kind(422, "This unit cannot be spent", "It only counts; see the program's units."),
+    "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
+    "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
+    "history_scope": Kind(403, "The key may not send history", "Use a key with the scope `events:history`."),
+    "endpoint_refused": Kind(422, "The endpoint's address is not allowed", "Use a public https:// address."),
+    # 5xx
+    "too_busy": Kind(503, "Too many events are waiting", "Send it again after `Retry-After` seconds.", retryable=True),
+    "unavailable": Kind(503, "The database cannot be reached", "Send it again with the same id.", retryable=True),
+    "unknown_outcome": Kind(
+        503, "Nobody knows yet if it was recorded", "Send it again with the same id.", retryable=True
+    ),
+    "internal": Kind(
+        500, "A defect on our side", "Send it again with the same id; report `request_id`.", retryable=True
+    ),
+}
+"""Every code there is; docs/errors.md names each, and a test compares."""
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong at one place of the body, as a JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    message: str
+    suggestion: str | None = None
+
+
+class Problem(Exception):
+    """Ends a request with a problem. `facts` become fields of the answer."""
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        detail: str | None = None,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.facts = facts
+
+    @property
+    def status(self) -> int:
+        return KINDS[self.code].status
+
+    def body(self, *, request_id: str, instance: str) -> dict[str, Any]:
+        """The problem as JSON; `instance` is the path asked for."""
+        kind = KINDS[self.code]
+        answer: dict[str, Any] = {
+            "type": f"/problems#{self.code}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail or kind.advice,
+            "instance": instance,
+            "code": self.code,
+            "request_id": request_id,
+            "retryable": kind.retryable,
+            "outcome": UNKNOWN if self.code in ("unknown_outcome", "internal") else NOT_APPLIED,
+        }
+        answer.update(self.facts)
+        if self.errors:
+            answer["errors"] = [
+                {"pointer": e.pointer, "message": e.message} | ({"suggestion": e.suggestion} if e.suggestion else {})
+                for e in self.errors
+            ]
+        return answer
+
+
+def respond(problem: Problem, *, request_id: str, instance: str) -> Response:
+    """The problem as a response."""
+    body = json.dumps(problem.body(request_id=request_id, instance=instance), ensure_ascii=False)
+    headers = dict(problem.headers)
+    if KINDS[problem.code].status == 503 or problem.code == "request_in_flight":
+        headers.setdefault("Retry-After", "1")
+    if KINDS[problem.code].status == 401:
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="zegel"')
+    return Response(body.encode(), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def of_refusal(refusal: Refusal) -> Problem:
+    """A refusal with its facts as fields, each in the form the API speaks."""
+    facts = {field.name: _fact(getattr(refusal, field.name)) for field in fields(refusal)}
+    match refusal:
+        case refusals.EventIdReused():
+            facts = {"recorded": typeid.encode(typeid.EVENT, refusal.recorded)}
+        case refusals.IdentityTaken():
+            facts = {"kind": refusal.kind, "member": typeid.encode(typeid.MEMBER, refusal.member_id)}
+        case refusals.InsufficientPoints():
+            facts["missing"] = refusal.missing
+        case refusals.TotalMismatch():
+            facts = {
+                "currency": refusal.currency,
+                "total": money.decimal_text(refusal.total, decimals=refusal.decimals),
+                "lines": money.decimal_text(refusal.lines, decimals=refusal.decimals),
+            }
+        case _:
+            pass
+    return Problem(refusal.code, **facts)
+
+
+def _fact(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return messages.time_text(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,238 @@
+"""Events: one, many, and what was recorded."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from app.api import handlers
+from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
+from app.api.problems import Problem, of_refusal
+from app.api.routing import StrictRoute, problems
+from app.api.schemas import answers
+from app.api.schemas.common import Instant
+from app.api.schemas.events import (
+    EVENT,
+    ActivityIn,
+    AnyEventIn,
+    BatchIn,
+    EnrolmentIn,
+    PurchaseIn,
+    RedemptionIn,
+    to_command,
+)
+from app.domain import typeid
+from app.domain.commands import Command
+from app.domain.scopes import Scope
+from app.ledger.outcomes import Created, Failed, Outcome, Refused, Replayed, Settled, Unknown
+from app.queries import events as recorded_events
+
+BATCH_EVENTS = 500
+
+router = APIRouter(prefix="/v1/events", tags=["events"], route_class=StrictRoute)
+
+Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
+Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
+DryRun = Annotated[bool, Query(description="Answer exactly what would happen, and write nothing.")]
+Now = Annotated[
+    Instant | None, Query(description="With `dry_run` and the scope `program:write`: pretend that it is this time.")
+]
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+_REFUSALS = (
+    "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "event_id_reused", "unknown_member",
+    "insufficient_points", "too_late", "too_early", "not_after_passed", "unlisted_currency", "total_mismatch",
+    "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
+    "shop_key_required", "history_scope", "unknown_outcome", "malformed_query",
+)  # fmt: skip
+
+
+@router.post(
+    "",
+    operation_id="record_event",
+    summary="Record one event",
+    response_model=answers.EventOut,
+    status_code=201,
+    responses={
+        200: {"model": answers.EventOut, "description": "Recorded before with the same content, or a dry run."},
+        **problems(*_REFUSALS),
+    },
+)
+async def record_event(
+    body: AnyEventIn, request: Request, mine: PartsHere, caller: Writer, dry_run: DryRun = False, now: Now = None
+) -> Response:
+    """Records a purchase, an activity, a redemption or an enrolment, and answers what came of it, rule by rule.
+
+    The event's `id` is yours, and stands for its content for ever: sent again, it answers the same with 200 and
+    `Idempotent-Replayed: true`, so retry freely. Other content under a used id is refused.
+    """
+    command = _command(body, mine, caller)
+    if dry_run:
+        return await _previewed(command, mine, caller, now=now)
+    (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
+    return _answer(outcome)
+
+
+@router.post(
+    "/batch",
+    operation_id="record_events",
+    summary="Record up to 500 events",
+    response_model=answers.BatchOut,
+    status_code=207,
+    responses=problems(
+        "malformed_json",
+        "unsupported_media_type",
+        "body_too_large",
+        "invalid",
+        "batch_too_large",
+        "shop_key_required",
+        "malformed_query",
+    ),
+)
+async def record_events(
+    body: BatchIn,
+    mine: PartsHere,
+    caller: Writer,
+    explain: Annotated[bool, Query(description="Add the explanation to each event.")] = False,
+    dry_run: DryRun = False,
+    now: Now = None,
+) -> Response:
+    """Records many events, each with its own outcome: one bad item never blocks the others.
+
+    They are judged in the order in which they occurred (history: as sent). Send the batch again whenever in doubt:
+    nothing is recorded twice.
+    """
+    if len(body.events) > BATCH_EVENTS:
+        raise Problem("batch_too_large", limit=BATCH_EVENTS)
+    items: list[Command | Problem] = [_item(item, mine, caller) for item in body.events]
+    commands = [item for item in items if isinstance(item, Command)]
+    if dry_run:
+        _may_pretend(caller, now)
+        outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=now)
+    else:
+        outcomes = await mine.ledger.submit(commands, program_id=caller.program_id) if commands else []
+    left = iter(outcomes)
+    results = [
+        _item_problem(item) if isinstance(item, Problem) else _item_answer(next(left), explain=explain, dry_run=dry_run)
+        for item in items
+    ]
+    status = 200 if dry_run else 207
+    return Response(_dump({"results": results}).encode(), status, media_type="application/json")
+
+
+@router.get(
+    "",
+    operation_id="find_events",
+    summary="Find a receipt",
+    response_model=answers.EventPage,
+    responses=problems("malformed_query"),
+)
+async def find_events(
+    mine: PartsHere,
+    caller: Reader,
+    source: Annotated[str, Query(max_length=64, description="The shop that sent it.")],
+    id: Annotated[str, Query(max_length=128, description="The sender's own id.")],
+    kind: Annotated[str | None, Query(max_length=32, description="Its type; all types if left out.")] = None,
+) -> Response:
+    """Finds what a shop recorded under its own id."""
+    found = await recorded_events.by_key(mine.engine, program_id=caller.program_id, source=source, key=id, kind=kind)
+    page = {"events": [answers.event(event) for event in found], "next_cursor": None}
+    return Response(_dump(page).encode(), media_type="application/json")
+
+
+@router.get(
+    "/{event_id}",
+    operation_id="get_event",
+    summary="Read one event",
+    response_model=answers.EventOut,
+    responses=problems("not_found"),
+)
+async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
+    """The event as it was answered when it was recorded: entries, accounts after it, explanation."""
+    id = typeid.decode(typeid.EVENT, event_id)
+    found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
+    if found is None:
+        raise Problem("not_found")
+    return Response(_dump(answers.event(found)).encode(), media_type="application/json")
+
+
+def _command(body: PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn, mine: Parts, caller: Caller) -> Command:
+    if isinstance(body, RedemptionIn):
+        may(caller, Scope.REDEMPTIONS_WRITE)
+    if isinstance(body, EnrolmentIn):
+        may(caller, Scope.MEMBERS_WRITE)
+    if body.history and Scope.EVENTS_HISTORY not in caller.scopes:
+        raise Problem("history_scope", scope=Scope.EVENTS_HISTORY.value)
+    return to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
+
+
+async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any) -> Response:
+    _may_pretend(caller, now)
+    (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=now)
+    if isinstance(outcome, Created | Replayed):
+        body = answers.event(outcome.event, provisional=isinstance(outcome, Created))
+        return Response(_dump(body).encode(), 200, media_type="application/json")
+    return _answer(outcome)
+
+
+def _may_pretend(caller: Caller, now: Any) -> None:
+    if now is not None:
+        may(caller, Scope.PROGRAM_WRITE)
+
+
+def _answer(outcome: Outcome) -> Response:
+    match outcome:
+        case Created(event):
+            headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
+            return Response(_dump(answers.event(event)).encode(), 201, headers, "application/json")
+        case Replayed(event):
+            headers = {"Idempotent-Replayed": "true"}
+            return Response(_dump(answers.event(event)).encode(), 200, headers, "application/json")
+        case _:
+            raise problem_of(outcome)
+
+
+def problem_of(outcome: Outcome) -> Problem:
+    """The problem that an outcome without an event answers."""
+    match outcome:
+        case Refused(refusal):
+            return of_refusal(refusal)
+        case Unknown():
+            return Problem("unknown_outcome")
+        case Failed():
+            return Problem("unavailable")
+        case Created() | Replayed() | Settled():
+            raise AssertionError(outcome)
+
+
+def _item(item: dict[str, Any], mine: Parts, caller: Caller) -> Command | Problem:
+    try:
+        return _command(EVENT.validate_python(item), mine, caller)
+    except ValidationError as error:
+        return Problem("invalid", errors=handlers.field_errors(error.errors(include_url=False, include_input=False)))
+    except Problem as problem:
+        return problem
+
+
+def _item_problem(problem: Problem) -> dict[str, Any]:
+    body = problem.body(request_id="", instance="/v1/events/batch")
+    del body["request_id"]
+    return {"outcome": "refused", "problem": body}
+
+
+def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool) -> dict[str, Any]:
+    match outcome:
+        case Created(event):
+            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run)
+            return {"outcome": "created", "event": shown}
+        case Replayed(event):
+            return {"outcome": "replayed", "event": answers.event(event, explain=explain)}
+        case Failed():
+            return _item_problem(Problem("unavailable")) | {"outcome": "failed"}
+        case Unknown():
+            return _item_problem(Problem("unknown_outcome")) | {"outcome": "unknown"}
+        case _:
+            return _item_problem(problem_of(outcome))

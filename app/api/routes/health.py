@@ -1,0 +1,47 @@
+"""For load balancers and scrapers: alive, ready, counted. None of these asks for a key."""
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from app.api.dependencies import PartsHere
+from app.db import transactions
+from app.queries import health
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/health/live", operation_id="get_liveness", summary="Is the process alive?")
+async def get_liveness() -> dict[str, str]:
+    """Always yes, without a look at the database."""
+    return {"status": "alive"}
+
+
+@router.get(
+    "/health/ready",
+    operation_id="get_readiness",
+    summary="Can it take requests?",
+    responses={503: {"description": "Not now; `reason` says why."}},
+)
+async def get_readiness(mine: PartsHere) -> JSONResponse:
+    """Yes if the database answers, its schema is the one this code knows, and no shutdown is under way."""
+    reason = "draining" if mine.draining else await _unready(mine)
+    if reason is not None:
+        return JSONResponse({"status": "not ready", "reason": reason}, 503)
+    return JSONResponse({"status": "ready"})
+
+
+@router.get("/metrics", operation_id="get_metrics", summary="Prometheus metrics", response_class=Response)
+async def get_metrics() -> Response:
+    """What the process has counted since it started."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _unready(mine: PartsHere) -> str | None:
+    try:
+        version = await health.schema_version(mine.engine)
+    except transactions.DatabaseError:
+        return "the database does not answer"
+    if version != mine.schema_version:
+        return "the database's schema is not this version's: run `zegel migrate`"
+    return None

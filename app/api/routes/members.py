@@ -1,0 +1,299 @@
+"""Members: enrolled, looked up, read."""
+
+import json
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.responses import Response
+
+from app.api import cursors, identities
+from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed
+from app.api.problems import FieldError, Problem
+from app.api.routes.events import problem_of
+from app.api.routing import StrictRoute, problems
+from app.api.schemas import answers
+from app.api.schemas import events as event_bodies
+from app.api.schemas import members as bodies
+from app.domain import typeid
+from app.domain.commands import Command, Identity, Reference
+from app.domain.refusals import IdentityTaken
+from app.domain.rules import Rules
+from app.domain.scopes import Scope
+from app.domain.state import MemberState
+from app.ledger.outcomes import Created, Refused, Replayed
+from app.queries import balances as balance_queries
+from app.queries import events as event_queries
+from app.queries import members as member_queries
+
+PAGE, PAGE_MOST = 50, 200
+FRESH_SECONDS = 5
+"""How long an app may show a balance without asking again."""
+
+router = APIRouter(prefix="/v1/members", tags=["members"], route_class=StrictRoute)
+
+Enroller = Annotated[Caller, Depends(allowed(Scope.MEMBERS_WRITE))]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
+Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
+IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag: 304 if nothing has changed.")]
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@router.post(
+    "",
+    operation_id="enrol_member",
+    summary="Enrol a member",
+    response_model=bodies.MemberOut,
+    status_code=201,
+    responses={
+        200: {"model": bodies.MemberOut, "description": "Enrolled before, or (`if_exists: return`) known already."},
+        **problems(
+            "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "idempotency_key_missing",
+            "identity_taken", "unknown_referral_code", "event_id_reused", "too_late", "too_early", "no_rules",
+            "shop_key_required", "unknown_outcome",
+        ),
+    },
+)  # fmt: skip
+async def enrol_member(
+    body: bodies.MemberIn,
+    mine: PartsHere,
+    caller: Enroller,
+    idempotency_key: Annotated[
+        str | None,
+        Header(pattern=r"^[\x20-\x7e]{1,128}$", description="Names the enrolment where the body has no `id`."),
+    ] = None,
+) -> Response:
+    """Enrols a person under their identities, perhaps by a friend's code, and answers with the member.
+
+    Retry freely with the same `id` (or `Idempotency-Key`): the same member comes back, and nothing is given twice.
+    """
+    name = body.id if body.id is not None else idempotency_key
+    if name is None:
+        raise Problem("idempotency_key_missing", detail="Send an `id` in the body or an Idempotency-Key header.")
+    facts, particulars = event_bodies.enrolment(
+        body, channel=body.channel, location=body.location, key=mine.secrets.identities
+    )
+    command = Command(
+        id=mine.fresh_id(),
+        source=caller.shop,
+        key=name,
+        member=Reference(),
+        occurred_at=await _joined_at(body.occurred_at, name, mine, caller),
+        facts=facts,
+        particulars=particulars,
+    )
+    (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
+    match outcome:
+        case Created(event):
+            return await _member(event.member_id, mine, caller, status=201)
+        case Replayed(event):
+            return await _member(event.member_id, mine, caller, headers={"Idempotent-Replayed": "true"})
+        case Refused(IdentityTaken(_, member_id)) if body.if_exists == "return":
+            return await _member(member_id, mine, caller)
+        case _:
+            raise problem_of(outcome)
+
+
+@router.post(
+    "/lookup",
+    operation_id="look_up_member",
+    summary="Look a member up by card",
+    response_model=bodies.MemberOut,
+    responses=problems("malformed_json", "unsupported_media_type", "body_too_large", "invalid", "unknown_member"),
+)
+async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader) -> Response:
+    """One call when a card is scanned: the member, with balance and tier if asked for."""
+    try:
+        named = identities.reference(body.member, key=mine.secrets.identities)
+    except ValueError as error:
+        raise Problem("invalid", errors=(FieldError("/member", str(error)),)) from None
+    member_id = await _resolved(named.member_id, named.identity, mine, caller)
+    answer = None if member_id is None else await _member_answer(member_id, mine, caller)
+    if answer is None or member_id is None:
+        raise Problem("unknown_member")
+    if "balance" in body.include:
+        answer["balance"] = await _balances(member_id, mine, caller)
+    if "tier" in body.include:
+        answer["tier"] = bodies.tier_list(await _state(member_id, mine, caller), await _rules(mine, caller))
+    return Response(_dump(answer).encode(), media_type="application/json")
+
+
+@router.get(
+    "/{member_id}",
+    operation_id="get_member",
+    summary="Read a member",
+    response_model=bodies.MemberOut,
+    responses=problems("not_found"),
+)
+async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Response:
+    """Who the member is and how they are known."""
+    return await _member(_id(member_id), mine, caller)
+
+
+@router.get(
+    "/{member_id}/balance",
+    operation_id="get_balance",
+    summary="Read a balance",
+    response_model=bodies.BalancesOut,
+    responses={304: {"description": "Nothing has changed since the ETag."}, **problems("not_found")},
+)
+async def get_balance(member_id: str, mine: PartsHere, caller: Reader, if_none_match: IfNoneMatch = None) -> Response:
+    """Every account by the instant: what can be spent now, what is pending, held or owed, and what expires next.
+
+    Right to the moment also where no job has run. The ETag changes whenever the answer does.
+    """
+    id = _id(member_id)
+    now = mine.clock()
+    found = await mine.accounts.get((caller.program_id, id))
+    if found is None:
+        raise Problem("not_found")
+    rules = await _rules(mine, caller)
+    body = _dump(bodies.balances(id, balance_queries.balances(found, now=now), rules)).encode()
+    return _conditional(body, if_none_match, now=now, changes_at=balance_queries.changes_at(found, now=now))
+
+
+@router.get(
+    "/{member_id}/tier",
+    operation_id="get_tier",
+    summary="Read a tier",
+    response_model=bodies.TiersOut,
+    responses={304: {"description": "Nothing has changed since the ETag."}, **problems("not_found")},
+)
+async def get_tier(member_id: str, mine: PartsHere, caller: Reader, if_none_match: IfNoneMatch = None) -> Response:
+    """The member's place on each ladder, and what is needed for the next tier."""
+    id, now = _id(member_id), mine.clock()
+    state = await _state(id, mine, caller)
+    body = _dump(bodies.tier_list(state, await _rules(mine, caller))).encode()
+    return _conditional(body, if_none_match, now=now, changes_at=None)
+
+
+@router.get(
+    "/{member_id}/statement",
+    operation_id="list_statement",
+    summary="Read a statement",
+    response_model=answers.EventPage,
+    responses=problems("not_found", "malformed_cursor", "malformed_query"),
+)
+async def list_statement(
+    member_id: str, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
+) -> Response:
+    """Everything that moved the member's points, newest first, each entry with its lots or draws."""
+    id = _id(member_id)
+    bound = f"statement {member_id} {caller.program_id.hex()}"
+    before = None if cursor is None else int(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
+    found = await event_queries.of_member(mine.engine, id, program_id=caller.program_id, before=before, limit=limit + 1)
+    if not found and before is None:
+        raise Problem("not_found")
+    shown = found[:limit]
+    more = (
+        cursors.encode(str(shown[-1].sequence), bound_to=bound, key=mine.secrets.cursors)
+        if len(found) > limit
+        else None
+    )
+    page = {"events": [answers.event(event) for event in shown], "next_cursor": more}
+    return Response(_dump(page).encode(), media_type="application/json")
+
+
+@router.get(
+    "/{member_id}/lots",
+    operation_id="list_lots",
+    summary="Read open lots",
+    response_model=bodies.LotPage,
+    responses=problems("not_found", "malformed_cursor", "malformed_query"),
+)
+async def list_lots(
+    member_id: str, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
+) -> Response:
+    """Points credited together of which something remains, each with its dates and its state now."""
+    id = _id(member_id)
+    bound = f"lots {member_id} {caller.program_id.hex()}"
+    after = None
+    if cursor is not None:
+        sequence, _, position = cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors).partition(".")
+        after = (int(sequence), int(position))
+    found = await member_queries.open_lots(mine.engine, id, program_id=caller.program_id, after=after, limit=limit + 1)
+    if not found:
+        await _state(id, mine, caller)
+    shown = found[:limit]
+    more = None
+    if len(found) > limit:
+        last = f"{shown[-1].sequence}.{shown[-1].position}"
+        more = cursors.encode(last, bound_to=bound, key=mine.secrets.cursors)
+    page = {"lots": bodies.lots(shown, now=mine.clock()), "next_cursor": more}
+    return Response(_dump(page).encode(), media_type="application/json")
+
+
+def _id(text: str) -> bytes:
+    found = typeid.decode(typeid.MEMBER, text)
+    if found is None:
+        raise Problem("not_found")
+    return found
+
+
+async def _joined_at(said: datetime | None, name: str, mine: Parts, caller: Caller) -> datetime:
+    """Now, unless said; a retry of what was recorded says the same again (semantics E1)."""
+    if said is not None:
+        return said
+    known = await event_queries.by_key(
+        mine.engine, program_id=caller.program_id, source=caller.shop, key=name, kind="enrolment"
+    )
+    return known[0].occurred_at if known else mine.clock()
+
+
+async def _resolved(member_id: bytes | None, identity: Identity | None, mine: Parts, caller: Caller) -> bytes | None:
+    if member_id is not None or identity is None:
+        return member_id
+    return await member_queries.known_as(mine.engine, identity.digest, program_id=caller.program_id)
+
+
+async def _state(member_id: bytes, mine: Parts, caller: Caller) -> MemberState:
+    state = await member_queries.state(mine.engine, member_id, program_id=caller.program_id)
+    if state is None:
+        raise Problem("not_found")
+    return state
+
+
+async def _rules(mine: Parts, caller: Caller) -> Rules:
+    versions = await mine.rulebook.of(caller.program_id)
+    if not versions.all:
+        raise Problem("no_rules")
+    return versions.at(mine.clock())
+
+
+async def _balances(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any]:
+    found = await mine.accounts.get((caller.program_id, member_id))
+    if found is None:
+        raise Problem("not_found")
+    shown = balance_queries.balances(found, now=mine.clock())
+    return bodies.balances(member_id, shown, await _rules(mine, caller))
+
+
+async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any] | None:
+    state = await member_queries.state(mine.engine, member_id, program_id=caller.program_id)
+    if state is None:
+        return None
+    person = await member_queries.person(mine.engine, member_id, program_id=caller.program_id)
+    return bodies.member(state, person)
+
+
+async def _member(
+    member_id: bytes, mine: Parts, caller: Caller, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    answer = await _member_answer(member_id, mine, caller)
+    if answer is None:
+        raise Problem("not_found")
+    location = {"Location": f"/v1/members/{answer['id']}"} if status == 201 else {}
+    return Response(_dump(answer).encode(), status, {**location, **(headers or {})}, "application/json")
+
+
+def _conditional(body: bytes, if_none_match: str | None, *, now: datetime, changes_at: datetime | None) -> Response:
+    """The answer with its ETag, fresh at most until time alone changes it (api C8)."""
+    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    left = FRESH_SECONDS if changes_at is None else min(FRESH_SECONDS, int((changes_at - now).total_seconds()))
+    headers = {"ETag": etag, "Cache-Control": f"private, max-age={max(0, left)}"}
+    known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    if etag in known or "*" in known:
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, "application/json")

@@ -1,0 +1,102 @@
+"""The program and the rules it has published."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+from starlette.responses import Response
+
+from app.api.dependencies import Caller, PartsHere, allowed
+from app.api.problems import Problem
+from app.api.routing import StrictRoute, problems
+from app.api.schemas.common import Out, time
+from app.domain import typeid
+from app.domain.scopes import Scope
+from app.queries import programs
+
+router = APIRouter(prefix="/v1/program", tags=["program"], route_class=StrictRoute)
+
+Reader = Annotated[Caller, Depends(allowed(Scope.PROGRAM_READ))]
+
+
+class ProgramOut(Out):
+    """The program that the key belongs to."""
+
+    id: str
+    code: str
+    name: str
+    created_at: str
+    rules_version: int | None = Field(description="The version in force.")
+
+
+class RulesOut(Out):
+    """A published version of the rules. It never changes."""
+
+    version: int
+    digest: str = Field(description="SHA-256 of the canonical document, in hexadecimal.")
+    in_force_from: str
+    published_at: str
+    published_by: str
+    document: dict[str, Any]
+
+
+@router.get("", operation_id="get_program", summary="Read the program", response_model=ProgramOut, responses=problems())
+async def get_program(mine: PartsHere, caller: Reader) -> ProgramOut:
+    """The program that the key belongs to."""
+    found = await programs.program(mine.engine, caller.program_id)
+    if found is None:
+        raise Problem("not_found")
+    versions = await mine.rulebook.of(caller.program_id)
+    return ProgramOut(
+        id=typeid.encode(typeid.PROGRAM, found.id),
+        code=found.code,
+        name=found.name,
+        created_at=time(found.created_at),
+        rules_version=versions.at(mine.clock()).version if versions.all else None,
+    )
+
+
+@router.get(
+    "/rules",
+    operation_id="get_rules",
+    summary="Read the rules in force",
+    response_model=RulesOut,
+    responses=problems("no_rules"),
+)
+async def get_rules(mine: PartsHere, caller: Reader) -> Response:
+    """The document that judges events that occur now."""
+    published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
+    now = mine.clock()
+    in_force = [row for row in published if row.in_force_from <= now] or list(published[:1])
+    if not in_force:
+        raise Problem("no_rules")
+    return _rules(in_force[-1])
+
+
+@router.get(
+    "/rules/{version}",
+    operation_id="get_rules_version",
+    summary="Read a version of the rules",
+    response_model=RulesOut,
+    responses=problems("not_found", "malformed_query"),
+)
+async def get_rules_version(version: int, mine: PartsHere, caller: Reader) -> Response:
+    """A version that some event names."""
+    published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
+    found = next((row for row in published if row.version == version), None)
+    if found is None:
+        raise Problem("not_found")
+    return _rules(found)
+
+
+def _rules(row: programs.RulesVersion) -> Response:
+    answer = {
+        "version": row.version,
+        "digest": row.digest.hex(),
+        "in_force_from": time(row.in_force_from),
+        "published_at": time(row.published_at),
+        "published_by": row.published_by,
+        "document": json.loads(row.document),
+    }
+    return Response(json.dumps(answer, ensure_ascii=False).encode(), media_type="application/json")

@@ -1,0 +1,171 @@
+"""Events, as answers show them: a function of what is stored, the same for the first answer and every later read."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from app.api.schemas.common import Out, Page, maybe_time, time
+from app.domain import typeid
+from app.domain.accrual import Step
+from app.domain.events import Balances, Draw, Entry, Recorded
+
+RECEIPT_WIDTH = 40
+
+
+class DrawOut(Out):
+    """Points taken from a lot; the lot is named by the event and entry that credited it."""
+
+    sequence: int = Field(description="The member's event that credited the lot.")
+    position: int
+    points: int = Field(description="Negative where an undo put points back.")
+
+
+class EntryOut(Out):
+    """One signed line on an account."""
+
+    position: int
+    unit: str
+    points: int
+    balance_after: int
+    available_at: str | None = Field(description="From when a credited lot can be spent.")
+    expires_at: str | None = Field(description="The first instant at which the lot can no longer be spent.")
+    draws: list[DrawOut]
+
+
+class AccountOut(Out):
+    """An account after the event, as of its recording."""
+
+    balance: int
+    available: int
+    pending: int
+    held: int
+    deficit: int
+
+
+class StepOut(Out):
+    """One step of the explanation: what a rule gave, or the code of why it gave nothing."""
+
+    rule: str | None
+    unit: str
+    step: str = Field(examples=["rate", "multiply", "fixed", "round", "not_covered"])
+    points: str = Field(description="Exact decimal text: what the step gave or, after `multiply` and `round`, the sum.")
+
+
+class TierChangeOut(Out):
+    """A tier that the event moved."""
+
+    ladder: str
+    before: str
+    tier: str
+
+
+class EventOut(Out):
+    """One recorded event."""
+
+    id: str = Field(examples=["evt_01jcr8m4kdf0v8y5h3q2z7x9wb"])
+    type: str
+    source: str = Field(description="The shop that sent it; `zegel` for what the clock brought.")
+    source_id: str = Field(description="The sender's own id.")
+    member: str
+    sequence: int = Field(description="The member's events are numbered 1, 2, 3, … without gaps.")
+    occurred_at: str
+    effective_at: str
+    recorded_at: str
+    rules_version: int
+    entries: list[EntryOut]
+    accounts: dict[str, AccountOut]
+    tier_changes: list[TierChangeOut]
+    flags: list[str] = Field(examples=[["clock_corrected"]])
+    explanation: list[StepOut] | None = None
+    receipt: list[str] | None = Field(default=None, description="Lines of at most 40 characters.")
+    provisional: bool | None = Field(default=None, description="True in dry runs, whose events have no id.")
+
+
+class EventPage(Page):
+    """Events, newest first."""
+
+    events: list[EventOut]
+
+
+class ItemOut(Out):
+    """What became of one event of a batch."""
+
+    outcome: str = Field(
+        description="`created`, `replayed`, `refused`, `parked`, `failed` or `unknown`; the last two: send it again."
+    )
+    event: EventOut | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BatchOut(Out):
+    """One outcome an event, in the order they were sent."""
+
+    results: list[ItemOut]
+
+
+def event(recorded: Recorded, *, explain: bool = True, provisional: bool = False) -> dict[str, Any]:
+    """The answer for one event. A dry run's has no ids, and says that it is provisional."""
+    answer: dict[str, Any] = {
+        "id": typeid.encode(typeid.EVENT, recorded.id),
+        "type": recorded.kind,
+        "source": recorded.source,
+        "source_id": recorded.key,
+        "member": typeid.encode(typeid.MEMBER, recorded.member_id),
+        "sequence": recorded.sequence,
+        "occurred_at": time(recorded.occurred_at),
+        "effective_at": time(recorded.effective_at),
+        "recorded_at": time(recorded.recorded_at),
+        "rules_version": recorded.rules_version,
+        "entries": [_entry(entry) for entry in recorded.entries],
+        "accounts": {unit: _account(balances) for unit, balances in recorded.accounts.items()},
+        "tier_changes": [
+            {"ladder": ladder, "before": before, "tier": after} for ladder, before, after in recorded.tier_changes
+        ],
+        "flags": list(recorded.flags),
+    }
+    if explain:
+        answer["explanation"] = [_step(step) for step in recorded.steps]
+        answer["receipt"] = receipt(recorded.entries, recorded.accounts)
+    if provisional:
+        del answer["id"], answer["sequence"], answer["member"]
+        answer["provisional"] = True
+    return answer
+
+
+def receipt(entries: Iterable[Entry], accounts: Mapping[str, Balances]) -> list[str]:
+    """What a till prints: what moved, and what is available now."""
+    lines = [f"{entry.unit[:20]}: {entry.points:+d}" for entry in entries]
+    lines += [f"{unit[:16]} available: {balances.available}" for unit, balances in accounts.items()]
+    return [line[:RECEIPT_WIDTH] for line in lines]
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "position": entry.position,
+        "unit": entry.unit,
+        "points": entry.points,
+        "balance_after": entry.balance_after,
+        "available_at": maybe_time(entry.available_at),
+        "expires_at": maybe_time(entry.expires_at),
+        "draws": [_draw(draw) for draw in entry.draws],
+    }
+
+
+def _draw(draw: Draw) -> dict[str, Any]:
+    return {"sequence": draw.lot_sequence, "position": draw.lot_position, "points": draw.points}
+
+
+def _account(sums: Balances) -> dict[str, Any]:
+    return {
+        "balance": sums.balance,
+        "available": sums.available,
+        "pending": sums.pending,
+        "held": sums.held,
+        "deficit": sums.deficit,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    rule, unit, what, value = step
+    return {"rule": rule or None, "unit": unit, "step": what, "points": value}

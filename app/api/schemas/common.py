@@ -1,0 +1,88 @@
+"""Building blocks of the bodies: strict, closed, with limits (api C1–C3, C9)."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import iso4217
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from app.domain import messages
+
+MINOR_UNITS: dict[str, int] = {
+    currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None
+}
+"""Decimals of each ISO 4217 currency that has minor units."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+
+
+class In(BaseModel):
+    """A body, or a part of one: unknown fields and other types are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Out(BaseModel):
+    """An answer, or a part of one. Readers must tolerate fields they do not know."""
+
+
+def _instant(text: Any) -> datetime:
+    if not isinstance(text, str) or not _TIME.match(text):
+        raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-21T09:41:00+01:00")
+    try:
+        instant = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is no time that exists") from None
+    if not 1900 <= instant.year <= 2199:
+        raise ValueError("must lie between the years 1900 and 2199")
+    return instant
+
+
+Id = Annotated[
+    str,
+    StringConstraints(pattern=r"^[\x20-\x7e]{1,128}$"),
+    Field(description="Your own id: 1 to 128 printable ASCII characters.", examples=["till7-000123"]),
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Amount = Annotated[
+    str,
+    StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,12})(\.[0-9]{1,4})?$"),
+    Field(description="Decimal text in the event's currency.", examples=["12.50"]),
+]
+Currency = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.", examples=["EUR"])
+]
+Instant = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+    Field(description="RFC 3339 with an offset.", examples=["2026-11-21T09:41:00+01:00"]),
+]
+Points = Annotated[int, Field(ge=1, le=2**53 - 1, description="Whole points, in the unit's smallest part.")]
+Attribute = Annotated[str, StringConstraints(max_length=1024)] | int | bool
+Attributes = Annotated[
+    dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Attribute],
+    Field(max_length=64, description="Declared attributes; undeclared ones are kept and ignored."),
+]
+
+
+def time(instant: datetime) -> str:
+    """A time as answers carry it: UTC, `Z`."""
+    return messages.time_text(instant)
+
+
+def maybe_time(instant: datetime | None) -> str | None:
+    """The same for what may have no time."""
+    return None if instant is None else messages.time_text(instant)
+
+
+class Page(Out):
+    """One page of a list; `next_cursor` null ends it."""
+
+    next_cursor: str | None = Field(description="Send it back as `cursor` for the next page.")
+
+
+def example(value: Any) -> dict[str, Any]:
+    """A whole body as an example, for the OpenAPI pages; a test sends each."""
+    return {"examples": [value]}

@@ -1,0 +1,231 @@
+"""Members, as they are enrolled and read."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from app.api.schemas.common import Id, In, Instant, Name, Out, Page, example, maybe_time, time
+from app.api.schemas.events import PersonIn
+from app.domain import tiers, typeid
+from app.domain.rules import Rules
+from app.domain.state import MemberState, OpenLot
+from app.queries.balances import Balance
+from app.queries.members import Person
+
+
+class MemberIn(PersonIn):
+    """A person to enrol. `id` names the enrolment for ever; without it, send an `Idempotency-Key` header."""
+
+    id: Id | None = None
+    occurred_at: Instant | None = Field(default=None, description="When they joined; now if left out.")
+    channel: Name | None = None
+    location: Name | None = None
+    if_exists: Literal["refuse", "return"] = Field(
+        default="refuse", description="What to do if an identity belongs to a member: refuse, or return that member."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "id": "web-signup-882",
+                "identities": {"card": "2740001234574", "email": "bram@example.com"},
+                "birthday": "1990-02-28",
+            }
+        )
+    )
+
+
+class LookupIn(In):
+    """Who is this? By an identity or a member id."""
+
+    member: Annotated[str, StringConstraints(min_length=3, max_length=360)]
+    include: list[Literal["balance", "tier"]] = Field(default=[], max_length=2)
+
+    model_config = ConfigDict(
+        json_schema_extra=example({"member": "card:2740001234567", "include": ["balance", "tier"]})
+    )
+
+
+class IdentityOut(Out):
+    """How a member is known."""
+
+    kind: str
+    value: str
+
+
+class ExpiringOut(Out):
+    """Points that end at an instant."""
+
+    points: int
+    expires_at: str = Field(description="The first instant at which they can no longer be spent.")
+    valid_until: str = Field(description="The last day, in the program's zone, on which they can be spent.")
+
+
+class BalanceOut(Out):
+    """One account by the instant."""
+
+    balance: int = Field(description="What the member has: available, pending and held, less what is owed.")
+    available: int = Field(description="What can be spent now.")
+    pending: int
+    held: int
+    deficit: int
+    decimals: int = Field(description="Shift the point this far for display.")
+    name: str
+    spendable: bool
+    expiring: list[ExpiringOut] = Field(description="The next 12 instants on which something expires.")
+
+
+class BalancesOut(Out):
+    """All accounts of a member."""
+
+    member: str
+    units: dict[str, BalanceOut]
+
+
+class TierOut(Out):
+    """A member's place on a ladder."""
+
+    ladder: str
+    unit: str
+    tier: str
+    name: str
+    since: str | None = Field(description="When it was reached; null for the first tier.")
+    qualifying: int = Field(description="What counts toward the ladder now, in the unit's smallest part.")
+    next_tier: str | None
+    next_at: int | None = Field(description="The next tier's threshold.")
+    needed: int | None = Field(description="What is missing for the next tier.")
+
+
+class TiersOut(Out):
+    """A member's place on every ladder."""
+
+    member: str
+    tiers: list[TierOut]
+
+
+class MemberOut(Out):
+    """A member."""
+
+    id: str
+    enrolled_at: str
+    referral_code: str = Field(description="For friends to name when they join.")
+    referred_by: str | None
+    referral: str = Field(description="How far the member's own referral has come: none, claimed, qualified, rewarded.")
+    identities: list[IdentityOut]
+    birthday: str | None
+    attributes: dict[str, Any]
+    sequence: int = Field(description="The number of the member's last event.")
+    balance: BalancesOut | None = None
+    tier: TiersOut | None = None
+
+
+class LotOut(Out):
+    """Points credited together of which something remains; named by the event and entry that credited them."""
+
+    sequence: int
+    position: int
+    unit: str
+    credited: int
+    remaining: int
+    reserved: int
+    occurred_at: str
+    available_at: str
+    expires_at: str | None
+    state: Literal["pending", "active", "expired"]
+
+
+class LotPage(Page):
+    """Open lots, oldest first."""
+
+    lots: list[LotOut]
+
+
+def member(state: MemberState, person: Person) -> dict[str, Any]:
+    """The member as an answer shows them."""
+    return {
+        "id": typeid.encode(typeid.MEMBER, state.id),
+        "enrolled_at": maybe_time(state.enrolled_at),
+        "referral_code": state.referral_code,
+        "referred_by": None if state.referrer is None else typeid.encode(typeid.MEMBER, state.referrer),
+        "referral": state.referral.value,
+        "identities": [{"kind": kind, "value": value} for kind, value in person.identities],
+        "birthday": None if person.birthday is None else person.birthday.isoformat(),
+        "attributes": person.attributes or {},
+        "sequence": state.sequence,
+    }
+
+
+def balances(member_id: bytes, found: Sequence[Balance], rules: Rules) -> dict[str, Any]:
+    """Every unit of the rules, also those the member has none of yet, and those that only history knows."""
+    by_unit = {balance.account.unit: balance for balance in found}
+    codes = [*rules.units, *(unit for unit in by_unit if unit not in rules.units)]
+    return {
+        "member": typeid.encode(typeid.MEMBER, member_id),
+        "units": {code: _balance(code, by_unit.get(code), rules) for code in codes},
+    }
+
+
+def tier_list(state: MemberState, rules: Rules) -> dict[str, Any]:
+    """Where the member stands on each ladder of the rules (semantics T6)."""
+    standings = (tiers.standing(state.accounts, state.tiers, ladder) for ladder in rules.ladders)
+    return {"member": typeid.encode(typeid.MEMBER, state.id), "tiers": [_tier(standing) for standing in standings]}
+
+
+def lots(found: Iterable[OpenLot], *, now: datetime) -> list[dict[str, Any]]:
+    """Open lots, each with its state by the instant (semantics L3)."""
+    return [_lot(lot, now=now) for lot in found]
+
+
+def _balance(code: str, balance: Balance | None, rules: Rules) -> dict[str, Any]:
+    unit = rules.units.get(code)
+    account = balance.account if balance is not None else None
+    return {
+        "balance": account.balance if account else 0,
+        "available": account.available if account else 0,
+        "pending": account.pending if account else 0,
+        "held": account.held if account else 0,
+        "deficit": account.deficit if account else 0,
+        "decimals": unit.decimals if unit else 0,
+        "name": unit.name if unit else code,
+        "spendable": unit.spendable if unit else False,
+        "expiring": [
+            {
+                "points": points,
+                "expires_at": time(instant),
+                "valid_until": (instant - timedelta(microseconds=1)).astimezone(rules.zone).date().isoformat(),
+            }
+            for instant, points in (balance.expiring if balance is not None else ())
+        ],
+    }
+
+
+def _tier(standing: tiers.Standing) -> dict[str, Any]:
+    return {
+        "ladder": standing.ladder.code,
+        "unit": standing.ladder.unit,
+        "tier": standing.tier.code,
+        "name": standing.tier.name,
+        "since": maybe_time(standing.since),
+        "qualifying": standing.qualifying,
+        "next_tier": None if standing.next is None else standing.next.code,
+        "next_at": None if standing.next is None else standing.next.threshold,
+        "needed": standing.to_next,
+    }
+
+
+def _lot(lot: OpenLot, *, now: datetime) -> dict[str, Any]:
+    expired = lot.expires_at is not None and lot.expires_at <= now
+    return {
+        "sequence": lot.sequence,
+        "position": lot.position,
+        "unit": lot.unit,
+        "credited": lot.credited,
+        "remaining": lot.remaining,
+        "reserved": lot.reserved,
+        "occurred_at": time(lot.occurred_at),
+        "available_at": time(lot.available_at),
+        "expires_at": maybe_time(lot.expires_at),
+        "state": "expired" if expired else "pending" if lot.available_at > now else "active",
+    }

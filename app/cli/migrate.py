@@ -1,0 +1,32 @@
+"""`zegel migrate`: bring the database's schema up to date."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import opening
+from app.cli.errors import CliError
+from app.db import roles
+from app.main import newest_migration
+
+
+def migrate(
+    sql: Annotated[bool, typer.Option(help="Only print the SQL that gives the service's role its rights.")] = False,
+) -> None:
+    """Bring the schema up to date, and give the service's role its rights; again changes nothing.
+
+    MIGRATION_DATABASE_URL is the owner of the tables, DATABASE_URL the service. Without them, the embedded database.
+    """
+    found = opening.settings()
+    if sql:
+        login = opening.login_of(found.database_url) if found.database_url else opening.SERVICE
+        print(";\n".join(roles.statements(login=login)) + ";")
+        return
+    if found.database_url is None:
+        with opening.database(found):
+            pass
+    elif found.migration_database_url is None:
+        raise CliError("set MIGRATION_DATABASE_URL: the same database, as the role that owns the tables")
+    else:
+        opening.upgrade(found.migration_database_url, login=opening.login_of(found.database_url))
+    opening.console.print(f"schema at {newest_migration()}")

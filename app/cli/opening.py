@@ -1,0 +1,143 @@
+"""The database that commands work on: the embedded one, or DATABASE_URL's."""
+
+import asyncio
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from alembic import command
+from pydantic import ValidationError
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app import localpg
+from app.cli.errors import CliError
+from app.db import roles
+from app.main import ROOT, alembic_config
+from app.settings import Settings
+
+DATABASE = "zegel"
+SERVICE = "zegel_service_login"
+_SECRET_FILE = "secret"  # noqa: S105 - a file's name
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def settings() -> Settings:
+    """The settings of the environment. Raises CliError that names the wrong one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise CliError(f"setting {name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+@contextmanager
+def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
+    """The settings completed with a database that is up, migrated if it is the embedded one, and a secret."""
+    configure_logging(found.log_level)
+    if found.database_url is not None:
+        if found.secret is None:
+            raise CliError("set ZEGEL_SECRET to at least 32 random characters, such as: openssl rand -hex 32")
+        yield found
+        return
+    home = found.data or localpg.home_for(ROOT, root=os.geteuid() == 0)
+    if not quiet:
+        console.print(f"data folder: {home}")
+    with localpg.open_server(home, settings=localpg.PRODUCTION, on_event=_say(quiet=quiet)) as server:
+        migrator = server.url(DATABASE, user=localpg.SUPERUSER)
+        asyncio.run(_prepare(server.url("postgres", user=localpg.SUPERUSER)))
+        upgrade(migrator, login=SERVICE)
+        complete = {
+            "database_url": server.url(DATABASE, user=SERVICE),
+            "migration_database_url": migrator,
+            "secret": found.secret or _kept_secret(home / _SECRET_FILE),
+        }
+        yield found.model_copy(update=complete)
+
+
+def upgrade(url: str, *, login: str | None) -> None:
+    """Brings the schema up to date, and gives the service's role its rights. Again changes nothing."""
+    config = alembic_config()
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+    asyncio.run(_grant(url, login=login))
+
+
+def login_of(url: str) -> str | None:
+    """The role that a database address logs in as."""
+    return make_url(url).username
+
+
+def configure_logging(level: str) -> None:
+    """One JSON line a log entry on standard error; nothing personal and no secret is ever logged."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def _prepare(url: str) -> None:
+    """The embedded server's database and service login, made the first time."""
+    engine = _engine(url)
+    try:
+        async with engine.connect() as connection:
+            found = await connection.execute(
+                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE}
+            )
+            if found.first() is None:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(text(f"CREATE DATABASE {DATABASE}"))
+    finally:
+        await engine.dispose()
+
+
+async def _grant(url: str, *, login: str | None) -> None:
+    engine = _engine(url)
+    try:
+        async with engine.begin() as connection:
+            if login is not None and make_url(url).host is None:
+                await roles.make_login(connection, login)
+            await roles.grant(connection, login=login)
+    finally:
+        await engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    return create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+
+
+def _say(*, quiet: bool) -> Callable[[str], None]:
+    def say(line: str) -> None:
+        if not quiet:
+            console.print(line)
+
+    return say
+
+
+def _kept_secret(path: Path) -> str:
+    """The installation's secret, made the first time; readable by its owner alone."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path.read_text().strip()

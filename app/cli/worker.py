@@ -1,0 +1,26 @@
+"""`zegel worker`: the loops without the API."""
+
+import asyncio
+import signal
+
+from app.cli import opening
+from app.main import Options, run_worker
+from app.settings import Settings
+
+
+def worker() -> None:
+    """Run the worker alone: settle what is due, run scheduled commands, deliver webhooks.
+
+    For production, beside one or more `zegel serve --no-worker`. Several may run at once.
+    """
+    with opening.database(opening.settings()) as settings:
+        opening.console.print("worker running; Ctrl-C stops it")
+        asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopping.set)
+    await run_worker(settings, Options(), stopping=stopping)

@@ -1,0 +1,1 @@
+"""REMEMBER: tables, transactions, rows to values and back; SQL that feeds a decision, and writes."""

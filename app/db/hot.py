@@ -1,0 +1,227 @@
+"""The SQL of the write corridor: built with SQLAlchemy Core once, run on the driver's connection (architecture §3.8).
+
+Each statement is compiled at import, or (saving) once per set of tables that a batch writes to.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import asyncpg
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql import ClauseElement, Select
+from sqlalchemy.sql.selectable import CTE, TableValuedAlias
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.db import tables as t
+
+_PROGRAM = bindparam("program_id", type_=Uuid())
+_DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+
+
+class Statement:
+    """A compiled statement: SQL text and the order of its parameters."""
+
+    __slots__ = ("order", "sql")
+
+    def __init__(self, clause: ClauseElement) -> None:
+        compiled = clause.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        self.order = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
+
+    async def fetch(self, connection: asyncpg.Connection, **values: Any) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await connection.fetch(self.sql, *[values[name] for name in self.order])
+        return rows
+
+
+def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    return type_.impl_instance if isinstance(type_, TypeDecorator) else type_
+
+
+def _rows(prefix: str, columns: Sequence[Column[Any]]) -> TableValuedAlias:
+    """`unnest` of one array a column: the rows of a set-based write."""
+    arrays = [bindparam(f"{prefix}__{column.name}", type_=ARRAY(_plain(column.type))) for column in columns]
+    return func.unnest(*arrays).table_valued(*[column.name for column in columns]).render_derived(name=f"{prefix}_rows")
+
+
+def members_parameter() -> Any:
+    """`ANY` of the array of members asked for."""
+    return func.any(bindparam("members", type_=ARRAY(Uuid())))
+
+
+_m, _e, _i = t.member.c, t.event.c, t.member_identity.c
+
+RESOLVE = Statement(
+    select(_i.digest, _i.member_id).where(
+        _i.program_id == _PROGRAM, _i.digest == func.any(bindparam("digests", type_=ARRAY(LargeBinary)))
+    )
+)
+"""Who the identities of these digests belong to."""
+
+STATE_COLUMNS = tuple(column for column in t.member.c if column.name != "program_id")
+_members_rows = select(*STATE_COLUMNS).where(_m.program_id == _PROGRAM, _m.member_id == members_parameter())
+LOCK = Statement(_members_rows.order_by(_m.member_id).with_for_update())
+"""The members' ledger rows, locked in the order of their ids."""
+PEEK = Statement(_members_rows)
+"""The same without a lock, for previews."""
+
+RULES_VERSIONS = Statement(select(t.rules.c.version, t.rules.c.in_force_from).where(t.rules.c.program_id == _PROGRAM))
+
+_keys = (
+    func.unnest(*[bindparam(name, type_=ARRAY(Text)) for name in ("sources", "kinds", "keys")])
+    .table_valued("source", "kind", "key")
+    .render_derived(name="asked")
+)
+EVENT_COLUMNS = tuple(column for column in t.event.c if column.name not in ("program_id", "lane", "leaf", "block"))
+RECORDED = Statement(
+    select(*EVENT_COLUMNS).where(
+        _e.program_id == _PROGRAM, _e.source == _keys.c.source, _e.kind == _keys.c.kind, _e.key == _keys.c.key
+    )
+)
+"""The events recorded under these natural keys."""
+
+_ENTRY_COLUMNS = tuple(column for column in t.entry.c if column.name != "program_id")
+_DRAW_COLUMNS = tuple(column for column in t.draw.c if column.name != "program_id")
+
+
+def _of_events(table: Table, columns: Sequence[Column[Any]]) -> Select[Any]:
+    asked = (
+        func.unnest(bindparam("members", type_=ARRAY(Uuid())), bindparam("sequences", type_=ARRAY(BigInteger)))
+        .table_valued("member_id", "sequence")
+        .render_derived(name="asked")
+    )
+    return select(*columns).where(
+        table.c.program_id == _PROGRAM,
+        table.c.member_id == asked.c.member_id,
+        table.c.sequence == asked.c.sequence,
+    )
+
+
+ENTRIES = Statement(
+    _of_events(t.entry, _ENTRY_COLUMNS).order_by(t.entry.c.member_id, t.entry.c.sequence, t.entry.c.position)
+)
+DRAWS = Statement(
+    _of_events(t.draw, _DRAW_COLUMNS).order_by(
+        t.draw.c.member_id, t.draw.c.sequence, t.draw.c.position, t.draw.c.ordinal
+    )
+)
+
+ACCOUNT_COLUMNS = tuple(column for column in t.account.c if column.name not in ("program_id", "active_until"))
+ACCOUNTS = Statement(
+    select(*ACCOUNT_COLUMNS).where(t.account.c.program_id == _PROGRAM, t.account.c.member_id == members_parameter())
+)
+
+TERM_COLUMNS = tuple(column for column in t.tier_term.c if column.name != "program_id")
+TERMS = Statement(
+    select(*TERM_COLUMNS).where(t.tier_term.c.program_id == _PROGRAM, t.tier_term.c.member_id == members_parameter())
+)
+
+SCHEDULE_COLUMNS = tuple(column for column in t.schedule.c if column.name != "program_id")
+SCHEDULED = Statement(
+    select(*SCHEDULE_COLUMNS).where(
+        t.schedule.c.program_id == _PROGRAM,
+        t.schedule.c.member_id == members_parameter(),
+        t.schedule.c.due_at <= bindparam("now", type_=t.INSTANT),
+    )
+)
+
+LOT_COLUMNS = tuple(column for column in t.open_lot.c if column.name != "program_id")
+LOTS = Statement(
+    select(*LOT_COLUMNS).where(t.open_lot.c.program_id == _PROGRAM, t.open_lot.c.member_id == members_parameter())
+)
+
+
+def _insert(table: Table) -> CTE:
+    columns = [column for column in table.c if column.name not in ("program_id", "active_until")]
+    rows = _rows(table.name, columns)
+    source = select(_PROGRAM, *[rows.c[column.name] for column in columns])
+    return (
+        insert(table).from_select(["program_id", *[column.name for column in columns]], source).cte(f"w_{table.name}")
+    )
+
+
+def _upsert(table: Table, changing: Sequence[str]) -> CTE:
+    columns = [column for column in table.c if column.name not in ("program_id", "active_until")]
+    rows = _rows(table.name, columns)
+    source = select(_PROGRAM, *[rows.c[column.name] for column in columns])
+    statement = insert(table).from_select(["program_id", *[column.name for column in columns]], source)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in changing}
+    ).cte(f"w_{table.name}")
+
+
+def _remove(table: Table, prefix: str, *names: str) -> CTE:
+    rows = _rows(prefix, [table.c[name] for name in names])
+    return (
+        delete(table)
+        .where(table.c.program_id == _PROGRAM, *[table.c[name] == rows.c[name] for name in names])
+        .cte(f"w_{prefix}")
+    )
+
+
+def _deliveries() -> CTE:
+    """A pending delivery per message and endpoint that takes its type: decided where both are known, so none is missed."""
+    p, e = t.pending_delivery, t.endpoint.c
+    columns = [t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")]
+    rows = _rows("pending", columns)
+    source = select(_PROGRAM, e.endpoint_id, rows.c.message_id, rows.c.created_at, rows.c.member_id, literal(0)).where(
+        e.program_id == _PROGRAM,
+        e.state == "enabled",
+        (e.types.is_(None)) | (rows.c.type == func.any(e.types)),
+    )
+    names = ["program_id", "endpoint_id", "message_id", "due_at", "ordering_key", "attempts"]
+    return insert(p).from_select(names, source).cte("w_pending")
+
+
+_STATE_CHANGES = [column.name for column in STATE_COLUMNS if column.name not in ("member_id", "referral_code")]
+_ACCOUNT_CHANGES = [column.name for column in ACCOUNT_COLUMNS if column.name not in ("member_id", "unit")]
+
+_WRITES = {
+    "member": lambda: _upsert(t.member, _STATE_CHANGES),
+    "member_identity": lambda: _insert(t.member_identity),
+    "profile": lambda: _insert(t.profile),
+    "event": lambda: _insert(t.event),
+    "entry": lambda: _insert(t.entry),
+    "draw": lambda: _insert(t.draw),
+    "particulars": lambda: _insert(t.particulars),
+    "account": lambda: _upsert(t.account, _ACCOUNT_CHANGES),
+    "tier_term": lambda: _insert(t.tier_term),
+    "open_lot": lambda: _upsert(t.open_lot, ["remaining", "reserved"]),
+    "closed_lot": lambda: _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
+    "schedule": lambda: _insert(t.schedule),
+    "closed_schedule": lambda: _remove(t.schedule, "closed_schedule", "member_id", "key"),
+    "block": lambda: _insert(t.block),
+    "message": lambda: _insert(t.message),
+    "pending": _deliveries,
+}
+"""Each kind of row a batch writes, in the order in which the statement names them."""
+
+
+@cache
+def _saving(kinds: frozenset[str]) -> Statement:
+    return Statement(select(1).add_cte(*[write() for kind, write in _WRITES.items() if kind in kinds]))
+
+
+async def save(
+    connection: asyncpg.Connection, *, program_id: Any, columns: Mapping[str, Mapping[str, list[Any]]]
+) -> None:
+    """Writes a batch in one statement: per kind of row, per column, the values in row order."""
+    written = {kind: values for kind, values in columns.items() if values and any(values.values())}
+    statement = _saving(frozenset(written))
+    values = {f"{kind}__{name}": column for kind, named in written.items() for name, column in named.items()}
+    await statement.fetch(connection, program_id=program_id, **values)

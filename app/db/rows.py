@@ -1,0 +1,305 @@
+"""Rows to values and back: the one place that knows how states and events lie in their tables."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.domain.events import Balances, Draw, Entry, Posted, Recorded
+from app.domain.state import Account, MemberState, OpenLot, ReferralState, Scheduled, TierTerm
+
+Row = Mapping[Any, Any]
+
+Columns = dict[str, dict[str, list[Any]]]
+"""Per kind of row, per column, the values in row order: what `hot.save` writes."""
+
+
+class _Uuid(Protocol):
+    bytes: bytes
+
+
+def uuid(id: bytes) -> UUID:
+    """An id as the driver takes it."""
+    return UUID(bytes=id)
+
+
+def maybe_uuid(id: bytes | None) -> UUID | None:
+    """An id that may be missing, as the driver takes it."""
+    return None if id is None else UUID(bytes=id)
+
+
+def member_state(row: Row) -> MemberState:
+    """The member's own row; accounts, lots and the rest are added by who loaded them."""
+    referrer = row["referrer_id"]
+    return MemberState(
+        id=_bytes(row["member_id"]),
+        sequence=row["sequence"],
+        messages=row["messages"],
+        head=row["head"],
+        recorded_at=row["recorded_at"],
+        judged_at=row["judged_at"],
+        quiet_before=row["quiet_before"],
+        enrolled_at=row["enrolled_at"],
+        referral_code=row["referral_code"],
+        referrer=None if referrer is None else _bytes(referrer),
+        referral=ReferralState(row["referral"]),
+        referral_lapses_at=row["referral_lapses_at"],
+        lots_loaded=False,
+    )
+
+
+def account(row: Row) -> Account:
+    """One account of a member."""
+    return Account(
+        row["unit"],
+        row["balance"],
+        row["active"],
+        row["pending"],
+        row["held"],
+        row["deficit"],
+        row["next_due_at"],
+        row["earned"],
+        row["redeemed"],
+        row["expired"],
+        row["reversed"],
+    )
+
+
+def open_lot(row: Row) -> OpenLot:
+    """One lot of which something remains."""
+    return OpenLot(
+        row["sequence"],
+        row["position"],
+        row["unit"],
+        row["credited"],
+        row["remaining"],
+        row["occurred_at"],
+        row["available_at"],
+        row["expires_at"],
+        row["reserved"],
+    )
+
+
+def tier_term(row: Row) -> TierTerm:
+    """One tier a member reached."""
+    return TierTerm(row["ladder"], row["tier"], row["since"], row["sequence"])
+
+
+def scheduled(row: Row) -> Scheduled:
+    """One command that waits for its instant."""
+    return Scheduled(
+        row["member_id"].bytes,
+        row["due_at"],
+        row["key"],
+        row["kind"],
+        row["facts"],
+        row["rules_version"],
+        row["cause"].bytes,
+    )
+
+
+def recorded(row: Row, entries: Iterable[Row], draws: Iterable[Row]) -> Recorded:
+    """One recorded event with its entries, each with its draws, in their order."""
+    drawn: dict[int, list[Draw]] = {}
+    for draw in draws:
+        drawn.setdefault(draw["position"], []).append(Draw(draw["lot_sequence"], draw["lot_position"], draw["points"]))
+    why = _json(row["explanation"])
+    return Recorded(
+        id=_bytes(row["event_id"]),
+        member_id=_bytes(row["member_id"]),
+        sequence=row["sequence"],
+        source=row["source"],
+        kind=row["kind"],
+        key=row["key"],
+        occurred_at=row["occurred_at"],
+        effective_at=row["effective_at"],
+        recorded_at=row["recorded_at"],
+        rules_version=row["rules_version"],
+        engine=row["engine"],
+        digest=row["digest"],
+        content=row["content"],
+        hash=row["hash"],
+        entries=tuple(
+            Entry(
+                entry["position"],
+                entry["unit"],
+                entry["points"],
+                entry["balance_after"],
+                entry["available_at"],
+                entry["expires_at"],
+                tuple(drawn.get(entry["position"], ())),
+            )
+            for entry in entries
+        ),
+        steps=tuple((rule, unit, what, value) for rule, unit, what, value in why["steps"]),
+        accounts={unit: Balances(*sums) for unit, sums in _json(row["accounts"]).items()},
+        tier_changes=tuple((ladder, before, after) for ladder, before, after in why.get("tiers", ())),
+        flags=tuple(why.get("flags", ())),
+    )
+
+
+def _bytes(value: "bytes | _Uuid") -> bytes:
+    """Ids come as UUIDs from the driver and as bytes through SQLAlchemy."""
+    return value if isinstance(value, bytes) else value.bytes
+
+
+def _json(value: Any) -> Any:
+    """JSON comes as text from the driver and as a value through SQLAlchemy."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)} if rows else {}
+
+
+_STATE = (
+    "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id referral "
+    "referral_lapses_at"
+).split()
+_ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
+_LOT = "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
+_TERM = "member_id ladder sequence tier since".split()
+_SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
+_EVENT = (
+    "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
+    "content explanation accounts lane block leaf"
+).split()
+_ENTRY = "member_id sequence position unit points balance_after available_at expires_at".split()
+_DRAW = "member_id sequence position ordinal lot_sequence lot_position points".split()
+_PARTICULARS = "member_id sequence salt body".split()
+_MESSAGE = "message_id member_id sequence number type body created_at".split()
+_PENDING = "message_id member_id type created_at".split()
+
+
+def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
+    """What changed from each first state to its second, sorted by member and key."""
+    states, accounts, opened, closed, terms, done = [], [], [], [], [], []
+    for before, after in sorted(pairs, key=lambda pair: pair[1].id):
+        id = uuid(after.id)
+        states.append(_state_row(id, after))
+        accounts += [
+            _account_row(id, after.accounts[unit])
+            for unit in sorted(after.accounts)
+            if after.accounts[unit] is not before.accounts.get(unit)
+        ]
+        if after.lots is not before.lots:
+            old = {(lot.sequence, lot.position): lot for lot in before.lots}
+            new = {(lot.sequence, lot.position): lot for lot in after.lots}
+            opened += [_lot_row(id, new[name]) for name in sorted(new) if new[name] is not old.get(name)]
+            closed += [(id, *name) for name in sorted(old.keys() - new.keys())]
+        known = len(before.tiers)
+        terms += [(id, term.ladder, term.sequence, term.tier, term.since) for term in after.tiers[known:]]
+        if after.scheduled is not before.scheduled:
+            left = {row.key for row in after.scheduled}
+            done += [(id, row.key) for row in before.scheduled if row.key not in left]
+    return {
+        "member": _transposed(_STATE, states),
+        "account": _transposed(_ACCOUNT, accounts),
+        "open_lot": _transposed(_LOT, opened),
+        "closed_lot": _transposed(("member_id", "sequence", "position"), closed),
+        "tier_term": _transposed(_TERM, terms),
+        "closed_schedule": _transposed(("member_id", "key"), done),
+    }
+
+
+def event_columns(posted: Sequence[Posted], *, lane: int, block: int) -> Columns:
+    """The events of a batch in leaf order, with their entries, draws, messages and erasable parts."""
+    events, entries, draws, particulars, messages, pending = [], [], [], [], [], []
+    for leaf, one in enumerate(posted):
+        event = one.recorded
+        id, sequence = uuid(event.member_id), event.sequence
+        events.append(_event_row(id, event, lane=lane, block=block, leaf=leaf))
+        for e in event.entries:
+            entries.append((id, sequence, e.position, e.unit, e.points, e.balance_after, e.available_at, e.expires_at))
+            draws += [
+                (id, sequence, e.position, ordinal, draw.lot_sequence, draw.lot_position, draw.points)
+                for ordinal, draw in enumerate(e.draws)
+            ]
+        if one.particulars:
+            particulars.append((id, sequence, one.salt, one.particulars))
+        for m in one.messages:
+            name = uuid(m.id)
+            messages.append((name, id, sequence, m.number, m.type, m.body, event.recorded_at))
+            pending.append((name, id, m.type, event.recorded_at))
+    return {
+        "event": _transposed(_EVENT, events),
+        "entry": _transposed(_ENTRY, entries),
+        "draw": _transposed(_DRAW, draws),
+        "particulars": _transposed(_PARTICULARS, particulars),
+        "message": _transposed(_MESSAGE, messages),
+        "pending": _transposed(_PENDING, pending),
+    }
+
+
+def schedule_columns(schedules: Iterable[Scheduled]) -> Columns:
+    """New scheduled commands."""
+    rows = [
+        (uuid(s.member_id), s.key, s.due_at, s.kind, s.facts, s.rules_version, uuid(s.cause))
+        for s in sorted(schedules, key=lambda s: (s.member_id, s.key))
+    ]
+    return {"schedule": _transposed(_SCHEDULE, rows)}
+
+
+def columns(kind: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Columns:
+    """Rows of any other kind, already in the order of their unique key."""
+    return {kind: _transposed(names, list(rows))}
+
+
+def _state_row(id: UUID, state: MemberState) -> tuple[Any, ...]:
+    return (
+        id,
+        state.sequence,
+        state.messages,
+        state.head,
+        state.recorded_at,
+        state.judged_at,
+        state.quiet_before,
+        state.enrolled_at,
+        state.referral_code,
+        maybe_uuid(state.referrer),
+        state.referral.value,
+        state.referral_lapses_at,
+    )
+
+
+def _account_row(id: UUID, a: Account) -> tuple[Any, ...]:
+    sums = (a.balance, a.active, a.pending, a.held, a.deficit)
+    return (id, a.unit, *sums, a.next_due_at, a.earned, a.redeemed, a.expired, a.reversed)
+
+
+def _lot_row(id: UUID, lot: OpenLot) -> tuple[Any, ...]:
+    sums = (lot.credited, lot.remaining, lot.reserved)
+    return (id, lot.sequence, lot.position, lot.unit, *sums, lot.occurred_at, lot.available_at, lot.expires_at)
+
+
+def _event_row(id: UUID, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:
+    explanation: dict[str, Any] = {"steps": event.steps}
+    if event.tier_changes:
+        explanation["tiers"] = event.tier_changes
+    if event.flags:
+        explanation["flags"] = event.flags
+    accounts = {u: (b.balance, b.available, b.pending, b.held, b.deficit) for u, b in event.accounts.items()}
+    return (
+        id,
+        event.sequence,
+        uuid(event.id),
+        event.source,
+        event.kind,
+        event.key,
+        event.occurred_at,
+        event.effective_at,
+        event.recorded_at,
+        event.rules_version,
+        event.engine,
+        event.digest,
+        event.hash,
+        event.content,
+        _dump(explanation),
+        _dump(accounts),
+        lane,
+        block,
+        leaf,
+    )

@@ -1,0 +1,532 @@
+"""The tables of Zegel, as migrations make them.
+
+`program_id` leads every key outside the reference tables (program, api_key), and `member_id` comes second in a
+member's tables, so that the schema can be spread over several machines as it stands. The service's role may only
+INSERT and SELECT in the tables of `APPEND_ONLY`.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.engine import Dialect
+
+from app.domain.points import LIMIT
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+
+class Id(TypeDecorator[bytes]):
+    """A UUID that Python holds as its 16 bytes."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> UUID | None:
+        return None if value is None else UUID(bytes=value)
+
+    def process_result_value(self, value: UUID | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else value.bytes
+
+
+INSTANT = TIMESTAMP(timezone=True)
+_HOT: dict[str, Any] = {"postgresql_with": {"fillfactor": "70"}}
+
+
+def _id(name: str, *, nullable: bool = False) -> Column[bytes]:
+    return Column(name, Id, nullable=nullable)
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, INSTANT, nullable=nullable)
+
+
+def _amount(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _text(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=nullable)
+
+
+def _within(*columns: str) -> CheckConstraint:
+    return CheckConstraint(" AND ".join(f"{c} BETWEEN -{LIMIT} AND {LIMIT}" for c in columns), name="range")
+
+
+def _length(column: str, most: int, *, least: int = 1) -> CheckConstraint:
+    return CheckConstraint(f"length({column}) BETWEEN {least} AND {most}", name=f"{column}_length")
+
+
+program = Table(
+    "program",
+    metadata,
+    _id("program_id"),
+    _text("code"),
+    _text("name"),
+    _instant("created_at"),
+    PrimaryKeyConstraint("program_id"),
+    UniqueConstraint("code"),
+    _length("code", 32),
+    _length("name", 200),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    _id("key_id"),
+    _id("program_id", nullable=True),
+    _text("source", nullable=True),
+    _text("label"),
+    Column("secret_digest", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _instant("created_at"),
+    _instant("expires_at", nullable=True),
+    _instant("revoked_at", nullable=True),
+    PrimaryKeyConstraint("key_id"),
+    _length("label", 200, least=0),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    _id("program_id"),
+    Column("version", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    _instant("in_force_from"),
+    _instant("published_at"),
+    _text("published_by"),
+    PrimaryKeyConstraint("program_id", "version"),
+    ForeignKeyConstraint(["program_id"], ["program.program_id"]),
+    CheckConstraint("version >= 1", name="version"),
+)
+
+shop = Table(
+    "shop",
+    metadata,
+    _id("program_id"),
+    _id("shop_id"),
+    _text("source"),
+    _text("name"),
+    _instant("created_at"),
+    PrimaryKeyConstraint("program_id", "shop_id"),
+    UniqueConstraint("program_id", "source"),
+    ForeignKeyConstraint(["program_id"], ["program.program_id"]),
+    _length("source", 64),
+    CheckConstraint("source <> 'zegel'", name="source_reserved"),
+)
+
+member = Table(
+    "member",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("sequence"),
+    _amount("messages"),
+    Column("head", LargeBinary, nullable=False),
+    _instant("recorded_at"),
+    _instant("judged_at"),
+    _instant("quiet_before", nullable=True),
+    _instant("enrolled_at"),
+    _text("referral_code"),
+    _id("referrer_id", nullable=True),
+    _text("referral"),
+    _instant("referral_lapses_at", nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id"),
+    CheckConstraint("sequence >= 1", name="sequence"),
+    CheckConstraint("messages >= 0", name="messages"),
+    CheckConstraint("octet_length(head) = 32", name="head"),
+    CheckConstraint("referrer_id <> member_id", name="own_referrer"),
+    Index("member_referrer_idx", "program_id", "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
+    **_HOT,
+)
+
+member_identity = Table(
+    "member_identity",
+    metadata,
+    _id("program_id"),
+    Column("digest", LargeBinary, nullable=False),
+    _text("kind"),
+    _id("member_id"),
+    _text("value"),
+    PrimaryKeyConstraint("program_id", "digest"),
+    Index("member_identity_member_idx", "program_id", "member_id"),
+    _length("value", 320),
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    Column("birthday", Date, nullable=True),
+    Column("attributes", JSON, nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id"),
+)
+
+account = Table(
+    "account",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("unit"),
+    _amount("balance"),
+    _amount("active"),
+    _amount("pending"),
+    _amount("held"),
+    _amount("deficit"),
+    _instant("active_until", nullable=True),
+    _instant("next_due_at", nullable=True),
+    _amount("earned"),
+    _amount("redeemed"),
+    _amount("expired"),
+    _amount("reversed"),
+    PrimaryKeyConstraint("program_id", "member_id", "unit"),
+    _within("balance", "active", "pending", "earned", "redeemed", "expired", "reversed"),
+    CheckConstraint("active >= 0 AND pending >= 0 AND held >= 0 AND deficit >= 0", name="not_negative"),
+    CheckConstraint("balance = active + pending - deficit", name="sum"),
+    **_HOT,
+)
+
+event = Table(
+    "event",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("sequence"),
+    _id("event_id"),
+    _text("source"),
+    _text("kind"),
+    _text("key"),
+    _instant("occurred_at"),
+    _instant("effective_at"),
+    _instant("recorded_at"),
+    Column("rules_version", Integer, nullable=False),
+    Column("engine", SmallInteger, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("leaf", Integer, nullable=False),
+    _amount("block"),
+    Column("digest", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("explanation", JSON, nullable=False),
+    Column("accounts", JSON, nullable=False),
+    PrimaryKeyConstraint("program_id", "member_id", "sequence"),
+    UniqueConstraint("program_id", "source", "kind", "key"),
+    UniqueConstraint("program_id", "event_id"),
+    CheckConstraint("sequence >= 1", name="sequence"),
+    CheckConstraint("octet_length(hash) = 32", name="hash"),
+    CheckConstraint("octet_length(digest) = 16", name="digest"),
+    _length("source", 64),
+    _length("kind", 32),
+    _length("key", 128),
+    Index("event_recorded_idx", "recorded_at", postgresql_using="brin"),
+)
+
+particulars = Table(
+    "particulars",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("sequence"),
+    Column("salt", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("program_id", "member_id", "sequence"),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("sequence"),
+    Column("position", SmallInteger, nullable=False),
+    _text("unit"),
+    _amount("points"),
+    _amount("balance_after"),
+    _instant("available_at", nullable=True),
+    _instant("expires_at", nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id", "sequence", "position"),
+    _within("points", "balance_after"),
+    CheckConstraint("points <> 0", name="points"),
+    CheckConstraint("points > 0 OR (available_at IS NULL AND expires_at IS NULL)", name="lot_is_credit"),
+)
+
+draw = Table(
+    "draw",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("sequence"),
+    Column("position", SmallInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    _amount("lot_sequence"),
+    Column("lot_position", SmallInteger, nullable=False),
+    _amount("points"),
+    PrimaryKeyConstraint("program_id", "member_id", "sequence", "position", "ordinal"),
+    _within("points"),
+    CheckConstraint("points <> 0", name="points"),
+)
+
+open_lot = Table(
+    "open_lot",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("sequence"),
+    Column("position", SmallInteger, nullable=False),
+    _text("unit"),
+    _amount("credited"),
+    _amount("remaining"),
+    _amount("reserved"),
+    _instant("occurred_at"),
+    _instant("available_at"),
+    _instant("expires_at", nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id", "sequence", "position"),
+    _within("credited"),
+    CheckConstraint("0 <= reserved AND reserved <= remaining AND remaining <= credited", name="bounds"),
+    Index("open_lot_expires_idx", "program_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    Index(
+        "open_lot_available_idx",
+        "program_id",
+        "available_at",
+        postgresql_where=text("available_at <> occurred_at"),
+    ),
+    **_HOT,
+)
+
+tier_term = Table(
+    "tier_term",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("ladder"),
+    _amount("sequence"),
+    _text("tier"),
+    _instant("since"),
+    PrimaryKeyConstraint("program_id", "member_id", "ladder", "sequence"),
+)
+
+schedule = Table(
+    "schedule",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("key"),
+    _instant("due_at"),
+    _text("kind"),
+    Column("facts", LargeBinary, nullable=False),
+    Column("rules_version", Integer, nullable=False),
+    _id("cause"),
+    PrimaryKeyConstraint("program_id", "member_id", "key"),
+    Index("schedule_due_idx", "program_id", "due_at"),
+    _length("key", 128),
+)
+
+parked = Table(
+    "parked",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("source"),
+    _text("kind"),
+    _text("key"),
+    _id("event_id"),
+    _text("awaits_source"),
+    _text("awaits_kind"),
+    _text("awaits_key"),
+    Column("digest", LargeBinary, nullable=False),
+    _instant("occurred_at"),
+    _instant("parked_at"),
+    _instant("lapses_at"),
+    Column("facts", LargeBinary, nullable=False),
+    Column("particulars", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("program_id", "source", "kind", "key"),
+    Index("parked_awaits_idx", "program_id", "member_id"),
+    Index("parked_lapses_idx", "program_id", "lapses_at"),
+)
+
+lane = Table(
+    "lane",
+    metadata,
+    _id("program_id"),
+    Column("lane", Integer, nullable=False),
+    _id("owner"),
+    _instant("leased_until"),
+    PrimaryKeyConstraint("program_id", "lane"),
+)
+
+block = Table(
+    "block",
+    metadata,
+    _id("program_id"),
+    Column("lane", Integer, nullable=False),
+    _amount("number"),
+    Column("previous", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("sums", JSON, nullable=False),
+    _instant("recorded_at"),
+    PrimaryKeyConstraint("program_id", "lane", "number"),
+    CheckConstraint("octet_length(root) = 32 AND octet_length(hash) = 32", name="hash"),
+    CheckConstraint("events >= 1 AND number >= 1", name="numbers"),
+)
+
+endpoint = Table(
+    "endpoint",
+    metadata,
+    _id("program_id"),
+    _id("endpoint_id"),
+    _text("source", nullable=True),
+    _text("url"),
+    _text("description"),
+    Column("types", ARRAY(Text), nullable=True),
+    Column("secret", LargeBinary, nullable=False),
+    _text("state"),
+    _instant("created_at"),
+    _instant("deleted_at", nullable=True),
+    _instant("disabled_at", nullable=True),
+    _text("disabled_reason", nullable=True),
+    PrimaryKeyConstraint("program_id", "endpoint_id"),
+    CheckConstraint("state IN ('enabled', 'disabled', 'deleted')", name="state"),
+    _length("url", 2048),
+)
+
+message = Table(
+    "message",
+    metadata,
+    _id("program_id"),
+    _id("message_id"),
+    _id("member_id", nullable=True),
+    Column("sequence", BigInteger, nullable=True),
+    Column("number", BigInteger, nullable=True),
+    _text("type"),
+    Column("body", LargeBinary, nullable=False),
+    _instant("created_at"),
+    PrimaryKeyConstraint("program_id", "message_id"),
+    CheckConstraint("octet_length(body) <= 262144", name="body_length"),
+)
+
+pending_delivery = Table(
+    "pending_delivery",
+    metadata,
+    _id("program_id"),
+    _id("endpoint_id"),
+    _id("message_id"),
+    _instant("due_at"),
+    Column("lease", Id, nullable=True),
+    _id("ordering_key", nullable=True),
+    Column("attempts", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
+    Index("pending_delivery_due_idx", "program_id", "due_at"),
+    **_HOT,
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _id("program_id"),
+    _id("endpoint_id"),
+    _id("message_id"),
+    _text("state"),
+    Column("attempts", SmallInteger, nullable=False),
+    _instant("finished_at"),
+    PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
+    CheckConstraint("state IN ('delivered', 'exhausted', 'abandoned')", name="state"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    _id("program_id"),
+    _id("endpoint_id"),
+    _id("message_id"),
+    _id("attempt_id"),
+    Column("number", SmallInteger, nullable=False),
+    _instant("started_at"),
+    Column("duration_ms", Integer, nullable=False),
+    Column("status", SmallInteger, nullable=True),
+    _text("outcome"),
+    _text("error", nullable=True),
+    Column("answer", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("program_id", "endpoint_id", "message_id", "attempt_id"),
+    CheckConstraint("octet_length(answer) <= 4096", name="answer_length"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _id("program_id"),
+    _id("key_id"),
+    _text("key"),
+    Column("digest", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    _text("location", nullable=True),
+    Column("body", LargeBinary, nullable=False),
+    _instant("created_at"),
+    PrimaryKeyConstraint("program_id", "key_id", "key"),
+    _length("key", 128),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id("program_id"),
+    _id("audit_id"),
+    _instant("at"),
+    _text("actor"),
+    _text("action"),
+    _text("subject"),
+    Column("details", JSON, nullable=False),
+    PrimaryKeyConstraint("program_id", "audit_id"),
+)
+
+APPEND_ONLY = frozenset({"rules", "event", "entry", "draw", "tier_term", "block", "message", "attempt", "audit"})
+"""Tables whose rows the service may add and read, never change or remove."""
+
+REFERENCE = frozenset({"program", "api_key"})
+"""Tables outside the rule that `program_id` leads every key."""
+
+SERVICE_ROLE = "zegel_service"
+"""The group role that holds the service's rights; the login role of the service is a member of it."""
+
+
+def service_rights(table: str) -> tuple[str, ...]:
+    """The privileges of the service's role on a table."""
+    if table in APPEND_ONLY:
+        return ("SELECT", "INSERT")
+    if table in _NEVER_DELETED:
+        return ("SELECT", "INSERT", "UPDATE")
+    return ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+_NEVER_DELETED = frozenset({"program", "api_key", "shop", "member", "account", "lane", "endpoint", "delivery"})

@@ -1,0 +1,139 @@
+"""Opening and leaving a transaction; what can go wrong on the way has a name here, so that callers need no SQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 60
+LOCK_SECONDS = 20
+POOL_SIZE = 8
+
+
+class DatabaseError(Exception):
+    """The base of what a transaction may end in."""
+
+
+class Transient(DatabaseError):
+    """Nothing was written, and the same transaction may succeed when it is run again."""
+
+
+class Duplicate(DatabaseError):
+    """Another process wrote a row with the same unique key first; nothing was written."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class ConnectionLost(DatabaseError):
+    """The connection broke; if that was during the commit, nobody knows yet whether it happened."""
+
+
+_TRANSIENT_STATES = ("40001", "40P01", "55P03", "57014", "53300", "53400")
+_LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, TimeoutError, asyncpg.InternalClientError)
+_SHUTDOWN_STATES = ("57P01", "57P02", "57P03")
+
+
+def create_engine(url: str, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
+    """The pool of a process. `url` is `postgresql://…`; time limits are set when a connection starts."""
+    return create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "server_settings": {
+                "application_name": "zegel",
+                "timezone": "UTC",
+                "statement_timeout": f"{STATEMENT_SECONDS}s",
+                "lock_timeout": f"{LOCK_SECONDS}s",
+                "jit": "off",
+                "plan_cache_mode": "force_generic_plan",
+            },
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """A READ COMMITTED transaction on the driver's own connection: committed on leaving, rolled back on an error."""
+    async with driver(engine) as connection:
+        async with connection.transaction(isolation="read_committed"):
+            yield connection
+
+
+@asynccontextmanager
+async def preview(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """A READ ONLY, REPEATABLE READ transaction: for what must see one state and change nothing."""
+    async with driver(engine) as connection:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+
+
+@asynccontextmanager
+async def operation(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction for ordinary SQLAlchemy Core: committed on leaving."""
+    with named_errors():
+        async with engine.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for readers, each statement seeing what is committed."""
+    with named_errors():
+        async with engine.connect() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def driver(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """The driver's own connection, each statement by itself."""
+    with named_errors():
+        async with engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert isinstance(driver, asyncpg.Connection)
+            try:
+                yield driver
+            except BaseException as error:
+                if driver.is_closed() or isinstance(error, asyncio.CancelledError):
+                    await connection.invalidate()
+                raise
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Turns the driver's errors, bare or wrapped by SQLAlchemy, into those of this module."""
+    try:
+        yield
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        named = _named(cause) if cause is not None else None
+        if named is None and error.connection_invalidated:
+            named = ConnectionLost(str(error.orig))
+        if named is None:
+            raise
+        raise named from error
+    except (asyncpg.PostgresError, *_LOST) as error:
+        named = _named(error)
+        if named is None:
+            raise
+        raise named from error
+
+
+def _named(error: BaseException) -> DatabaseError | None:
+    state = getattr(error, "sqlstate", None)
+    if state == "23505":
+        return Duplicate(getattr(error, "constraint_name", None) or "")
+    if state in _TRANSIENT_STATES:
+        return Transient(str(error))
+    if state in _SHUTDOWN_STATES or isinstance(error, _LOST):
+        return ConnectionLost(str(error))
+    return None

@@ -1,0 +1,222 @@
+"""What an event earns: f(goods, context, rules), pure, so that returns can ask again for what is left (semantics A, R2).
+
+Stages per unit (A2): rates and per-item points add up per line and keep their fractions; multipliers scale each
+line's sum; fixed grants are added; the sum is rounded once. Everything is exact until that rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from app.domain import points
+from app.domain.commands import Line, Payment, Purchase
+from app.domain.rules import Applies, Basis, Cover, Fixed, Multiply, PerItem, Rate, Rule, Rules, UnitPlan
+
+Exact = int | Fraction
+"""An exact sum: minor units or smallest parts."""
+
+Step = tuple[str, str, str, str]
+"""One step of an explanation: the rule (or "" for the rounding), its unit, what happened, the number it led to.
+
+What happened is `rate`, `per_item`, `multiply`, `fixed`, `round`, or the reason why the rule gave nothing.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What rules look at besides the goods: judged once, kept in the event's context (semantics E2)."""
+
+    kind: str
+    occurred_at: datetime
+    tiers: frozenset[str]
+    source: str
+    activity: str | None = None
+    channel: str | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """Whole smallest parts per unit, in the program's order of units, and how they came about."""
+
+    points: tuple[tuple[str, int], ...]
+    steps: tuple[Step, ...]
+
+
+def earned(goods: Purchase | None, occasion: Occasion, rules: Rules) -> Earned:
+    """What the rules give for these goods on this occasion; no goods means an event without a sale."""
+    basket = _Basket(goods, rules) if goods is not None else None
+    sums: list[tuple[str, int]] = []
+    steps: list[Step] = []
+    for plan in rules.plans.get(occasion.kind, ()):
+        given = _unit(plan, basket, occasion, steps)
+        if given:
+            sums.append((plan.unit.code, given))
+    return Earned(tuple(sums), tuple(steps))
+
+
+class _Basket:
+    """The basis of each line, spread and freed of what points paid for, made once per kind of basis (A1)."""
+
+    __slots__ = ("_bases", "currency", "lines", "payments", "unpaid")
+
+    def __init__(self, goods: Purchase, rules: Rules) -> None:
+        self.lines = goods.lines
+        self.currency = goods.currency
+        self.payments = goods.payments
+        self.unpaid = rules.unpaid_kinds
+        self._bases: dict[Basis, list[Exact | None]] = {}
+
+    def basis(self, kind: Basis) -> list[Exact | None]:
+        """Per line its basis; None where the line does not say what the basis needs."""
+        found = self._bases.get(kind)
+        if found is None:
+            amounts = [_amount(line, kind) for line in self.lines]
+            found = self._bases[kind] = _spread(amounts, self.lines, self.payments, self.unpaid)
+        return found
+
+
+def _amount(line: Line, basis: Basis) -> int | None:
+    if basis is Basis.CHARGED:
+        return line.amount
+    if basis is Basis.WITHOUT_TAX:
+        return None if line.tax is None else line.amount - line.tax
+    return None if line.discount is None else line.amount + line.discount
+
+
+def _spread(
+    amounts: list[int | None], lines: Sequence[Line], payments: Sequence[Payment], unpaid: frozenset[str]
+) -> list[Exact | None]:
+    """Deductions (negative lines) and payments that do not count are spread over the goods in proportion (A1)."""
+    charged = sum(line.amount for line in lines if line.amount > 0)
+    away = -sum(line.amount for line in lines if line.amount < 0)
+    away += sum(payment.amount for payment in payments if payment.kind in unpaid)
+    if away == 0:
+        return [None if amount is None else max(0, amount) for amount in amounts]
+    left = Fraction(max(0, charged - away), charged) if charged else Fraction(0)
+    return [None if amount is None else max(0, amount) * left for amount in amounts]
+
+
+def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: list[Step]) -> int:
+    code = plan.unit.code
+    sums: list[Exact] = [0] * len(basket.lines) if basket is not None else []
+    gave = False
+    for rule in plan.sums:
+        why = _why_not(rule.applies, occasion) or _add(rule, basket, sums, steps)
+        gave = gave or why is None
+        if why is not None:
+            steps.append((rule.code, code, why, "0"))
+    for rule in plan.multipliers:
+        why = _why_not(rule.applies, occasion) or _scale(rule, basket, sums, steps)
+        if why is not None:
+            steps.append((rule.code, code, why, "0"))
+    total: Exact = sum(sums)
+    for rule in plan.fixed:
+        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        if why is not None:
+            steps.append((rule.code, code, why, "0"))
+            continue
+        assert isinstance(rule.gives, Fixed)
+        gave = True
+        total += rule.gives.give
+        steps.append((rule.code, code, "fixed", str(rule.gives.give)))
+    whole = max(0, points.rounded(total, plan.unit.rounding))
+    if gave and whole != total:
+        steps.append(("", code, "round", str(whole)))
+    return whole
+
+
+def _why_not(applies: Applies, occasion: Occasion) -> str | None:
+    """The code of the first filter that keeps a rule from applying, or None (A3)."""
+    if applies.starts_at is not None and occasion.occurred_at < applies.starts_at:
+        return "not_yet"
+    if applies.ends_at is not None and occasion.occurred_at >= applies.ends_at:
+        return "over"
+    if applies.tiers and not applies.tiers & occasion.tiers:
+        return "other_tier"
+    if applies.activities and occasion.activity not in applies.activities:
+        return "other_activity"
+    if applies.channels and occasion.channel not in applies.channels:
+        return "other_channel"
+    if applies.locations and occasion.location not in applies.locations:
+        return "other_location"
+    if applies.sources and occasion.source not in applies.sources:
+        return "other_shop"
+    return None
+
+
+def _covered(rule: Rule, lines: Sequence[Line]) -> list[int]:
+    """The positions of the lines a rule covers: what it includes less what it excludes (A3)."""
+    return [i for i, line in enumerate(lines) if _names(rule.include, line) and not _names(rule.exclude, line)]
+
+
+def _names(cover: Cover, line: Line) -> bool:
+    if cover.everything:
+        return True
+    if line.sku is not None and line.sku in cover.skus:
+        return True
+    return not cover.categories.isdisjoint(line.categories)
+
+
+def _add(rule: Rule, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
+    """Adds what a rate or a per-item rule gives to each covered line's sum; the reason if it gives nothing."""
+    if basket is None:
+        return "no_goods"
+    covered = _covered(rule, basket.lines)
+    if not covered:
+        return "not_covered"
+    if isinstance(rule.gives, PerItem):
+        shares = [rule.gives.give * Fraction(Decimal(basket.lines[i].quantity)) for i in covered]
+        what = "per_item"
+    else:
+        assert isinstance(rule.gives, Rate)
+        per = rule.gives.per.get(basket.currency)
+        if per is None:
+            return "other_currency"
+        found = basket.basis(rule.gives.basis)
+        bases = [found[i] for i in covered]
+        known = [basis for basis in bases if basis is not None]
+        if len(known) < len(bases):
+            return "missing_tax" if rule.gives.basis is Basis.WITHOUT_TAX else "missing_discount"
+        shares = _rated(rule.gives, per, known)
+        what = "rate"
+    total: Exact = 0
+    for i, share in zip(covered, shares, strict=True):
+        sums[i] += share
+        total += share
+    steps.append((rule.code, rule.unit, what, points.text(total)))
+    return None
+
+
+def _rated(rate: Rate, per: int, bases: Sequence[Exact]) -> list[Fraction]:
+    """Each line's share: in proportion, or of the complete steps of what the rule covers together (A2)."""
+    if not rate.whole_steps:
+        each = rate.give / per
+        return [each * basis for basis in bases]
+    together = sum(bases)
+    if together <= 0:
+        return [Fraction(0)] * len(bases)
+    given = rate.give * (together // per)
+    return [given * basis / together for basis in bases]
+
+
+def _scale(rule: Rule, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
+    if basket is None:
+        return "no_goods"
+    covered = _covered(rule, basket.lines)
+    if not covered:
+        return "not_covered"
+    assert isinstance(rule.gives, Multiply)
+    for i in covered:
+        sums[i] *= rule.gives.factor
+    steps.append((rule.code, rule.unit, "multiply", points.text(sum(sums))))
+    return None
+
+
+def _grant(rule: Rule, basket: _Basket | None) -> str | None:
+    """A fixed grant needs a covered line where there are lines, and nothing where there are none (A2)."""
+    if basket is not None and not _covered(rule, basket.lines):
+        return "not_covered"
+    return None

@@ -1,0 +1,68 @@
+"""Spans of time and the program's own days (semantics L10): months are clamped, a day ends where the zone says."""
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+_SPAN = re.compile(r"P(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?\Z", re.ASCII)
+
+
+class RoundUp(StrEnum):
+    """The calendar period whose end a date is moved to."""
+
+    MONTH = "month"
+    QUARTER = "quarter"
+    HALF_YEAR = "half_year"
+    YEAR = "year"
+
+
+_MONTHS = {RoundUp.MONTH: 1, RoundUp.QUARTER: 3, RoundUp.HALF_YEAR: 6, RoundUp.YEAR: 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A period of time in whole months and days, as ISO 8601 writes it: P12M, P30D, P1Y6M."""
+
+    months: int = 0
+    days: int = 0
+
+
+def parse_span(text: str) -> Span:
+    """The span of an ISO 8601 duration of years, months, weeks and days. Raises ValueError for anything else."""
+    match = _SPAN.match(text)
+    if match is None or text == "P":
+        raise ValueError("expected a duration of years, months, weeks or days such as P12M or P30D")
+    years, months, weeks, days = (int(part or 0) for part in match.groups())
+    return Span(months=12 * years + months, days=7 * weeks + days)
+
+
+def add(day: date, span: Span) -> date:
+    """The day a span later; a month without that day ends at its last one (31 January + P1M = 28 or 29 February)."""
+    month = day.month - 1 + span.months
+    year, month = day.year + month // 12, month % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1])) + timedelta(days=span.days)
+
+
+def period_end(day: date, period: RoundUp) -> date:
+    """The last day of the calendar period that `day` lies in."""
+    months = _MONTHS[period]
+    month = (day.month - 1) // months * months + months
+    return date(day.year, month, monthrange(day.year, month)[1])
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which a day begins in the zone."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant, in UTC, that is no longer part of the day in the zone."""
+    return start_of_day(day + timedelta(days=1), zone)
+
+
+def local_day(instant: datetime, zone: ZoneInfo) -> date:
+    """The day an instant falls on in the zone."""
+    return instant.astimezone(zone).date()

@@ -1,0 +1,146 @@
+"""What a caller or the clock asks for: one typed command per event that may come of it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+CLOCK = "zegel"
+"""The reserved source of events that the clock or a consequence brings (semantics E2)."""
+
+
+class Mode(StrEnum):
+    """Whether a command speaks of now or of the past (semantics E7)."""
+
+    LIVE = "live"
+    HISTORY = "history"
+    HISTORY_WITH_MESSAGES = "history_with_messages"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a member is known, such as a card. `digest` is the keyed hash it is found by; `value` is personal data."""
+
+    kind: str
+    value: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Who a command is about: our id, or an identity; `enrol` enrols an unknown identity first (semantics M1)."""
+
+    member_id: bytes | None = None
+    identity: Identity | None = None
+    enrol: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a purchase: amounts in minor units as charged, quantity as plain decimal text (semantics A1)."""
+
+    id: str
+    amount: int
+    sku: str | None = None
+    quantity: str = "1"
+    tax: int | None = None
+    discount: int | None = None
+    cost: int | None = None
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A means of payment of a purchase, in minor units."""
+
+    kind: str
+    amount: int
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A sale, as charged. A purchase without lines has the one line that stands for its total (semantics A1)."""
+
+    kind = "purchase"
+    currency: str
+    total: int
+    lines: tuple[Line, ...]
+    payments: tuple[Payment, ...] = ()
+    vouchers: tuple[str, ...] = ()
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something a member did that is no sale: a survey, a check-in."""
+
+    kind = "activity"
+    activity: str
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """Points a member spends: `points` is at least 1, in smallest parts of `unit`; None is the program's own choice."""
+
+    kind = "redemption"
+    points: int
+    unit: str | None = None
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A person joins. Identities, birthday and attributes (JSON text) are personal: outside the ledger (M1, M4)."""
+
+    kind = "enrolment"
+    identities: tuple[Identity, ...] = ()
+    birthday: date | None = None
+    attributes: str | None = None
+    referral_code: Identity | None = None
+    channel: str | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralBonus:
+    """A side's bonus for a friend brought in; scheduled by the purchase that qualified (semantics F2)."""
+
+    kind = "referral_bonus"
+    side: str
+    referee: bytes
+    unit: str
+    points: int
+
+
+Facts = Purchase | Activity | Redemption | Enrolment | ReferralBonus
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to record. `(source, kind, key)` is its natural key for ever (semantics E1); `id` is the event's id.
+
+    `particulars` is the erasable part of what was said (attributes, free text, identities) as canonical JSON,
+    or empty; `facts` is everything else. `not_after` refuses the command once it would be recorded later.
+    """
+
+    id: bytes
+    source: str
+    key: str
+    member: Reference
+    occurred_at: datetime
+    facts: Facts
+    particulars: bytes = b""
+    mode: Mode = Mode.LIVE
+    not_after: datetime | None = None
+    rules_version: int | None = None
+    """Set on scheduled commands: the version that made them judges them."""

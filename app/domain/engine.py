@@ -1,0 +1,360 @@
+"""The door of the core: what a command does to a member, or why it must not (architecture §4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from app.domain import accrual, chain, lots, messages, posting, referral_code, referrals, settling, tiers, typeid
+from app.domain.accrual import Earned, Occasion
+from app.domain.commands import CLOCK, Activity, Command, Enrolment, Mode, Purchase, Redemption, Reference
+from app.domain.events import Decision, Entry, Posted
+from app.domain.posting import Draft, Ids, Moment, Tell
+from app.domain.refusals import (
+    IdentityTaken,
+    InsufficientPoints,
+    NotAfterPassed,
+    NotSpendable,
+    Refusal,
+    TooEarly,
+    TooLate,
+    TotalMismatch,
+    UnknownReferralCode,
+    UnknownUnit,
+    UnlistedCurrency,
+)
+from app.domain.rules import OutOfTime, Rules, Versions
+from app.domain.state import MemberState, ReferralState, Scheduled
+from app.domain.units import Unit, expires_at
+
+CLOCK_CORRECTED = "clock_corrected"
+"""Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
+
+Identities = Mapping[bytes, bytes]
+"""Who an identity's digest belongs to, as far as the batch looked them up."""
+
+
+class Refused(Exception):
+    """Ends a decision with a refusal; what was posted on the way is dropped."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a kind of event does to the state: entries in order, why, and whom to tell."""
+
+    state: MemberState
+    entries: tuple[Entry, ...] = ()
+    steps: tuple[accrual.Step, ...] = ()
+    context: Mapping[str, Any] | None = None
+    tells: tuple[Tell, ...] = ()
+    schedules: tuple[Scheduled, ...] = ()
+
+
+def needs_lots(command: Command) -> bool:
+    """Whether deciding on this kind of command draws on lots; settling what is due needs them in any case."""
+    return isinstance(command.facts, Redemption)
+
+
+def moment_of(
+    command: Command, state: MemberState, *, program_id: bytes, versions: Versions, clock: datetime, ids: Ids
+) -> Moment:
+    """When a command is judged: now, or for history the latest that the member's past has come to (E3, E7)."""
+    recorded_at = clock if state.recorded_at is None else max(clock, state.recorded_at)
+    if command.mode is Mode.LIVE:
+        judged_at = recorded_at if state.judged_at is None else max(recorded_at, state.judged_at)
+    else:
+        judged_at = command.occurred_at if state.judged_at is None else max(command.occurred_at, state.judged_at)
+    return Moment(program_id, versions, recorded_at, judged_at, command.mode is Mode.HISTORY, ids)
+
+
+def decide(
+    state: MemberState, command: Command, moment: Moment, *, digest: bytes, facts: bytes, identities: Identities
+) -> Decision:
+    """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
+
+    `facts` and `digest` are the command's as `chain` makes them. A refusal leaves the state as it was.
+    """
+    try:
+        return _decide(state, command, moment, digest=digest, facts=facts, identities=identities)
+    except Refused as refused:
+        return Decision(state, refusal=refused.refusal)
+    except lots.OutOfRange as beyond:
+        return Decision(state, refusal=beyond.refusal)
+
+
+def settle(state: MemberState, moment: Moment) -> Decision:
+    """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
+    state, events = settling.settle(state, moment)
+    return Decision(state, events)
+
+
+def _decide(
+    state: MemberState, command: Command, moment: Moment, *, digest: bytes, facts: bytes, identities: Identities
+) -> Decision:
+    if command.not_after is not None and moment.recorded_at > command.not_after:
+        raise Refused(NotAfterPassed(command.not_after, moment.recorded_at))
+    occurred_at = _taken_at(command, moment)
+    rules = moment.versions.at(occurred_at)
+    events: list[Posted] = []
+    if state.enrolled_at is None and not isinstance(command.facts, Enrolment):
+        state, enrolled = _enrol_first(state, command, moment, occurred_at=occurred_at, rules=rules)
+        events.append(enrolled)
+    state, settled = settling.settle(state, moment)
+    events.extend(settled)
+    effect = _effect(state, command, moment, occurred_at=occurred_at, rules=rules, identities=identities)
+    state, own = _post(effect, command, moment, occurred_at=occurred_at, rules=rules, digest=digest, facts=facts)
+    events.append(own)
+    if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
+        state, settled = settling.settle(state, moment)
+        events.extend(settled)
+    if moment.silent:
+        state = replace(state, quiet_before=moment.recorded_at)
+    return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules)
+
+
+def _taken_at(command: Command, moment: Moment) -> datetime:
+    """When the event counts as having occurred; beyond the program's limits refused or taken now (semantics E3)."""
+    if command.mode is not Mode.LIVE:
+        return command.occurred_at
+    rules = moment.versions.at(moment.recorded_at)
+    earliest, latest = moment.recorded_at - rules.late, moment.recorded_at + rules.early
+    if earliest <= command.occurred_at <= latest:
+        return command.occurred_at
+    if rules.out_of_time is OutOfTime.RECORD_NOW:
+        return moment.recorded_at
+    raise Refused(TooLate(earliest) if command.occurred_at < earliest else TooEarly(latest))
+
+
+def _post(
+    effect: Effect,
+    command: Command,
+    moment: Moment,
+    *,
+    occurred_at: datetime,
+    rules: Rules,
+    digest: bytes,
+    facts: bytes,
+) -> tuple[MemberState, Posted]:
+    state = effect.state
+    lifted = tiers.reached(state.accounts, state.tiers, rules, occurred_at=occurred_at, sequence=state.sequence + 1)
+    tells = effect.tells
+    if lifted:
+        state = replace(state, tiers=(*state.tiers, *(term for term, _ in lifted)))
+        tells = (
+            *tells,
+            *((messages.UPGRADED, {"ladder": c.ladder, "before": c.before, "tier": c.after}) for _, c in lifted),
+        )
+    draft = Draft(
+        id=command.id,
+        source=command.source,
+        kind=command.facts.kind,
+        key=command.key,
+        occurred_at=occurred_at,
+        effective_at=occurred_at,
+        rules=rules,
+        digest=digest,
+        facts=facts,
+        context=effect.context or {},
+        entries=effect.entries,
+        steps=effect.steps,
+        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in lifted),
+        flags=() if occurred_at == command.occurred_at else (CLOCK_CORRECTED,),
+        particulars=command.particulars,
+        tells=tells,
+    )
+    return posting.post(state, draft, moment)
+
+
+def _enrol_first(
+    state: MemberState, command: Command, moment: Moment, *, occurred_at: datetime, rules: Rules
+) -> tuple[MemberState, Posted]:
+    """The enrolment of an unknown identity inside another event: two events, one transaction (semantics M1)."""
+    identity = command.member.identity
+    assert identity is not None
+    enrolment = Command(
+        id=moment.ids.fresh(),
+        source=CLOCK,
+        key=f"enr:{state.id.hex()}",
+        member=Reference(),
+        occurred_at=occurred_at,
+        facts=Enrolment(identities=(identity,)),
+        particulars=chain.canonical({"identities": {identity.kind: identity.value}}),
+        mode=command.mode,
+    )
+    effect = _enrol(state, enrolment, moment, occurred_at=occurred_at, rules=rules, identities={})
+    facts = chain.encode_facts(enrolment.facts)
+    digest = bytes(chain.DIGEST_BYTES)
+    return _post(effect, enrolment, moment, occurred_at=occurred_at, rules=rules, digest=digest, facts=facts)
+
+
+def _effect(
+    state: MemberState,
+    command: Command,
+    moment: Moment,
+    *,
+    occurred_at: datetime,
+    rules: Rules,
+    identities: Identities,
+) -> Effect:
+    facts = command.facts
+    if isinstance(facts, Purchase):
+        return _purchase(state, facts, command, moment, occurred_at=occurred_at, rules=rules)
+    if isinstance(facts, Activity):
+        return _activity(state, facts, command, moment, occurred_at=occurred_at, rules=rules)
+    if isinstance(facts, Redemption):
+        return _redeem(state, facts, moment, occurred_at=occurred_at, rules=rules)
+    if isinstance(facts, Enrolment):
+        return _enrol(state, command, moment, occurred_at=occurred_at, rules=rules, identities=identities)
+    raise TypeError(f"{facts.kind} is no command of a caller's")
+
+
+def _purchase(
+    state: MemberState, facts: Purchase, command: Command, moment: Moment, *, occurred_at: datetime, rules: Rules
+) -> Effect:
+    _check_sale(facts, rules)
+    held = _held(state, rules, occurred_at=occurred_at)
+    occasion = Occasion(
+        kind=facts.kind,
+        occurred_at=occurred_at,
+        tiers=frozenset(held.values()),
+        source=command.source,
+        channel=facts.channel,
+        location=facts.location,
+    )
+    gained = accrual.earned(facts, occasion, rules)
+    state, entries = _credit(state, gained, moment, occurred_at=occurred_at, rules=rules)
+    schedules: tuple[Scheduled, ...] = ()
+    if state.referral is ReferralState.CLAIMED:
+        state, schedules = referrals.qualified(
+            state, facts, rules, occurred_at=occurred_at, due_at=moment.recorded_at, cause=command.id
+        )
+    return Effect(
+        state=state,
+        entries=entries,
+        steps=gained.steps,
+        context={"tiers": held} if held else None,
+        tells=_earned(entries),
+        schedules=() if moment.silent else schedules,
+    )
+
+
+def _activity(
+    state: MemberState, facts: Activity, command: Command, moment: Moment, *, occurred_at: datetime, rules: Rules
+) -> Effect:
+    held = _held(state, rules, occurred_at=occurred_at)
+    occasion = Occasion(
+        kind=facts.kind,
+        occurred_at=occurred_at,
+        tiers=frozenset(held.values()),
+        source=command.source,
+        activity=facts.activity,
+        channel=facts.channel,
+        location=facts.location,
+    )
+    gained = accrual.earned(None, occasion, rules)
+    state, entries = _credit(state, gained, moment, occurred_at=occurred_at, rules=rules)
+    tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries))
+    return Effect(state, entries, gained.steps, {"tiers": held} if held else None, tells)
+
+
+def _redeem(state: MemberState, facts: Redemption, moment: Moment, *, occurred_at: datetime, rules: Rules) -> Effect:
+    """Points spent, judged by what is available now, not when it occurred (semantics E3, L6)."""
+    unit = _spendable(facts, rules)
+    account = state.accounts.get(unit.code)
+    available = account.available if account is not None else 0
+    if facts.points > available:
+        raise Refused(InsufficientPoints(unit.code, asked=facts.points, available=available))
+    place = lots.Place(state.sequence + 1, 0)
+    state, entry = lots.redeem(state, unit, facts.points, at=place, now=moment.judged_at)
+    return Effect(state, (entry,), tells=((messages.REDEEMED, {"points": {unit.code: facts.points}}),))
+
+
+def _enrol(
+    state: MemberState,
+    command: Command,
+    moment: Moment,
+    *,
+    occurred_at: datetime,
+    rules: Rules,
+    identities: Identities,
+) -> Effect:
+    facts = command.facts
+    assert isinstance(facts, Enrolment)
+    for identity in facts.identities:
+        owner = identities.get(identity.digest)
+        if owner is not None:
+            raise Refused(IdentityTaken(identity.kind, owner))
+    code = referral_code.make(moment.ids.random(8))
+    state = replace(state, enrolled_at=occurred_at, referral_code=code)
+    context: dict[str, Any] = {"code": code}
+    if facts.referral_code is not None:
+        referrer = identities.get(facts.referral_code.digest)
+        if referrer is None:
+            raise Refused(UnknownReferralCode())
+        state = referrals.claimed(state, referrer=referrer, rules=rules, occurred_at=occurred_at)
+        context["referrer"] = referrer.hex()
+    occasion = Occasion(
+        kind=facts.kind,
+        occurred_at=occurred_at,
+        tiers=frozenset(_held(state, rules, occurred_at=occurred_at).values()),
+        source=command.source,
+        channel=facts.channel,
+        location=facts.location,
+    )
+    gained = accrual.earned(None, occasion, rules)
+    state, entries = _credit(state, gained, moment, occurred_at=occurred_at, rules=rules)
+    extra = {"referrer": typeid.encode(typeid.MEMBER, state.referrer)} if state.referrer is not None else {}
+    return Effect(state, entries, gained.steps, context, ((messages.ENROLLED, extra), *_earned(entries)))
+
+
+def _credit(
+    state: MemberState, gained: Earned, moment: Moment, *, occurred_at: datetime, rules: Rules
+) -> tuple[MemberState, tuple[Entry, ...]]:
+    entries: list[Entry] = []
+    available_at = min(occurred_at, moment.judged_at)
+    for position, (code, amount) in enumerate(gained.points):
+        unit = rules.units[code]
+        state, entry = lots.credit(
+            state,
+            unit,
+            amount,
+            at=lots.Place(state.sequence + 1, position),
+            occurred_at=occurred_at,
+            available_at=available_at,
+            expires_at=expires_at(unit, available_from=occurred_at, zone=rules.zone),
+            now=moment.judged_at,
+        )
+        entries.append(entry)
+    return state, tuple(entries)
+
+
+def _earned(entries: tuple[Entry, ...]) -> tuple[Tell, ...]:
+    return ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
+
+
+def _held(state: MemberState, rules: Rules, *, occurred_at: datetime) -> dict[str, str]:
+    return {ladder.code: tiers.held_at(occurred_at, state.tiers, ladder) for ladder in rules.ladders}
+
+
+def _check_sale(facts: Purchase, rules: Rules) -> None:
+    if facts.currency not in rules.currencies:
+        raise Refused(UnlistedCurrency(facts.currency, tuple(rules.currencies)))
+    lines = sum(line.amount for line in facts.lines)
+    if lines != facts.total and 2 * abs(lines - facts.total) > rules.cash_rounding.get(facts.currency, 0):
+        decimals = rules.currencies[facts.currency]
+        raise Refused(TotalMismatch(facts.currency, facts.total, lines, decimals))
+
+
+def _spendable(facts: Redemption, rules: Rules) -> Unit:
+    """The unit a redemption spends: the one it names, or the only one there is."""
+    spendable = tuple(unit.code for unit in rules.units.values() if unit.spendable)
+    code = facts.unit if facts.unit is not None else spendable[0] if len(spendable) == 1 else None
+    if code is None or code not in rules.units:
+        raise Refused(UnknownUnit(spendable))
+    if code not in spendable:
+        raise Refused(NotSpendable(code))
+    return rules.units[code]

@@ -1,0 +1,106 @@
+"""What a decision leaves behind: events with their entries and draws, messages, scheduled commands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.accrual import Step
+from app.domain.refusals import Refusal
+from app.domain.state import MemberState, Scheduled
+
+ENGINE = 1
+"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry."""
+
+    lot_sequence: int
+    lot_position: int
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One signed line on an account. A credit that opened a lot carries the lot's dates (semantics L3)."""
+
+    position: int
+    unit: str
+    points: int
+    balance_after: int
+    available_at: datetime | None = None
+    expires_at: datetime | None = None
+    draws: tuple[Draw, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What shops are told: the exact bytes to be signed, numbered densely per member (webhooks W3)."""
+
+    id: bytes
+    number: int
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """An account as it stood after an event, at its recording."""
+
+    balance: int
+    available: int
+    pending: int
+    held: int
+    deficit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recorded event: a function of stored rows, and all that an answer is made of (architecture §3.5)."""
+
+    id: bytes
+    member_id: bytes
+    sequence: int
+    source: str
+    kind: str
+    key: str
+    occurred_at: datetime
+    effective_at: datetime
+    recorded_at: datetime
+    rules_version: int
+    engine: int
+    digest: bytes
+    content: bytes
+    hash: bytes
+    entries: tuple[Entry, ...]
+    steps: tuple[Step, ...]
+    accounts: Mapping[str, Balances]
+    tier_changes: tuple[tuple[str, str, str], ...] = ()
+    """(ladder, before, after) of each tier this event moved."""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A new event with what it brings along: nothing of it is saved yet."""
+
+    recorded: Recorded
+    messages: tuple[Message, ...] = ()
+    salt: bytes = b""
+    particulars: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The new state of the member and the events that led there, in order; the command's own event comes last.
+
+    `own` is None where the command records nothing by itself (settling), or is refused: then `refusal` says why,
+    and what was settled before it still stands.
+    """
+
+    state: MemberState
+    events: tuple[Posted, ...] = ()
+    own: Recorded | None = None
+    schedules: tuple[Scheduled, ...] = ()
+    refusal: Refusal | None = None

@@ -1,0 +1,197 @@
+"""Accounts and lots: crediting, drawing and expiring, each giving a new state and the entry that says so (semantics L).
+
+An account's sums are kept right for `now < next_due_at`; whoever moves points settles first (`settling`), so that
+every lot here is active, pending or gone as of `now`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from app.domain.events import Balances, Draw, Entry
+from app.domain.points import LIMIT
+from app.domain.refusals import PointsOutOfRange
+from app.domain.state import Account, MemberState, OpenLot
+from app.domain.units import Unit
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class OutOfRange(Exception):
+    """A posting would leave the range of points; carries the refusal."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__(unit)
+        self.refusal = PointsOutOfRange(unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a posting goes: the event's number and the position of the entry in it."""
+
+    sequence: int
+    position: int
+
+
+def draw_order(lot: OpenLot) -> tuple[datetime, datetime, int, int]:
+    """Earliest expiry first, never-expiring last, then what occurred first (semantics L5)."""
+    return (lot.expires_at or _NEVER, lot.occurred_at, lot.sequence, lot.position)
+
+
+def is_active(lot: OpenLot, *, now: datetime) -> bool:
+    """Active from its availability, expired from `expires_at` on, that instant included (semantics L3)."""
+    return lot.available_at <= now and (lot.expires_at is None or now < lot.expires_at)
+
+
+def next_due(lots: Iterable[OpenLot], *, now: datetime) -> datetime | None:
+    """The next instant after `now` at which one of these lots becomes active or expires."""
+    instants = [
+        instant
+        for lot in lots
+        for instant in (lot.available_at, lot.expires_at)
+        if instant is not None and instant > now
+    ]
+    return min(instants, default=None)
+
+
+def credit(
+    state: MemberState,
+    unit: Unit,
+    amount: int,
+    *,
+    at: Place,
+    occurred_at: datetime,
+    available_at: datetime,
+    expires_at: datetime | None,
+    now: datetime,
+) -> tuple[MemberState, Entry]:
+    """Posts points; opens a lot in a unit with lots and pays an open deficit from it at once (semantics L3, L9).
+
+    Raises OutOfRange.
+    """
+    account = state.accounts.get(unit.code) or Account(unit.code)
+    balance, earned = account.balance + amount, account.earned + amount
+    if balance > LIMIT or earned > LIMIT:
+        raise OutOfRange(unit.code)
+    if not unit.has_lots:
+        after = replace(account, balance=balance, active=account.active + amount, earned=earned)
+        return _with_account(state, after), Entry(at.position, unit.code, amount, balance)
+    active = available_at <= now
+    paid = min(amount, account.deficit) if active else 0
+    draws = (Draw(at.sequence, at.position, paid),) if paid else ()
+    lot = OpenLot(at.sequence, at.position, unit.code, amount, amount - paid, occurred_at, available_at, expires_at)
+    due = expires_at if active else available_at
+    after = replace(
+        account,
+        balance=balance,
+        earned=earned,
+        deficit=account.deficit - paid,
+        active=account.active + (amount - paid if active else 0),
+        pending=account.pending + (0 if active else amount),
+        next_due_at=_sooner(account.next_due_at, due),
+    )
+    entry = Entry(at.position, unit.code, amount, balance, available_at, expires_at, draws)
+    opened = (*state.lots, lot) if lot.remaining else state.lots
+    return _with_account(replace(state, lots=opened), after), entry
+
+
+def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datetime) -> tuple[MemberState, Entry]:
+    """Draws points that are available, soonest expiry first (semantics L5). The caller has checked what is available.
+
+    Raises OutOfRange.
+    """
+    account = state.accounts[unit.code]
+    lots, draws = _draw(state.lots, unit.code, amount, now=now)
+    after = replace(
+        account, balance=account.balance - amount, active=account.active - amount, redeemed=account.redeemed + amount
+    )
+    if after.redeemed > LIMIT:
+        raise OutOfRange(unit.code)
+    entry = Entry(at.position, unit.code, -amount, after.balance, draws=draws)
+    return _with_account(replace(state, lots=lots), after), entry
+
+
+def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
+    """Ends what is left, and not reserved, of the unit's lots that expire at or before an instant (semantics L3, L7)."""
+    account = state.accounts[unit]
+    draws, kept = [], []
+    for lot in sorted(state.lots, key=draw_order):
+        if (
+            lot.unit == unit
+            and lot.expires_at is not None
+            and lot.expires_at <= instant
+            and lot.remaining > lot.reserved
+        ):
+            draws.append(Draw(lot.sequence, lot.position, lot.remaining - lot.reserved))
+            if lot.reserved:
+                kept.append(replace(lot, remaining=lot.reserved))
+        else:
+            kept.append(lot)
+    gone = sum(draw.points for draw in draws)
+    following = next_due((lot for lot in kept if lot.unit == unit), now=instant)
+    after = replace(
+        account,
+        balance=account.balance - gone,
+        active=account.active - gone,
+        expired=account.expired + gone,
+        next_due_at=following,
+    )
+    state = _with_account(replace(state, lots=tuple(kept)), after)
+    return state, Entry(at.position, unit, -gone, after.balance, draws=tuple(draws)) if gone else None
+
+
+def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Account:
+    """The account by the instant: from the open lots once something has fallen due since it was stored (semantics L4).
+
+    Points past their instant count nowhere, whether or not an expiry has been written down yet.
+    """
+    if account.next_due_at is None or now < account.next_due_at:
+        return account
+    mine = [lot for lot in lots if lot.unit == account.unit]
+    active = sum(lot.remaining for lot in mine if is_active(lot, now=now))
+    pending = sum(lot.remaining for lot in mine if lot.available_at > now)
+    return replace(
+        account,
+        balance=active + pending - account.deficit,
+        active=active,
+        pending=pending,
+        held=sum(lot.reserved for lot in mine),
+        next_due_at=next_due(mine, now=now),
+    )
+
+
+def balances(accounts: Mapping[str, Account]) -> dict[str, Balances]:
+    """The accounts as an answer shows them."""
+    return {
+        unit: Balances(account.balance, account.available, account.pending, account.held, account.deficit)
+        for unit, account in accounts.items()
+    }
+
+
+def _draw(
+    lots: Iterable[OpenLot], unit: str, amount: int, *, now: datetime
+) -> tuple[tuple[OpenLot, ...], tuple[Draw, ...]]:
+    """The lots that remain and the draws that took `amount` from the active ones, what is reserved left alone."""
+    draws, kept, missing = [], [], amount
+    for lot in sorted(lots, key=draw_order):
+        taken = 0
+        if missing and lot.unit == unit and is_active(lot, now=now):
+            taken = min(missing, lot.remaining - lot.reserved)
+        if taken:
+            draws.append(Draw(lot.sequence, lot.position, taken))
+            missing -= taken
+        if taken < lot.remaining:
+            kept.append(replace(lot, remaining=lot.remaining - taken) if taken else lot)
+    if missing:
+        raise ValueError(f"{missing} of {amount} {unit} are not in the open lots")
+    return tuple(kept), tuple(draws)
+
+
+def _with_account(state: MemberState, account: Account) -> MemberState:
+    return replace(state, accounts={**state.accounts, account.unit: account})
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other)

@@ -1,0 +1,47 @@
+"""What shops are told: small bodies with ids, points and balances, never anything personal (webhooks W11)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from app.domain import chain, typeid
+from app.domain.events import Recorded
+from app.domain.state import Account
+
+ENROLLED = "member.enrolled"
+ACTIVITY = "activity.recorded"
+EARNED = "points.earned"
+REDEEMED = "points.redeemed"
+EXPIRED = "points.expired"
+UPGRADED = "tier.upgraded"
+REWARDED = "referral.rewarded"
+
+TYPES = (ENROLLED, ACTIVITY, EARNED, REDEEMED, EXPIRED, UPGRADED, REWARDED)
+"""Every type a shop can subscribe to."""
+
+
+def time_text(instant: datetime) -> str:
+    """RFC 3339 in UTC, with microseconds only where there are any."""
+    return instant.replace(tzinfo=None).isoformat() + "Z"
+
+
+def body(
+    type: str, *, event: Recorded, number: int, accounts: Mapping[str, Account], extra: Mapping[str, Any]
+) -> bytes:
+    """The bytes to be signed. `number` is the member's message number: dense, so a receiver can see order."""
+    data = {
+        "member": typeid.encode(typeid.MEMBER, event.member_id),
+        "sequence": number,
+        "event": typeid.encode(typeid.EVENT, event.id),
+        "event_sequence": event.sequence,
+        "source": event.source,
+        "kind": event.kind,
+        "id": event.key,
+        "occurred_at": time_text(event.occurred_at),
+        "effective_at": time_text(event.effective_at),
+        "balances": {
+            unit: {"balance": account.balance, "available": account.available} for unit, account in accounts.items()
+        },
+        **extra,
+    }
+    return chain.canonical({"type": type, "timestamp": time_text(event.recorded_at), "data": data})

@@ -1,0 +1,151 @@
+"""Turning what was decided into a numbered, hashed event with its messages."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from app.domain import chain, lots, messages
+from app.domain.accrual import Step
+from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
+from app.domain.rules import Rules, Versions
+from app.domain.state import MemberState
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Where new ids and random bytes come from: an argument, so that decisions stay pure."""
+
+    fresh: Callable[[], bytes]
+    """A new UUIDv7."""
+    random: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When and under what a member's command is judged.
+
+    `recorded_at` is the batch's time, never before the member's last; `judged_at` is the `now` of the rules, which
+    differs where history is sent (semantics E3, E7). `silent`: nothing is told to shops or scheduled.
+    """
+
+    program_id: bytes
+    versions: Versions
+    recorded_at: datetime
+    judged_at: datetime
+    silent: bool
+    ids: Ids
+
+
+Tell = tuple[str, Mapping[str, Any]]
+"""A message to send: its type, and what its body carries besides the common part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event as decided, before it has a number and a hash."""
+
+    id: bytes
+    source: str
+    kind: str
+    key: str
+    occurred_at: datetime
+    effective_at: datetime
+    rules: Rules
+    digest: bytes
+    facts: bytes
+    context: Mapping[str, Any]
+    entries: tuple[Entry, ...] = ()
+    steps: tuple[Step, ...] = ()
+    tier_changes: tuple[tuple[str, str, str], ...] = ()
+    flags: tuple[str, ...] = ()
+    particulars: bytes = b""
+    tells: tuple[Tell, ...] = ()
+
+
+def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState, Posted]:
+    """Numbers the event, links it into the member's chain, and writes its messages.
+
+    `state` already has the entries' effect on accounts, lots and tiers.
+    """
+    sequence = state.sequence + 1
+    salt = moment.ids.random(16) if draft.particulars else b""
+    content = chain.encode_content(
+        chain.Content(
+            program_id=moment.program_id,
+            member_id=state.id,
+            event_id=draft.id,
+            sequence=sequence,
+            source=draft.source,
+            kind=draft.kind,
+            key=draft.key,
+            occurred_at=draft.occurred_at,
+            effective_at=draft.effective_at,
+            recorded_at=moment.recorded_at,
+            judged_at=moment.judged_at,
+            rules_version=draft.rules.version,
+            rules_digest=draft.rules.digest,
+            engine=ENGINE,
+            silent=moment.silent,
+            digest=draft.digest,
+            facts=draft.facts,
+            context=chain.canonical(draft.context) if draft.context else b"",
+            particulars_hash=chain.particulars_hash(draft.particulars, salt=salt),
+        )
+    )
+    recorded = Recorded(
+        id=draft.id,
+        member_id=state.id,
+        sequence=sequence,
+        source=draft.source,
+        kind=draft.kind,
+        key=draft.key,
+        occurred_at=draft.occurred_at,
+        effective_at=draft.effective_at,
+        recorded_at=moment.recorded_at,
+        rules_version=draft.rules.version,
+        engine=ENGINE,
+        digest=draft.digest,
+        content=content,
+        hash=chain.event_hash(state.head, content, draft.entries),
+        entries=draft.entries,
+        steps=draft.steps,
+        accounts=lots.balances(state.accounts),
+        tier_changes=draft.tier_changes,
+        flags=draft.flags,
+    )
+    told = () if _quiet(state, draft, moment) else tuple(_messages(state, draft, recorded, moment))
+    state = replace(
+        state,
+        sequence=sequence,
+        messages=state.messages + len(told),
+        head=recorded.hash,
+        recorded_at=moment.recorded_at,
+        judged_at=moment.judged_at,
+    )
+    return state, Posted(recorded, told, salt, draft.particulars)
+
+
+def _quiet(state: MemberState, draft: Draft, moment: Moment) -> bool:
+    """History is not told, nor what fell due before the history was sent (semantics E7)."""
+    return moment.silent or (state.quiet_before is not None and draft.effective_at < state.quiet_before)
+
+
+def _messages(state: MemberState, draft: Draft, recorded: Recorded, moment: Moment) -> list[Message]:
+    return [
+        Message(
+            moment.ids.fresh(),
+            number,
+            type,
+            messages.body(type, event=recorded, number=number, accounts=state.accounts, extra=extra),
+        )
+        for number, (type, extra) in enumerate(draft.tells, start=state.messages + 1)
+    ]
+
+
+def by_unit(entries: tuple[Entry, ...]) -> dict[str, int]:
+    """The points of entries, per unit, without sign."""
+    sums: dict[str, int] = {}
+    for entry in entries:
+        sums[entry.unit] = sums.get(entry.unit, 0) + abs(entry.points)
+    return sums

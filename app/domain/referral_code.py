@@ -1,0 +1,29 @@
+"""Referral codes: unambiguous letters and a check character, so that a code read aloud or typed is caught (F1)."""
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""Thirty-two signs: no 0, 1, I or O."""
+
+LENGTH = 10
+
+_PLACE = {sign: place for place, sign in enumerate(ALPHABET)}
+_IGNORED = str.maketrans("", "", " -")
+
+
+def make(entropy: bytes) -> str:
+    """A code from at least six random bytes: nine signs (45 bits) and a check character."""
+    number = int.from_bytes(entropy)
+    signs = "".join(ALPHABET[number >> 5 * i & 31] for i in range(LENGTH - 1))
+    return signs + _check(signs)
+
+
+def normalized(code: str) -> str | None:
+    """A code as typed, in upper case without blanks and dashes; None if it cannot be one."""
+    code = code.upper().translate(_IGNORED)
+    if len(code) != LENGTH or any(sign not in _PLACE for sign in code) or _check(code[:-1]) != code[-1]:
+        return None
+    return code
+
+
+def _check(signs: str) -> str:
+    """A weighted sum modulo 31: catches each single wrong sign but one pair, and swapped neighbors."""
+    return ALPHABET[sum(weight * _PLACE[sign] for weight, sign in enumerate(signs, start=1)) % 31]

@@ -1,0 +1,143 @@
+"""Refusals: what a command asked that must not happen, with the facts of why. Nothing is written for them.
+
+Each carries the code that the API answers with; texts and status codes belong to `api.problems`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The base of all refusals."""
+
+    code: ClassVar[str] = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownMember(Refusal):
+    """The body names a member who is not in this program."""
+
+    code = "unknown_member"
+
+
+@dataclass(frozen=True, slots=True)
+class EventIdReused(Refusal):
+    """The event's id is recorded with other content (semantics E1); `recorded` is the event it belongs to."""
+
+    code = "event_id_reused"
+    recorded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityTaken(Refusal):
+    """An identity of the enrolment belongs to a member already (semantics M1)."""
+
+    code = "identity_taken"
+    kind: str
+    member_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownReferralCode(Refusal):
+    """No member of the program has this referral code (semantics F1)."""
+
+    code = "unknown_referral_code"
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate(Refusal):
+    """It happened longer ago than the program takes (semantics E3)."""
+
+    code = "too_late"
+    earliest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TooEarly(Refusal):
+    """It claims to have happened in the future (semantics E3)."""
+
+    code = "too_early"
+    latest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotAfterPassed(Refusal):
+    """The sender gave up at `not_after`, and it is later (semantics E6)."""
+
+    code = "not_after_passed"
+    not_after: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnlistedCurrency(Refusal):
+    """The program does not deal in this currency (semantics A1)."""
+
+    code = "unlisted_currency"
+    currency: str
+    listed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TotalMismatch(Refusal):
+    """The lines do not sum to the total within the program's cash rounding (semantics A1). Minor units."""
+
+    code = "total_mismatch"
+    currency: str
+    total: int
+    lines: int
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownUnit(Refusal):
+    """The program has no such unit, or it has several to spend and the command names none."""
+
+    code = "unknown_unit"
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSpendable(Refusal):
+    """The unit only counts; nobody can spend it."""
+
+    code = "not_spendable"
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class InsufficientPoints(Refusal):
+    """A redemption beyond what is available (semantics L6)."""
+
+    code = "insufficient_points"
+    unit: str
+    asked: int
+    available: int
+
+    @property
+    def missing(self) -> int:
+        return self.asked - self.available
+
+
+@dataclass(frozen=True, slots=True)
+class PointsOutOfRange(Refusal):
+    """The result would leave ±(2^53 − 1) (semantics L2)."""
+
+    code = "points_out_of_range"
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoRules(Refusal):
+    """The program has published no rules yet, so nothing can be judged."""
+
+    code = "no_rules"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingDue(Refusal):
+    """A scheduled command whose reason is gone, such as a bonus already given (semantics F5)."""
+
+    code = "nothing_due"

@@ -1,0 +1,205 @@
+"""A program's rules as the core reads them: what `program.compile` makes of one published document version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from app.domain.calendar import Span
+from app.domain.units import Unit
+
+ANY: frozenset[str] = frozenset()
+"""An empty set in a filter: no restriction."""
+
+
+class Basis(StrEnum):
+    """Which part of a line a rate counts (semantics A1)."""
+
+    CHARGED = "charged"
+    WITHOUT_TAX = "without_tax"
+    BEFORE_DISCOUNT = "before_discount"
+
+
+class OutOfTime(StrEnum):
+    """What becomes of an event beyond the late or early limit (semantics E3)."""
+
+    REFUSE = "refuse"
+    RECORD_NOW = "record_now"
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Lines named by category or sku; `everything` covers all (semantics A3)."""
+
+    categories: frozenset[str] = ANY
+    skus: frozenset[str] = ANY
+    everything: bool = False
+
+
+EVERYTHING = Cover(everything=True)
+NOTHING = Cover()
+
+
+@dataclass(frozen=True, slots=True)
+class Applies:
+    """When a rule applies: an empty filter does not restrict (semantics A3)."""
+
+    kind: str
+    activities: frozenset[str] = ANY
+    channels: frozenset[str] = ANY
+    locations: frozenset[str] = ANY
+    sources: frozenset[str] = ANY
+    tiers: frozenset[str] = ANY
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`give` smallest parts for each `per` minor units, a rate a currency; whole steps only, if so said (A2)."""
+
+    give: Fraction
+    per: Mapping[str, int]
+    basis: Basis = Basis.CHARGED
+    whole_steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PerItem:
+    """`give` smallest parts for each item: times the line's quantity (A2)."""
+
+    give: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """`give` smallest parts once per event, never multiplied (A2)."""
+
+    give: int
+
+
+@dataclass(frozen=True, slots=True)
+class Multiply:
+    """Each covered line's sum times `factor` (A2, A4)."""
+
+    factor: Fraction
+
+
+Gives = Rate | PerItem | Fixed | Multiply
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One earning rule: what it gives in one unit, for what it covers, when it applies."""
+
+    code: str
+    unit: str
+    gives: Gives
+    applies: Applies
+    include: Cover = EVERYTHING
+    exclude: Cover = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A level of a ladder: reached at `threshold` smallest parts of the ladder's unit."""
+
+    code: str
+    name: str
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Tiers in ascending order of threshold over the active balance of one unit (semantics T1).
+
+    The first tier has threshold 0: everybody holds at least that.
+    """
+
+    code: str
+    unit: str
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralTerms:
+    """What bringing a friend gives, and from which first purchase on (semantics F2, F3)."""
+
+    minimum: Mapping[str, int]
+    lapse: Span
+    referrer: tuple[str, int] | None = None
+    referee: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """The rules of one unit for one kind of event, by stage, in document order (semantics A2)."""
+
+    unit: Unit
+    sums: tuple[Rule, ...]
+    multipliers: tuple[Rule, ...]
+    fixed: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One published version. `currencies` maps each listed currency to its number of decimals."""
+
+    version: int
+    digest: bytes
+    in_force_from: datetime
+    zone: ZoneInfo
+    currencies: Mapping[str, int]
+    units: Mapping[str, Unit]
+    rules: tuple[Rule, ...]
+    ladders: tuple[Ladder, ...] = ()
+    referrals: ReferralTerms | None = None
+    late: timedelta = timedelta(days=30)
+    early: timedelta = timedelta(minutes=5)
+    out_of_time: OutOfTime = OutOfTime.REFUSE
+    cash_rounding: Mapping[str, int] = field(default_factory=dict)
+    unpaid_kinds: frozenset[str] = frozenset({"points"})
+    """Kinds of payment that are left out of every basis (semantics A1)."""
+    plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        kinds = {rule.applies.kind for rule in self.rules}
+        object.__setattr__(self, "plans", {kind: _plans(kind, self) for kind in kinds})
+
+
+def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
+    def stage(unit: Unit, *types: type) -> tuple[Rule, ...]:
+        return tuple(
+            rule
+            for rule in rules.rules
+            if rule.applies.kind == kind and rule.unit == unit.code and isinstance(rule.gives, types)
+        )
+
+    plans = (
+        UnitPlan(unit, stage(unit, Rate, PerItem), stage(unit, Multiply), stage(unit, Fixed))
+        for unit in rules.units.values()
+    )
+    return tuple(plan for plan in plans if plan.sums or plan.multipliers or plan.fixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """All published versions of a program, oldest first."""
+
+    all: tuple[Rules, ...]
+
+    def at(self, instant: datetime) -> Rules:
+        """The version in force at an instant; before the first, the first (semantics E3)."""
+        for rules in reversed(self.all):
+            if rules.in_force_from <= instant:
+                return rules
+        return self.all[0]
+
+    def numbered(self, version: int) -> Rules:
+        """The version of this number. Raises KeyError if none is."""
+        for rules in self.all:
+            if rules.version == version:
+                return rules
+        raise KeyError(version)

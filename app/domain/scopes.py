@@ -1,0 +1,54 @@
+"""What an API key may do; a key carries a set of these."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One permission, named in OpenAPI beside each operation that asks for it."""
+
+    EVENTS_WRITE = "events:write"
+    EVENTS_READ = "events:read"
+    EVENTS_HISTORY = "events:history"
+    REDEMPTIONS_WRITE = "redemptions:write"
+    MEMBERS_WRITE = "members:write"
+    MEMBERS_READ = "members:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    PROGRAM_READ = "program:read"
+    PROGRAM_WRITE = "program:write"
+
+
+DESCRIPTIONS = {
+    Scope.EVENTS_WRITE: "send purchases and activities",
+    Scope.EVENTS_READ: "read recorded events",
+    Scope.EVENTS_HISTORY: "send events of the past, without a late limit",
+    Scope.REDEMPTIONS_WRITE: "spend members' points",
+    Scope.MEMBERS_WRITE: "enrol members",
+    Scope.MEMBERS_READ: "read members, balances, tiers and statements",
+    Scope.WEBHOOKS_READ: "read webhook endpoints",
+    Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
+    Scope.PROGRAM_READ: "read the program and its rules",
+    Scope.PROGRAM_WRITE: "publish rules, pretend `now` in a dry run",
+}
+
+SHOP = (
+    Scope.EVENTS_WRITE,
+    Scope.EVENTS_READ,
+    Scope.REDEMPTIONS_WRITE,
+    Scope.MEMBERS_WRITE,
+    Scope.MEMBERS_READ,
+    Scope.WEBHOOKS_READ,
+    Scope.WEBHOOKS_WRITE,
+    Scope.PROGRAM_READ,
+)
+"""What a shop's key gets unless told otherwise."""
+
+PROGRAM = (
+    Scope.EVENTS_READ,
+    Scope.MEMBERS_READ,
+    Scope.WEBHOOKS_READ,
+    Scope.WEBHOOKS_WRITE,
+    Scope.PROGRAM_READ,
+    Scope.PROGRAM_WRITE,
+)
+"""What a program's own key, which belongs to no shop, gets unless told otherwise."""

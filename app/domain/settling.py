@@ -1,0 +1,125 @@
+"""Writing down what the clock has already made true: expiries and scheduled commands, instant by instant (L7)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from app.domain import chain, lots, messages, posting, referrals, typeid
+from app.domain.commands import CLOCK, ReferralBonus
+from app.domain.events import Entry, Posted
+from app.domain.posting import Draft, Moment
+from app.domain.rules import Rules
+from app.domain.state import MemberState, Scheduled
+from app.domain.units import expires_at
+
+EXPIRY = "expiry"
+
+
+def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
+    """The earliest instant at or before `now` at which something is due to the member, or None."""
+    dues = [a.next_due_at for a in state.accounts.values() if a.next_due_at is not None and a.next_due_at <= now]
+    dues += [scheduled.due_at for scheduled in state.scheduled if scheduled.due_at <= now]
+    return min(dues, default=None)
+
+
+def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:
+    """Everything due to the member up to the moment, each event effective at its own instant; again writes nothing.
+
+    Within an instant: expiries, then schedules (semantics T3). Needs all open lots where an account is due.
+    """
+    events: list[Posted] = []
+    while (instant := next_instant(state, now=moment.judged_at)) is not None:
+        state, expired = _expire(state, instant, moment)
+        state, ran = _run_scheduled(state, instant, moment)
+        events += [*expired, *ran]
+    return state, tuple(events)
+
+
+def _expire(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
+    if not state.lots_loaded:
+        raise ValueError("settling needs the member's open lots")
+    events = []
+    for unit in sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant):
+        place = lots.Place(state.sequence + 1, 0)
+        state, entry = lots.expire(state, unit, instant=instant, at=place)
+        if entry is not None:
+            key = f"exp:{state.id.hex()}:{place.sequence}"
+            extra = {"points": {unit: -entry.points}}
+            tells = ((messages.EXPIRED, extra),)
+            draft = _draft(EXPIRY, key, instant, moment.versions.at(instant), moment, entry=entry, tells=tells)
+            state, posted = posting.post(state, draft, moment)
+            events.append(posted)
+    return state, events
+
+
+def _run_scheduled(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
+    events = []
+    for scheduled in sorted((s for s in state.scheduled if s.due_at <= instant), key=lambda s: s.key):
+        left = tuple(s for s in state.scheduled if s is not scheduled)
+        state, posted = _pay_bonus(replace(state, scheduled=left), scheduled, moment)
+        events.append(posted)
+    return state, events
+
+
+def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, Posted]:
+    """A referral bonus that has fallen due (semantics F2); its derived key makes it happen once (F5)."""
+    bonus = chain.decode_facts(scheduled.kind, scheduled.facts)
+    assert isinstance(bonus, ReferralBonus)
+    rules = moment.versions.numbered(scheduled.rules_version)
+    unit = rules.units[bonus.unit]
+    state, entry = lots.credit(
+        referrals.rewarded(state, bonus),
+        unit,
+        bonus.points,
+        at=lots.Place(state.sequence + 1, 0),
+        occurred_at=scheduled.due_at,
+        available_at=scheduled.due_at,
+        expires_at=expires_at(unit, available_from=scheduled.due_at, zone=rules.zone),
+        now=moment.judged_at,
+    )
+    points = {bonus.unit: bonus.points}
+    referee = typeid.encode(typeid.MEMBER, bonus.referee)
+    tells = (
+        (messages.EARNED, {"points": points}),
+        (messages.REWARDED, {"points": points, "side": bonus.side, "referee": referee}),
+    )
+    draft = _draft(
+        ReferralBonus.kind,
+        scheduled.key,
+        scheduled.due_at,
+        rules,
+        moment,
+        entry=entry,
+        tells=tells,
+        facts=scheduled.facts,
+    )
+    steps = (("referral", bonus.unit, "fixed", str(bonus.points)),)
+    return posting.post(state, replace(draft, steps=steps, context={"cause": scheduled.cause.hex()}), moment)
+
+
+def _draft(
+    kind: str,
+    key: str,
+    instant: datetime,
+    rules: Rules,
+    moment: Moment,
+    *,
+    entry: Entry,
+    tells: tuple[tuple[str, Mapping[str, Any]], ...],
+    facts: bytes = b"",
+) -> Draft:
+    return Draft(
+        id=moment.ids.fresh(),
+        source=CLOCK,
+        kind=kind,
+        key=key,
+        occurred_at=instant,
+        effective_at=instant,
+        rules=rules,
+        digest=bytes(chain.DIGEST_BYTES),
+        facts=facts,
+        context={},
+        entries=(entry,),
+        tells=tells,
+    )

@@ -1,0 +1,107 @@
+"""What a decision reads of one member, and what it leaves behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+GENESIS = bytes(32)
+"""The previous hash of a member's first event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A member's balance in one unit, right while now < `next_due_at` (semantics L4); all in smallest parts."""
+
+    unit: str
+    balance: int = 0
+    active: int = 0
+    pending: int = 0
+    held: int = 0
+    deficit: int = 0
+    next_due_at: datetime | None = None
+    earned: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    reversed: int = 0
+
+    @property
+    def available(self) -> int:
+        return max(0, self.active - self.held - self.deficit)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLot:
+    """Points credited together of which something remains. Named by its credit entry: (sequence, position)."""
+
+    sequence: int
+    position: int
+    unit: str
+    credited: int
+    remaining: int
+    occurred_at: datetime
+    available_at: datetime
+    expires_at: datetime | None
+    reserved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TierTerm:
+    """A tier held from `since` on (the occurred_at of what reached it), posted by event `sequence` (semantics A6)."""
+
+    ladder: str
+    tier: str
+    since: datetime
+    sequence: int
+
+
+class ReferralState(StrEnum):
+    """How far a member's own referral has come (semantics F2); kept on the referee."""
+
+    NONE = "none"
+    CLAIMED = "claimed"
+    QUALIFIED = "qualified"
+    REWARDED = "rewarded"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """One member as the ledger knows them, under lock.
+
+    `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
+    the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
+    what fell due before it is past history and is not told to shops. `lots` are those loaded or opened since; all of
+    them when `lots_loaded`.
+    """
+
+    id: bytes
+    sequence: int = 0
+    messages: int = 0
+    head: bytes = GENESIS
+    recorded_at: datetime | None = None
+    judged_at: datetime | None = None
+    quiet_before: datetime | None = None
+    enrolled_at: datetime | None = None
+    referral_code: str | None = None
+    referrer: bytes | None = None
+    referral: ReferralState = ReferralState.NONE
+    referral_lapses_at: datetime | None = None
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    tiers: tuple[TierTerm, ...] = ()
+    lots: tuple[OpenLot, ...] = ()
+    lots_loaded: bool = True
+    scheduled: tuple["Scheduled", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A command that falls due at an instant, kept until its effect is recorded (semantics K1, K3)."""
+
+    member_id: bytes
+    due_at: datetime
+    key: str
+    kind: str
+    facts: bytes
+    rules_version: int
+    cause: bytes
+    """The id of the event that scheduled it."""

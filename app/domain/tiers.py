@@ -1,0 +1,91 @@
+"""Tiers follow from the active balance of a ladder's unit; up at once, in the event that reached it (semantics T)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain.rules import Ladder, Rules, Tier
+from app.domain.state import Account, TierTerm
+
+
+@dataclass(frozen=True, slots=True)
+class TierChange:
+    """A member moved on a ladder."""
+
+    ladder: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a member stands on a ladder: `to_next` smallest parts are missing for `next` (semantics T6)."""
+
+    ladder: Ladder
+    tier: Tier
+    since: datetime | None
+    qualifying: int
+    next: Tier | None
+    to_next: int | None
+
+
+def held_at(instant: datetime, terms: Iterable[TierTerm], ladder: Ladder) -> str:
+    """The tier held at an instant by what was recorded so far: what counts for an event that occurred then (A6)."""
+    held = ladder.tiers[0].code
+    for term in sorted((t for t in terms if t.ladder == ladder.code), key=lambda t: (t.since, t.sequence)):
+        if term.since <= instant:
+            held = term.tier
+    return held
+
+
+def current(terms: Iterable[TierTerm], ladder: Ladder) -> TierTerm | None:
+    """The latest recorded term on a ladder; None means the first tier, from the start."""
+    mine = [term for term in terms if term.ladder == ladder.code]
+    return max(mine, key=lambda term: term.sequence) if mine else None
+
+
+def met(qualifying: int, ladder: Ladder) -> Tier:
+    """The highest tier whose threshold is met."""
+    return next(tier for tier in reversed(ladder.tiers) if qualifying >= tier.threshold or tier is ladder.tiers[0])
+
+
+def reached(
+    accounts: Mapping[str, Account], terms: tuple[TierTerm, ...], rules: Rules, *, occurred_at: datetime, sequence: int
+) -> tuple[tuple[TierTerm, TierChange], ...]:
+    """The new terms of an event that lifted its member: at once, from its occurred_at on (semantics T2, A6)."""
+    lifted = []
+    for ladder in rules.ladders:
+        account = accounts.get(ladder.unit)
+        if account is None:
+            continue
+        now_met = met(account.active, ladder)
+        if now_met is ladder.tiers[0]:
+            continue
+        term = current(terms, ladder)
+        before = term.tier if term is not None else ladder.tiers[0].code
+        if _rank(now_met.code, ladder) > _rank(before, ladder):
+            change = TierChange(ladder.code, before=before, after=now_met.code)
+            lifted.append((TierTerm(ladder.code, now_met.code, since=occurred_at, sequence=sequence), change))
+    return tuple(lifted)
+
+
+def standing(accounts: Mapping[str, Account], terms: Iterable[TierTerm], ladder: Ladder) -> Standing:
+    """The tier as it is read: held now, and what is needed for the next (semantics T6)."""
+    term = current(terms, ladder)
+    rank = _rank(term.tier, ladder) if term is not None else 0
+    account = accounts.get(ladder.unit)
+    qualifying = account.active if account is not None else 0
+    following = ladder.tiers[rank + 1] if rank + 1 < len(ladder.tiers) else None
+    return Standing(
+        ladder=ladder,
+        tier=ladder.tiers[rank],
+        since=term.since if term is not None else None,
+        qualifying=qualifying,
+        next=following,
+        to_next=max(0, following.threshold - qualifying) if following is not None else None,
+    )
+
+
+def _rank(code: str, ladder: Ladder) -> int:
+    """A tier's place on its ladder; a tier that a later version dropped counts as the first."""
+    return next((rank for rank, tier in enumerate(ladder.tiers) if tier.code == code), 0)

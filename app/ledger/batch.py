@@ -1,0 +1,129 @@
+"""One transaction of the corridor: load under lock, fold, save (architecture §3.3)."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import uuid_utils
+
+from app.db import hot, loading, rows
+from app.db.lanes import Lane
+from app.domain import chain, engine
+from app.domain.commands import Command, Enrolment
+from app.domain.events import Posted
+from app.domain.keys import Secrets
+from app.domain.posting import Ids
+from app.domain.rules import Versions
+from app.domain.state import MemberState
+from app.ledger.folding import Fold, Settle, Work, member_of
+
+
+IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
+
+
+async def load(
+    connection: Any,
+    work: Sequence[Work],
+    *,
+    program_id: bytes,
+    versions: Versions,
+    clock: datetime,
+    secrets: Secrets,
+    ids: Ids,
+    locked: bool,
+) -> Fold:
+    """Everything the batch's decisions read. With `locked`, the members' rows are locked first, and read after."""
+    commands = [item for item in work if isinstance(item, Command)]
+    known = await loading.resolve(connection, program_id=program_id, digests=sorted(_digests(commands)))
+    about = {id for command in commands if (id := member_of(command, known)) is not None}
+    about |= {item.member_id for item in work if isinstance(item, Settle)}
+    states = await loading.members(connection, program_id=program_id, ids=about, locked=locked)
+    recorded = await loading.recorded(
+        connection, program_id=program_id, keys={(c.source, c.facts.kind, c.key) for c in commands}
+    )
+    states = await loading.standing(connection, states, program_id=program_id, now=clock)
+    drawing = {member_of(command, known) for command in commands if engine.needs_lots(command)}
+    now = max([clock, *(command.occurred_at for command in commands)])
+    wanting = [state for state in states.values() if state.id in drawing or _due(state, now=now)]
+    states |= await loading.with_lots(connection, wanting, program_id=program_id)
+    return Fold(program_id, versions, clock, secrets, ids, before=states, identities=known, recorded=recorded)
+
+
+async def save(connection: Any, batch: Fold, lane: Lane) -> Lane:
+    """Writes what the fold gathered, as one block of the lane; the lane as it stands after the commit."""
+    number = lane.number + 1
+    columns = rows.event_columns(batch.posted, lane=lane.lane, block=number)
+    columns |= rows.state_columns((batch.before.get(id) or MemberState(id=id), s) for id, s in batch.states.items())
+    columns |= rows.schedule_columns(batch.schedules)
+    columns |= _new_members(batch)
+    if batch.posted:
+        columns |= _block(batch, lane, number)
+    await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
+    return replace(lane, number=number, head=columns["block"]["hash"][0]) if batch.posted else lane
+
+
+def _digests(commands: Iterable[Command]) -> set[bytes]:
+    digests = set()
+    for command in commands:
+        if command.member.identity is not None:
+            digests.add(command.member.identity.digest)
+        if isinstance(command.facts, Enrolment):
+            digests.update(identity.digest for identity in command.facts.identities)
+            if command.facts.referral_code is not None:
+                digests.add(command.facts.referral_code.digest)
+    return digests
+
+
+def _due(state: MemberState, *, now: datetime) -> bool:
+    """Whether settling or paying off a deficit will need the member's lots."""
+    return any(
+        account.deficit > 0 or (account.next_due_at is not None and account.next_due_at <= now)
+        for account in state.accounts.values()
+    )
+
+
+def _new_members(batch: Fold) -> rows.Columns:
+    named = sorted(
+        (identity.digest, identity.kind, rows.uuid(member), identity.value) for identity, member in batch.named
+    )
+    profiles = [
+        (rows.uuid(member), facts.birthday, facts.attributes)
+        for member, facts in sorted(batch.profiles, key=lambda p: p[0])
+    ]
+    return rows.columns("member_identity", ("digest", "kind", "member_id", "value"), named) | rows.columns(
+        "profile", ("member_id", "birthday", "attributes"), profiles
+    )
+
+
+def _block(batch: Fold, lane: Lane, number: int) -> rows.Columns:
+    """The batch's Merkle root, linked to the lane's last block, with the sums that the batch moved."""
+    root = chain.merkle_root([posted.recorded.hash for posted in batch.posted])
+    sums = chain.canonical(_sums(batch.posted))
+    count = len(batch.posted)
+    hash = chain.block_hash(
+        program_id=batch.program_id,
+        lane=lane.lane,
+        number=number,
+        previous=lane.head,
+        root=root,
+        events=count,
+        sums=sums,
+    )
+    row = (lane.lane, number, lane.head, root, hash, count, sums.decode(), batch.clock)
+    return rows.columns("block", ("lane", "number", "previous", "root", "hash", "events", "sums", "recorded_at"), [row])
+
+
+def _sums(posted: Iterable[Posted]) -> dict[str, dict[str, int]]:
+    """Points per unit that the batch issued, redeemed and let expire."""
+    sums: dict[str, dict[str, int]] = {}
+    for one in posted:
+        for entry in one.recorded.entries:
+            unit = sums.setdefault(entry.unit, {})
+            name = "issued" if entry.points > 0 else _SPENT_BY.get(one.recorded.kind, "reversed")
+            unit[name] = unit.get(name, 0) + abs(entry.points)
+    return sums
+
+
+_SPENT_BY = {"redemption": "redeemed", "expiry": "expired"}

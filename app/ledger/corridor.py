@@ -1,0 +1,245 @@
+"""The door of the ledger: commands queue per program and are committed in groups (architecture §3).
+
+While one transaction is in flight, the commands that arrive gather; when it is done, they become the next one.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import lanes, transactions
+from app.db.lanes import LEASE, Lane
+from app.domain.commands import Command, Mode
+from app.domain.keys import Secrets
+from app.ledger import batch as batches
+from app.ledger.folding import Settle, Work, fold
+from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
+from app.ledger.versions import CompiledRules
+
+BATCH_COMMANDS = 500
+WAITING_COMMANDS = 5_000
+PREVIEWS_AT_ONCE = 2
+PROGRAMS_AT_ONCE = 4
+RECONNECT_SECONDS = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Request:
+    work: Sequence[Work]
+    done: "asyncio.Future[list[Outcome]]"
+
+
+@dataclass(slots=True)
+class _Queue:
+    requests: deque[_Request] = field(default_factory=deque)
+    waiting: int = 0
+    runner: asyncio.Task[None] | None = None
+    lane: Lane | None = None
+
+
+class Ledger:
+    """Carries commands through. Made by `open_ledger`."""
+
+    def __init__(
+        self, engine: AsyncEngine, *, clock: Callable[[], datetime], secrets: Secrets, on_commit: Callable[[int], None]
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._secrets = secrets
+        self._on_commit = on_commit
+        self._owner = batches.IDS.fresh()
+        self._rules = CompiledRules()
+        self._queues: dict[bytes, _Queue] = {}
+        self._programs = asyncio.Semaphore(PROGRAMS_AT_ONCE)
+        self._previews = asyncio.Semaphore(PREVIEWS_AT_ONCE)
+        self._closed = False
+
+    async def submit(self, work: Sequence[Work], *, program_id: bytes) -> list[Outcome]:
+        """Records a request's commands and tells what became of each, in the request's order.
+
+        Admitted whole or not at all: raises Full or Closed. Cancelling the caller does not cancel the commit.
+        """
+        if self._closed:
+            raise Closed
+        queue = self._queues.setdefault(program_id, _Queue())
+        if queue.waiting + len(work) > WAITING_COMMANDS:
+            raise Full
+        order = _order(work)
+        request = _Request([work[i] for i in order], asyncio.get_running_loop().create_future())
+        queue.requests.append(request)
+        queue.waiting += len(work)
+        if queue.runner is None:
+            queue.runner = asyncio.create_task(self._run(program_id, queue))
+        outcomes = await asyncio.shield(request.done)
+        return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+
+    async def preview(self, commands: Sequence[Command], *, program_id: bytes, now: datetime | None) -> list[Outcome]:
+        """What `submit` would answer, from one read-only look at the database; writes nothing (api C10)."""
+        order = _order(commands)
+        async with self._previews, transactions.preview(self._engine) as connection:
+            versions = await self._rules.of(connection, program_id=program_id)
+            loaded = await batches.load(
+                connection,
+                commands,
+                program_id=program_id,
+                versions=versions,
+                clock=now or self._clock(),
+                secrets=self._secrets,
+                ids=batches.IDS,
+                locked=False,
+            )
+            outcomes = await fold([commands[i] for i in order], loaded, time=time.monotonic)
+        return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+
+    async def drain(self) -> None:
+        """Admits nothing more, commits what was admitted, gives the lanes up."""
+        self._closed = True
+        await asyncio.gather(*(queue.runner for queue in self._queues.values() if queue.runner is not None))
+        for queue in self._queues.values():
+            if queue.lane is not None:
+                try:
+                    async with transactions.operation(self._engine) as connection:
+                        await lanes.release(connection, queue.lane, owner=self._owner, now=self._clock())
+                except transactions.DatabaseError:
+                    log.info("lane_not_released", lane=queue.lane.lane)  # its lease ends by itself
+
+    async def _run(self, program_id: bytes, queue: _Queue) -> None:
+        """Commits batch after batch until nobody waits. The running commit is the window in which others gather."""
+        try:
+            while queue.requests:
+                taken = _take(queue.requests)
+                queue.waiting -= sum(len(request.work) for request in taken)
+                async with self._programs:
+                    await self._answer(program_id, queue, taken)
+        finally:
+            queue.runner = None
+
+    async def _answer(self, program_id: bytes, queue: _Queue, requests: list[_Request]) -> None:
+        work = [item for request in requests for item in request.work]
+        try:
+            outcomes = await self._settled(program_id, queue, work)
+        except Exception as error:  # a defect must answer its callers, not hang them
+            log.exception("batch_failed", commands=len(work))
+            for request in requests:
+                if not request.done.done():
+                    request.done.set_exception(error)
+            return
+        at = 0
+        for request in requests:
+            if not request.done.done():
+                request.done.set_result(outcomes[at : at + len(request.work)])
+            at += len(request.work)
+
+    async def _settled(self, program_id: bytes, queue: _Queue, work: Sequence[Work]) -> list[Outcome]:
+        """Commits the batch; if that fails, once more, and then command by command, so that only the cause fails.
+
+        A connection lost around the commit is settled the same way: the next run looks the keys up under the lock,
+        and finds what the first one wrote (architecture §3.6).
+        """
+        lost = False
+        for again in range(2):
+            try:
+                return await self._commit(program_id, queue, work)
+            except transactions.ConnectionLost:
+                lost = True
+                await asyncio.sleep(RECONNECT_SECONDS * (1 + again))
+            except (transactions.Transient, transactions.Duplicate) as reason:
+                log.info("batch_again", reason=repr(reason), commands=len(work))
+            except Exception:
+                log.exception("batch_broken", commands=len(work))
+                break
+        outcomes: list[Outcome] = []
+        for item in work:
+            outcome = await self._alone(program_id, queue, item, lost=lost)
+            outcomes.append(outcome)
+            if isinstance(outcome, Unknown):
+                break  # the database stays away: the others fare the same
+        return outcomes + [Unknown() if lost else Failed()] * (len(work) - len(outcomes))
+
+    async def _alone(self, program_id: bytes, queue: _Queue, item: Work, *, lost: bool) -> Outcome:
+        for _ in range(2):
+            try:
+                (outcome,) = await self._commit(program_id, queue, [item])
+            except transactions.ConnectionLost:
+                return Unknown()
+            except transactions.DatabaseError as reason:
+                log.info("command_again", reason=repr(reason))
+            except Exception:
+                log.exception("command_broken")
+                return Failed()
+            else:
+                return outcome
+        return Unknown() if lost else Failed()
+
+    async def _commit(self, program_id: bytes, queue: _Queue, work: Sequence[Work]) -> list[Outcome]:
+        lane = await self._lane(program_id, queue)
+        queue.lane = None  # until the commit is certain
+        async with transactions.transaction(self._engine) as connection:
+            versions = await self._rules.of(connection, program_id=program_id)
+            loaded = await batches.load(
+                connection,
+                work,
+                program_id=program_id,
+                versions=versions,
+                clock=self._clock(),
+                secrets=self._secrets,
+                ids=batches.IDS,
+                locked=True,
+            )
+            outcomes = await fold(work, loaded, time=time.monotonic)
+            if loaded.posted or loaded.states:
+                lane = await batches.save(connection, loaded, lane)
+        queue.lane = lane
+        if loaded.posted:
+            self._on_commit(len(loaded.posted))
+        return outcomes
+
+    async def _lane(self, program_id: bytes, queue: _Queue) -> Lane:
+        now = self._clock()
+        if queue.lane is not None and queue.lane.leased_until - now > LEASE / 2:
+            return queue.lane
+        async with transactions.operation(self._engine) as connection:
+            return await lanes.lease(connection, program_id=program_id, owner=self._owner, now=now)
+
+
+@asynccontextmanager
+async def open_ledger(
+    engine: AsyncEngine,
+    *,
+    clock: Callable[[], datetime],
+    secrets: Secrets,
+    on_commit: Callable[[int], None] = lambda events: None,
+) -> AsyncIterator[Ledger]:
+    """A ledger on this pool; leaving it drains the queue. `secrets` is what digests are keyed with."""
+    ledger = Ledger(engine, clock=clock, secrets=secrets, on_commit=on_commit)
+    try:
+        yield ledger
+    finally:
+        await ledger.drain()
+
+
+def _order(work: Sequence[Work]) -> list[int]:
+    """A request's commands are judged by occurred_at, then position; history as it was sent (semantics E4, E7)."""
+    positions = list(range(len(work)))
+    if any(isinstance(item, Settle) or item.mode is not Mode.LIVE for item in work):
+        return positions
+    return sorted(positions, key=lambda i: work[i].occurred_at)  # type: ignore[union-attr]  # no Settle among them
+
+
+def _take(requests: deque[_Request]) -> list[_Request]:
+    """As many whole requests, in order, as fit into a batch; always at least one."""
+    taken = [requests.popleft()]
+    room = BATCH_COMMANDS - len(taken[0].work)
+    while requests and len(requests[0].work) <= room:
+        room -= len(requests[0].work)
+        taken.append(requests.popleft())
+    return taken

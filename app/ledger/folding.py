@@ -1,0 +1,153 @@
+"""Deciding a batch in memory: each command on the state that those before it left (architecture §3.3d)."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain import chain, engine, identities
+from app.domain.commands import Command, Enrolment, Identity
+from app.domain.events import Decision, Posted, Recorded
+from app.domain.keys import Secrets
+from app.domain.posting import Ids, Moment
+from app.domain.refusals import EventIdReused, NoRules, UnknownMember
+from app.domain.rules import Versions
+from app.domain.state import MemberState, Scheduled
+from app.ledger.outcomes import Created, Outcome, Refused, Replayed, Settled
+
+SLICE_SECONDS = 0.002
+"""The fold gives the event loop a turn this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A request of the worker's: write down what is due to this member (semantics L7)."""
+
+    member_id: bytes
+
+
+Work = Command | Settle
+
+
+@dataclass(slots=True)
+class Fold:
+    """The working memory of one batch: loaded, then moved on command by command, then saved."""
+
+    program_id: bytes
+    versions: Versions
+    clock: datetime
+    secrets: Secrets
+    ids: Ids
+    before: dict[bytes, MemberState]
+    identities: dict[bytes, bytes]
+    recorded: dict[tuple[str, str, str], Recorded]
+    states: dict[bytes, MemberState] = field(default_factory=dict)
+    posted: list[Posted] = field(default_factory=list)
+    schedules: list[Scheduled] = field(default_factory=list)
+    named: list[tuple[Identity, bytes]] = field(default_factory=list)
+    profiles: list[tuple[bytes, Enrolment]] = field(default_factory=list)
+
+    def state(self, member_id: bytes) -> MemberState | None:
+        return self.states.get(member_id) or self.before.get(member_id)
+
+
+async def fold(work: Sequence[Work], batch: Fold, *, time: Callable[[], float]) -> list[Outcome]:
+    """The outcome of each piece of work, in order; what is to be saved gathers in `batch`."""
+    outcomes: list[Outcome] = []
+    slice_ends = time() + SLICE_SECONDS
+    for item in work:
+        outcomes.append(_settle(item, batch) if isinstance(item, Settle) else _judge(item, batch))
+        if time() > slice_ends:
+            await asyncio.sleep(0)
+            slice_ends = time() + SLICE_SECONDS
+    return outcomes
+
+
+def member_of(command: Command, known: dict[bytes, bytes]) -> bytes | None:
+    """Whom a command is about, as far as the batch knows by now; None where nobody is (yet)."""
+    if command.member.member_id is not None:
+        return command.member.member_id
+    if command.member.identity is not None:
+        return known.get(command.member.identity.digest)
+    return None
+
+
+def _judge(command: Command, batch: Fold) -> Outcome:
+    facts = chain.encode_facts(command.facts)
+    enrolling = isinstance(command.facts, Enrolment)
+    member_id = member_of(command, batch.identities)
+    state = batch.state(member_id) if member_id is not None else None
+    natural = (command.source, command.facts.kind, command.key)
+    known = batch.recorded.get(natural)
+    if known is not None:
+        return _again(known, _digest(command, facts, state, batch), command)
+    if not batch.versions.all:
+        return Refused(NoRules())
+    if state is None:
+        if not enrolling and not (command.member.enrol and command.member.identity is not None):
+            return Refused(UnknownMember())
+        state = MemberState(id=batch.ids.fresh())
+    moment = engine.moment_of(
+        command, state, program_id=batch.program_id, versions=batch.versions, clock=batch.clock, ids=batch.ids
+    )
+    digest = _digest(command, facts, state, batch)
+    decision = engine.decide(state, command, moment, digest=digest, facts=facts, identities=batch.identities)
+    if decision.refusal is not None or decision.own is None:
+        assert decision.refusal is not None
+        return Refused(decision.refusal)
+    _keep(decision, batch)
+    if state.enrolled_at is None:
+        _name(decision.state, command, batch)
+    batch.recorded[natural] = decision.own
+    return Created(decision.own)
+
+
+def _digest(command: Command, facts: bytes, state: MemberState | None, batch: Fold) -> bytes:
+    """The member counts as resolved; an enrolment makes its member, so it names none (semantics E1)."""
+    said_of = bytes(16) if state is None or isinstance(command.facts, Enrolment) else state.id
+    return chain.command_digest(command, facts, said_of, key=batch.secrets.commands)
+
+
+def _again(known: Recorded, digest: bytes, command: Command) -> Outcome:
+    """Found under its key: ours from an attempt whose answer was lost, a replay, or a reuse (semantics E1)."""
+    if known.digest != digest:
+        return Refused(EventIdReused(known.id))
+    return Created(known) if known.id == command.id else Replayed(known)
+
+
+def _settle(item: Settle, batch: Fold) -> Outcome:
+    state = batch.state(item.member_id)
+    if state is None or not batch.versions.all:
+        return Settled(0)
+    now = max(batch.clock, state.recorded_at or batch.clock, state.judged_at or batch.clock)
+    moment = Moment(
+        program_id=batch.program_id,
+        versions=batch.versions,
+        recorded_at=max(batch.clock, state.recorded_at or batch.clock),
+        judged_at=now,
+        silent=False,
+        ids=batch.ids,
+    )
+    decision = engine.settle(state, moment)
+    _keep(decision, batch)
+    return Settled(len(decision.events))
+
+
+def _keep(decision: Decision, batch: Fold) -> None:
+    batch.states[decision.state.id] = decision.state
+    batch.posted.extend(decision.events)
+    batch.schedules.extend(decision.schedules)
+
+
+def _name(state: MemberState, command: Command, batch: Fold) -> None:
+    """What a new member is known by: the identities named, and their own referral code."""
+    facts = command.facts
+    named = facts.identities if isinstance(facts, Enrolment) else (command.member.identity,)
+    assert state.referral_code is not None
+    code = identities.identity(identities.REFERRAL_CODE, state.referral_code, key=batch.secrets.identities)
+    for identity in (*named, code):
+        if identity is not None:
+            batch.identities[identity.digest] = state.id
+            batch.named.append((identity, state.id))
+    if isinstance(facts, Enrolment) and (facts.birthday is not None or facts.attributes is not None):
+        batch.profiles.append((state.id, facts))

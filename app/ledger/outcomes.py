@@ -1,0 +1,55 @@
+"""What became of a command."""
+
+from dataclasses import dataclass
+
+from app.domain.events import Recorded
+from app.domain.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Recorded now."""
+
+    event: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Recorded before with the same content; nothing was written (semantics E1)."""
+
+    event: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Against a rule; nothing was written."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was due to the member has been written down: that many events."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Not applied, through no fault of the command's; the same may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The database went away in the middle: applied or not, nobody can say yet. Send the same id again."""
+
+
+Outcome = Created | Replayed | Refused | Settled | Failed | Unknown
+
+
+class Full(Exception):
+    """Too many commands wait already; the request was not admitted."""
+
+
+class Closed(Exception):
+    """The service is shutting down; the request was not admitted."""

@@ -1,0 +1,224 @@
+"""The service put together: create_app(settings) for the API, run_worker for the loops beside or without it."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from ipaddress import ip_network
+from pathlib import Path
+
+import structlog
+import uuid_utils
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import FastAPI
+from prometheus_client import Counter, Gauge
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.api import handlers, openapi, pages
+from app.api.dependencies import Parts
+from app.api.middleware import Envelope
+from app.api.routes import endpoints, events, health, members, program
+from app.db import roles, transactions
+from app.domain import keys
+from app.ledger.corridor import Ledger, open_ledger
+from app.queries.rulebook import Rulebook
+from app.settings import Settings
+from app.webhooks import delivery, guard, sender, signing
+from app.worker import settling
+
+ROOT = Path(__file__).parent.parent
+DRAIN_SECONDS = 10
+
+log = structlog.get_logger(__name__)
+
+EVENTS = Counter("zegel_events_recorded_total", "Events recorded by this process.")
+ATTEMPTS = Counter("zegel_webhook_attempts_total", "Webhook attempts by outcome.", ("outcome",))
+UP = Gauge("zegel_worker_running", "1 while this process runs the worker's loops.")
+
+TAGS = [
+    {"name": "events", "description": "What happened, recorded once."},
+    {"name": "members", "description": "Who they are and what they have."},
+    {"name": "webhooks", "description": "Where shops want to be told."},
+    {"name": "program", "description": "The scheme and its rules."},
+    {"name": "operations", "description": "For load balancers and scrapers."},
+]
+
+
+class NotReady(Exception):
+    """The service must not start like this; the text says why, in one line."""
+
+
+def system_clock() -> datetime:
+    """The time: the one place where the service reads it."""
+    return datetime.now(UTC)
+
+
+def fresh_id() -> bytes:
+    """A new UUIDv7."""
+    return uuid_utils.uuid7().bytes
+
+
+def alembic_config() -> Config:
+    """Alembic's settings, wherever the process was started."""
+    return Config(ROOT / "alembic.ini")
+
+
+def newest_migration() -> str | None:
+    """The schema version that this code knows."""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this process differs from another: tests set the clock, `--no-worker` leaves the loops out."""
+
+    worker: bool = True
+    clock: Callable[[], datetime] = system_clock
+
+
+def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
+    """The API and, unless told otherwise, the worker's loops. `settings` has a database address and a secret."""
+    app = FastAPI(
+        title="Zegel",
+        version=version("zegel"),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda app: _lifespan(app, settings, options),
+        openapi_tags=TAGS,
+    )
+    for router in (events.router, members.router, endpoints.router, program.router, health.router):
+        app.include_router(router)
+    handlers.install(app)
+    openapi.install(app)
+    pages.install(app)
+    app.add_middleware(Envelope)
+    return app
+
+
+async def run_worker(settings: Settings, options: Options, *, stopping: asyncio.Event) -> None:
+    """The worker's loops alone, until `stopping` is set: `zegel worker`."""
+    async with _opened(settings, options) as (engine, ledger):
+        await _loops(engine, ledger, settings, options, stopping=stopping, hint=asyncio.Event())
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, settings: Settings, options: Options) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        hint = asyncio.Event()
+        engine, ledger = await stack.enter_async_context(_opened(settings, options, hint=hint))
+        policy = address_policy(settings)
+        parts = app.state.parts = Parts(
+            engine=engine,
+            ledger=ledger,
+            secrets=keys.derive(_secret(settings)),
+            clock=options.clock,
+            fresh_id=fresh_id,
+            rulebook=Rulebook(engine, monotonic=time.monotonic),
+            address_check=lambda url: guard.check_url(url, policy),
+            secret_text=signing.secret_text,
+            schema_version=newest_migration(),
+        )
+        if options.worker:
+            await stack.enter_async_context(_beside(engine, ledger, settings, options, hint=hint))
+        try:
+            yield
+        finally:
+            parts.draining = True
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, options: Options, *, hint: asyncio.Event | None = None
+) -> AsyncIterator[tuple[AsyncEngine, Ledger]]:
+    """The pool and the ledger; leaving drains the queue. Raises NotReady where the database is not as it must be."""
+    if settings.database_url is None:
+        raise NotReady("no database: set DATABASE_URL, or start with `zegel serve`")
+    engine = transactions.create_engine(settings.database_url, pool_size=settings.pool_size)
+
+    def committed(events: int) -> None:
+        EVENTS.inc(events)
+        if hint is not None:
+            hint.set()
+
+    try:
+        await _check(engine)
+        secrets = keys.derive(_secret(settings))
+        async with open_ledger(engine, clock=options.clock, secrets=secrets, on_commit=committed) as ledger:
+            yield engine, ledger
+    finally:
+        await engine.dispose()
+
+
+async def _check(engine: AsyncEngine) -> None:
+    try:
+        async with transactions.reading(engine) as connection:
+            too_much = await roles.excess(connection)
+    except transactions.DatabaseError as error:
+        raise NotReady(f"the database does not answer: {error}") from None
+    except Exception as error:
+        raise NotReady(f"the database is not ready (run `zegel migrate`): {str(error).splitlines()[0]}") from None
+    if too_much:
+        raise NotReady(f"the service's database role {too_much[0]}: run `zegel migrate`, and use its service role")
+
+
+@asynccontextmanager
+async def _beside(
+    engine: AsyncEngine, ledger: Ledger, settings: Settings, options: Options, *, hint: asyncio.Event
+) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    loops = asyncio.create_task(_loops(engine, ledger, settings, options, stopping=stopping, hint=hint))
+    try:
+        yield
+    finally:
+        stopping.set()
+        hint.set()
+        await asyncio.wait({loops}, timeout=DRAIN_SECONDS)
+        loops.cancel()
+        await asyncio.gather(loops, return_exceptions=True)
+
+
+async def _loops(
+    engine: AsyncEngine,
+    ledger: Ledger,
+    settings: Settings,
+    options: Options,
+    *,
+    stopping: asyncio.Event,
+    hint: asyncio.Event,
+) -> None:
+    UP.set(1)
+    try:
+        async with sender.open_client(address_policy(settings)) as client, asyncio.TaskGroup() as tasks:
+            tasks.create_task(settling.settle_forever(engine, ledger, clock=options.clock, stopping=stopping))
+            courier = delivery.Courier(
+                engine=engine,
+                client=client,
+                clock=options.clock,
+                random=random.random,
+                new_id=fresh_id,
+                unseal=lambda secret: (secret,),
+                version=version("zegel"),
+                on_attempt=lambda attempt: ATTEMPTS.labels(attempt.outcome).inc(),
+            )
+            tasks.create_task(delivery.deliver_forever(courier, stopping=stopping, hint=hint))
+    finally:
+        UP.set(0)
+
+
+def address_policy(settings: Settings) -> guard.AddressPolicy:
+    """Where webhooks may go, beyond https to public addresses."""
+    return guard.AddressPolicy(
+        allow_http=settings.webhook_allow_http,
+        allowed=tuple(ip_network(network) for network in settings.webhook_allowed_networks),
+    )
+
+
+def _secret(settings: Settings) -> str:
+    if settings.secret is None:
+        raise NotReady("no secret: set ZEGEL_SECRET to at least 32 random characters")
+    return settings.secret

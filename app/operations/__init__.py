@@ -1,0 +1,1 @@
+"""SET UP: plain transactions that move no points."""

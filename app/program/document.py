@@ -1,0 +1,237 @@
+"""The program document: what a shop owner writes, field by field. The descriptions are what the JSON Schema shows.
+
+Points, thresholds and what rules give are written as the unit is shown (1.25 of a unit with two decimals);
+money is written in whole currency (12.50). What the parts say about each other is checked in `checking`.
+"""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+from app.domain import calendar
+from app.program import fields
+
+FORMAT = 1
+"""The format of documents that this version reads, named by the key `zegel`."""
+
+WAYS = ("rate", "per_item", "fixed", "multiply")
+"""How a rule gives; each rule has exactly one."""
+
+
+# The tags of unions appear in pydantic's errors: in brackets they cannot be taken for names of the document.
+def _one_or_each(value: object) -> str:
+    return "<each>" if isinstance(value, dict) else "<one>"
+
+
+def _never_or_after(value: object) -> str:
+    return "<never>" if isinstance(value, str) else "<after>"
+
+
+MoneyAboveZero = Annotated[
+    Annotated[fields.AboveZero, Tag("<one>")] | Annotated[dict[fields.CurrencyCode, fields.AboveZero], Tag("<each>")],
+    Discriminator(_one_or_each),
+]
+Money = Annotated[
+    Annotated[fields.Number, Tag("<one>")] | Annotated[dict[fields.CurrencyCode, fields.Number], Tag("<each>")],
+    Discriminator(_one_or_each),
+]
+
+
+class Part(BaseModel):
+    """The base of all parts: unknown names are refused, nothing is coerced, nothing changes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Events(Part):
+    """How far the time of an event may lie from now."""
+
+    late: Annotated[
+        fields.Days,
+        Field(description="How long after it happened an event is still taken."),
+    ] = calendar.Span(days=30)
+    early: Annotated[
+        fields.Minutes,
+        Field(description="How far a till's clock may run ahead, at most 60 minutes."),
+    ] = timedelta(minutes=5)
+    out_of_time: Annotated[
+        Literal["refuse", "record_now"],
+        Field(description="What becomes of an event beyond these limits: refuse it, or take it as of now."),
+    ] = "refuse"
+
+
+class Expires(Part):
+    """How long points live once they can be spent."""
+
+    after: Annotated[fields.Span, Field(description="How long points live, such as P12M; the last day counts whole.")]
+    round_up: Annotated[
+        Literal["month", "quarter", "half_year", "year"] | None,
+        Field(description="Let points live on to the end of this calendar period."),
+    ] = None
+
+
+class Unit(Part):
+    """Something the program counts: points, stamps, status credits, money spent."""
+
+    name: Annotated[fields.Name, Field(description="What members read, such as Points.")]
+    decimals: Annotated[int, Field(ge=0, le=4, description="How many decimals are shown and may be given.")] = 0
+    spendable: Annotated[bool, Field(description="Whether members can spend it. What tiers stand on cannot be.")] = True
+    rounding: Annotated[
+        Literal["down", "half_up", "up"],
+        Field(description="How a fraction at the end of a sum is rounded."),
+    ] = "down"
+    expires: Annotated[
+        Annotated[Literal["never"], Tag("<never>")] | Annotated[Expires, Tag("<after>")],
+        Discriminator(_never_or_after),
+        Field(description="When it expires: never, or after a time."),
+    ] = "never"
+
+
+class Cover(Part):
+    """Lines of a purchase, named by category or by article; a line of either kind is meant."""
+
+    categories: Annotated[fields.Words | None, Field(description="Lines of one of these categories.")] = None
+    skus: Annotated[fields.Words | None, Field(description="Lines of one of these article numbers.")] = None
+
+
+class Rate(Part):
+    """So much for each amount of money: 1 point for each 1.00."""
+
+    give: Annotated[fields.AboveZero, Field(description="How much is given, such as 1.")]
+    per: Annotated[
+        MoneyAboveZero,
+        Field(description='For each of this amount, such as "1.00"; with several currencies one amount for each.'),
+    ]
+    basis: Annotated[
+        Literal["charged", "without_tax", "before_discount"],
+        Field(description="Which amount of a line counts: as charged, without tax, or before discounts."),
+    ] = "charged"
+    whole_steps: Annotated[
+        bool,
+        Field(description="Count only complete steps: at 1 for each 10.00, a purchase of 19.99 gives 1."),
+    ] = False
+
+
+class Rule(Part):
+    """One way to earn. It has exactly one of rate, per_item, fixed and multiply."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
+
+    id: Annotated[fields.Code, Field(description="A short name of the rule, shown where points are explained.")]
+    on: Annotated[Literal["purchase", "enrolment", "activity"], Field(description="The kind of event it is for.")]
+    unit: Annotated[fields.Code, Field(description="The unit it gives or multiplies.")]
+    rate: Annotated[Rate | None, Field(description="So much for each amount of money. Purchases only.")] = None
+    per_item: Annotated[fields.AboveZero | None, Field(description="So much for each item. Purchases only.")] = None
+    fixed: Annotated[
+        fields.AboveZero | None,
+        Field(description="So much once for each event; never multiplied."),
+    ] = None
+    multiply: Annotated[
+        fields.Number | None,
+        Field(
+            description="Multiplies what the other rules give for the lines it covers; 0 means none. Purchases only."
+        ),
+    ] = None
+    enabled: Annotated[bool, Field(description="Set to false to leave the rule out for now.")] = True
+    include: Annotated[Cover | None, Field(description="Only these lines; without it, all lines.")] = None
+    exclude: Annotated[Cover | None, Field(description="Not these lines.")] = None
+    activities: Annotated[fields.Words | None, Field(description="Only these activities, such as survey.")] = None
+    channels: Annotated[fields.Words | None, Field(description="Only in these channels, such as web.")] = None
+    locations: Annotated[fields.Words | None, Field(description="Only at these locations.")] = None
+    shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
+    tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
+    from_: Annotated[
+        fields.Moment | None,
+        Field(alias="from", description="From this day or instant on."),
+    ] = None
+    until: Annotated[
+        fields.Moment | None,
+        Field(description="Until this day, which still counts, or until this instant, which does not."),
+    ] = None
+
+
+class Level(Part):
+    """One tier of a ladder."""
+
+    id: Annotated[fields.Code, Field(description="A short name of the tier, unique in the program.")]
+    name: Annotated[fields.Name, Field(description="What members read, such as Silver.")]
+    from_: Annotated[
+        fields.Number,
+        Field(alias="from", description="From how much of the ladder's unit on; the first tier starts at 0."),
+    ]
+    multiply: Annotated[
+        dict[fields.Code, fields.Number] | None,
+        Field(min_length=1, description="What members of this tier earn on purchases is multiplied, unit by unit."),
+    ] = None
+
+
+class Ladder(Part):
+    """Tiers that members climb by what they have of one unit. Members cannot spend that unit."""
+
+    id: Annotated[fields.Code, Field(description="A short name of the ladder, such as status.")]
+    unit: Annotated[fields.Code, Field(description="The unit it stands on; one that members cannot spend.")]
+    levels: Annotated[tuple[Level, ...], Field(min_length=1, description="The tiers, from the lowest up.")]
+
+
+class Bonus(Part):
+    """What one side of a referral gets."""
+
+    unit: Annotated[fields.Code, Field(description="The unit of the bonus.")]
+    points: Annotated[fields.AboveZero, Field(description="How much of it.")]
+
+
+class Referrals(Part):
+    """What members get for bringing a friend, once the friend buys for the first time."""
+
+    minimum: Annotated[
+        Money | None,
+        Field(description="The least the friend's first purchase must come to; without it, any purchase counts."),
+    ] = None
+    lapse: Annotated[
+        fields.LongSpan,
+        Field(description="How long the friend has for that first purchase, such as P180D."),
+    ] = calendar.Span(days=180)
+    referrer: Annotated[Bonus | None, Field(description="For the member who brought the friend.")] = None
+    referee: Annotated[Bonus | None, Field(description="For the friend.")] = None
+
+
+class Document(Part):
+    """A loyalty program: what it counts, how members earn, which tiers there are."""
+
+    zegel: Annotated[
+        Literal[1], BeforeValidator(fields.whole_number), Field(description="The version of this format: 1.")
+    ]
+    name: Annotated[fields.Name, Field(description="The name of the program.")]
+    time_zone: Annotated[
+        fields.Name,
+        Field(
+            description="Where days begin and end, such as Europe/Amsterdam (a name of the IANA time zone database)."
+        ),
+    ]
+    currencies: Annotated[
+        fields.Currencies,
+        Field(description="The currencies members pay in, by their ISO 4217 codes, such as EUR."),
+    ]
+    prices: Annotated[
+        Literal["gross", "net"] | None,
+        Field(
+            description="Whether amounts include tax (gross) or not (net). It is recorded; nothing depends on it yet."
+        ),
+    ] = None
+    cash_rounding: Annotated[
+        dict[fields.CurrencyCode, fields.AboveZero] | None,
+        Field(min_length=1, description="How far a total may be rounded from its lines, such as 0.05, by currency."),
+    ] = None
+    payments_without_points: Annotated[
+        fields.WordsOrNone,
+        Field(description="Kinds of payment that earn nothing: what is paid with points earns no points."),
+    ] = ("points",)
+    events: Annotated[Events, Field(description="How late and how early tills may report.")] = Events()
+    units: Annotated[
+        dict[fields.Code, Unit],
+        Field(min_length=1, description="What the program counts, each under its short name."),
+    ]
+    rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
+    tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
+    referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None

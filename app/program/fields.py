@@ -1,0 +1,181 @@
+"""The kinds of value a program document is made of. Nothing is coerced but number to exact decimal.
+
+Numbers arrive as `int` or as `Decimal` of their literal text (see `parsing`), or as decimal text in quotes.
+"""
+
+import re
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from app.domain import calendar
+from app.program import values
+
+MAX_EARLY_MINUTES = 60
+
+CODE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
+CURRENCY_PATTERN = "^[A-Z]{3}$"
+
+_NUMBER_PATTERN = r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,9})?$"
+_NUMBER = re.compile(_NUMBER_PATTERN.replace("$", r"\Z"), re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})\Z")
+_MINUTES = re.compile(r"PT([0-9]{1,2})M\Z")
+_YEARS = range(2000, 3000)
+"""The years a document may name: far enough for any program, and no arithmetic on days leaves the calendar."""
+
+
+def whole_number(value: object) -> object:
+    """The value, if it is written as a whole number: to Python, true and 1.0 also equal 1."""
+    if type(value) is not int:
+        raise PydanticCustomError("number", "must be a whole number, without quotes")
+    return value
+
+
+def _number(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise PydanticCustomError("number", 'must be a number, such as 5 or "12.50"')
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    if text.startswith("-"):
+        raise PydanticCustomError("number", "must not be below zero")
+    if _NUMBER.match(text) is None:
+        raise PydanticCustomError("number", 'must be a plain number, such as 5 or "12.50", of at most 9 decimals')
+    return Decimal(text)
+
+
+def _positive(number: Decimal) -> Decimal:
+    if not number:
+        raise PydanticCustomError("number", "must be above zero")
+    return number
+
+
+def _span(value: object) -> calendar.Span:
+    try:
+        return calendar.parse_span(value if isinstance(value, str) else "")
+    except ValueError:
+        text = "must be a duration of years, months, weeks or days, such as P12M or P30D"
+        raise PydanticCustomError("span", text) from None
+
+
+def _not_empty(span: calendar.Span) -> calendar.Span:
+    if span == calendar.Span():
+        raise PydanticCustomError("span", "must be at least a day")
+    return span
+
+
+def _in_days(span: calendar.Span) -> calendar.Span:
+    if span.months:
+        raise PydanticCustomError("span", "must be a duration in weeks or days, such as P30D")
+    return span
+
+
+def span_text(span: calendar.Span) -> str:
+    """The ISO 8601 duration of a span, in months and days."""
+    months = f"{span.months}M" if span.months else ""
+    days = f"{span.days}D" if span.days or not span.months else ""
+    return f"P{months}{days}"
+
+
+def _minutes(value: object) -> timedelta:
+    match = _MINUTES.match(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) > MAX_EARLY_MINUTES:
+        raise PydanticCustomError("minutes", "must be a duration of at most 60 minutes, such as PT5M")
+    return timedelta(minutes=int(match[1]))
+
+
+def minutes_text(duration: timedelta) -> str:
+    """The ISO 8601 duration of whole minutes."""
+    return f"PT{duration // timedelta(minutes=1)}M"
+
+
+def _moment(value: object) -> date | datetime:
+    text = value if isinstance(value, str) else ""
+    moment: date | datetime | None = None
+    try:
+        if _DATE.match(text):
+            moment = date.fromisoformat(text)
+        elif _INSTANT.match(text):
+            moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("moment", "is no day or time that exists") from None
+    if moment is None:
+        text = "must be a date such as 2027-06-30, or a time with its offset such as 2027-06-30T08:00:00+02:00"
+        raise PydanticCustomError("moment", text)
+    if moment.year not in _YEARS:
+        raise PydanticCustomError("moment", "must be in the years 2000 to 2999")
+    return moment
+
+
+def _moment_text(moment: date | datetime) -> str:
+    return moment.isoformat()
+
+
+def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(texts)) < len(texts):
+        raise PydanticCustomError("twice", "names something twice")
+    return texts
+
+
+_NUMBER_SCHEMA = {"anyOf": [{"type": "string", "pattern": _NUMBER_PATTERN}, {"type": "number", "minimum": 0}]}
+_ABOVE_ZERO_SCHEMA = {
+    "anyOf": [{"type": "string", "pattern": _NUMBER_PATTERN}, {"type": "number", "exclusiveMinimum": 0}],
+}
+_SPAN_SCHEMA = {"type": "string", "pattern": "^P(?=.)([0-9]{1,3}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,5}D)?$"}
+_DAYS_SCHEMA = {"type": "string", "pattern": "^P(?=.)([0-9]{1,4}W)?([0-9]{1,5}D)?$"}
+
+Code = Annotated[str, StringConstraints(pattern=CODE_PATTERN)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Codes = Annotated[tuple[Code, ...], Field(min_length=1), AfterValidator(_distinct)]
+Words = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_distinct)]
+WordsOrNone = Annotated[tuple[Word, ...], AfterValidator(_distinct)]
+Currencies = Annotated[tuple[CurrencyCode, ...], Field(min_length=1), AfterValidator(_distinct)]
+Number = Annotated[
+    Decimal,
+    PlainValidator(_number),
+    PlainSerializer(values.plain),
+    WithJsonSchema(_NUMBER_SCHEMA),
+]
+AboveZero = Annotated[
+    Decimal,
+    PlainValidator(_number),
+    AfterValidator(_positive),
+    PlainSerializer(values.plain),
+    WithJsonSchema(_ABOVE_ZERO_SCHEMA),
+]
+Span = Annotated[
+    calendar.Span,
+    PlainValidator(_span),
+    PlainSerializer(span_text),
+    WithJsonSchema(_SPAN_SCHEMA),
+]
+LongSpan = Annotated[
+    calendar.Span,
+    PlainValidator(_span),
+    AfterValidator(_not_empty),
+    PlainSerializer(span_text),
+    WithJsonSchema(_SPAN_SCHEMA),
+]
+Days = Annotated[
+    calendar.Span,
+    PlainValidator(_span),
+    AfterValidator(_in_days),
+    PlainSerializer(span_text),
+    WithJsonSchema(_DAYS_SCHEMA),
+]
+Minutes = Annotated[
+    timedelta,
+    PlainValidator(_minutes),
+    PlainSerializer(minutes_text),
+    WithJsonSchema({"type": "string", "pattern": "^PT([0-5]?[0-9]|60)M$"}),
+]
+Moment = Annotated[
+    date | datetime,
+    PlainValidator(_moment),
+    PlainSerializer(_moment_text),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
+]

@@ -1,0 +1,90 @@
+"""The parts of a tree that are sound by themselves, so that they can be checked against each other.
+
+One malformed rule must not hide what is wrong elsewhere: malformed parts are left out here (`reading` tells about
+them), but the names they bear still count as known.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.program import document, fields, values
+from app.program.parsing import Path, Value
+
+T = TypeVar("T")
+
+_UNIT = TypeAdapter(document.Unit)
+_RULE = TypeAdapter(document.Rule)
+_LADDER = TypeAdapter(document.Ladder)
+_REFERRALS = TypeAdapter(document.Referrals)
+_CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a document consists of, as far as it is sound; with the place of each part in a list.
+
+    `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None;
+    `ids` are those of rules and ladders, `level_ids` those of tiers, each with its place, repeated ones too.
+    """
+
+    zone: ZoneInfo | None
+    currencies: Mapping[str, int | None]
+    cash_rounding: dict[str, Decimal]
+    units: Mapping[str, document.Unit | None]
+    rules: tuple[tuple[Path, document.Rule], ...]
+    ladders: tuple[tuple[Path, document.Ladder], ...]
+    referrals: document.Referrals | None
+    ids: tuple[tuple[Path, str], ...]
+    level_ids: tuple[tuple[Path, str], ...]
+
+
+def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
+    """The sound parts of a tree; `spoiled` are the places of which something could not be read."""
+
+    def sound(adapter: TypeAdapter[T], path: Path, value: Value) -> T | None:
+        try:
+            return None if path in spoiled else adapter.validate_python(value)
+        except ValidationError:
+            return None
+
+    def each(adapter: TypeAdapter[T], items: Iterable[tuple[Path, Value]]) -> tuple[tuple[Path, T], ...]:
+        parts = ((path, sound(adapter, path, value)) for path, value in items)
+        return tuple((path, part) for path, part in parts if part is not None)
+
+    rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
+    levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
+    units = tree.get("units")
+    return Parts(
+        zone=values.zone(tree.get("time_zone")),
+        currencies={code: values.currency_decimals(code) for code in texts(tree.get("currencies"))},
+        cash_rounding=sound(_CASH_ROUNDING, ("cash_rounding",), tree.get("cash_rounding")) or {},
+        units={
+            code: sound(_UNIT, ("units", code), unit)
+            for code, unit in (units.items() if isinstance(units, dict) else ())
+        },
+        rules=each(_RULE, rules),
+        ladders=each(_LADDER, ladders),
+        referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
+        ids=_ids([*rules, *ladders]),
+        level_ids=_ids(levels),
+    )
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """The texts of a list; none if it is no list."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, tuple) else ()
+
+
+def _items(path: Path, part: Value, name: str) -> list[tuple[Path, Value]]:
+    items = part.get(name) if isinstance(part, dict) else None
+    return [((*path, name, i), item) for i, item in enumerate(items)] if isinstance(items, tuple) else []
+
+
+def _ids(parts: Iterable[tuple[Path, Value]]) -> tuple[tuple[Path, str], ...]:
+    ids = (((*path, "id"), part.get("id")) for path, part in parts if isinstance(part, dict))
+    return tuple((path, code) for path, code in ids if isinstance(code, str))

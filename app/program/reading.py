@@ -1,0 +1,179 @@
+"""A program document from text, or all that is wrong with it, each with its place (api C9)."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from app.program import checking, fields, parsing, schema
+from app.program.document import Document
+from app.program.parsing import Path, Problem, Tree, Value
+
+MAX_BYTES = 256 * 1024
+MAX_MISTAKES = 100
+MAX_NAME_SHOWN = 128
+
+_PATTERNS = {
+    fields.CODE_PATTERN: "must be small letters, digits, - and _, begin with a letter and have at most 32 characters",
+    fields.CURRENCY_PATTERN: "must be three capital letters, such as EUR",
+}
+_MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "this name is not known here",
+    "model_type": "must be a mapping of names to values",
+    "dict_type": "must be a mapping of names to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be text; a number that is meant as text stands in quotes",
+    "int_type": "must be a whole number, without quotes",
+    "bool_type": "must be true or false",
+    "literal_error": "must be {expected}",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be at most {max_length} characters long",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+"""What pydantic's errors mean to a shop owner; our own kinds of value word theirs in `fields`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something wrong at a place: a JSON pointer (RFC 6901), long names cut, and the line of the text, if any."""
+
+    pointer: str
+    line: int | None
+    message: str
+    suggestion: str | None
+
+    def __str__(self) -> str:
+        line = "" if self.line is None else f"line {self.line}: "
+        place = f"{self.pointer}: " if self.pointer else ""
+        hint = "" if self.suggestion is None else f'; did you mean "{self.suggestion}"?'
+        return f"{line}{place}{self.message}{hint}"
+
+
+class MistakesInDocument(Exception):
+    """A text that is no program document; `mistakes` are at most MAX_MISTAKES, in the order of the text."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        super().__init__(mistakes)
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        return "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+def read(text: str | bytes) -> Document:
+    """The program document of a YAML text, or of JSON if it begins with a brace.
+
+    Raises MistakesInDocument with everything that is wrong, up to MAX_MISTAKES. A malformed part is not checked
+    against the others until it is well-formed; a text that is no YAML or JSON is read up to where it stops being so.
+    Neither the text nor its canonical form may be larger than MAX_BYTES.
+    Reading YAML of MAX_BYTES can take two seconds: an event loop should leave it to a thread.
+    """
+    tree = parsing.parse(_decoded(text))
+    if not tree.complete:
+        raise _mistakes(tree, ())
+    document, malformed = _shaped(tree.value)
+    spoiled = {problem.path[:end] for problem in tree.problems for end in range(len(problem.path) + 1)}
+    checked = islice(checking.check(tree.value, spoiled=spoiled), MAX_MISTAKES)
+    told = {problem.path for problem in malformed}
+    problems = [*malformed, *(problem for problem in checked if problem.path not in told)]
+    if document is None or tree.problems or problems:
+        raise _mistakes(tree, problems)
+    if len(canonical(document)) > MAX_BYTES:
+        raise _too_large()
+    return document
+
+
+def canonical(document: Document) -> bytes:
+    """The one JSON text of a document, as it is stored: sorted keys, no spaces, defaults left out."""
+    content = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest(canonical: bytes) -> bytes:
+    """The SHA-256 digest of a canonical document."""
+    return hashlib.sha256(canonical).digest()
+
+
+def _decoded(text: str | bytes) -> str:
+    data = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
+    if len(data) > MAX_BYTES:
+        raise _too_large()
+    if isinstance(text, str):
+        return text.removeprefix("\ufeff")
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise MistakesInDocument((Mistake("", line, "is not UTF-8 text", None),)) from None
+
+
+def _too_large() -> MistakesInDocument:
+    return MistakesInDocument((Mistake("", None, f"is larger than {MAX_BYTES // 1024} KiB", None),))
+
+
+def _shaped(value: Value) -> tuple[Document | None, list[Problem]]:
+    try:
+        return Document.model_validate(value), []
+    except ValidationError as error:
+        known = schema.json_schema()
+        # pydantic also calls a list too short of which every item is malformed.
+        details = (it for it in error.errors(include_url=False) if it["type"] != "too_short" or not it["input"])
+        return None, [_problem(detail, value, known) for detail in islice(details, MAX_MISTAKES)]
+
+
+def _mistakes(tree: Tree, problems: Iterable[Problem]) -> MistakesInDocument:
+    unreadable = {problem.path for problem in tree.problems}
+    found = ((problem, problem.line) for problem in tree.problems)
+    further = ((problem, _line(tree, problem.path)) for problem in problems if problem.path not in unreadable)
+    placed = (
+        Mistake(_pointer(problem.path), line, problem.message, problem.suggestion)
+        for problem, line in chain(found, further)
+    )
+    ordered = sorted(dict.fromkeys(placed), key=lambda mistake: mistake.line or 0)
+    return MistakesInDocument(tuple(ordered[:MAX_MISTAKES]))
+
+
+def _line(tree: Tree, path: Path) -> int | None:
+    ends = range(len(path), -1, -1)
+    return next((tree.lines[path[:end]] for end in ends if path[:end] in tree.lines), None)
+
+
+def _pointer(path: Path) -> str:
+    steps = (parsing.UNFIT.sub("\ufffd", str(step)[:MAX_NAME_SHOWN]) for step in path)
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _problem(detail: ErrorDetails, value: Value, known: dict[str, Any]) -> Problem:
+    path = _place(detail, value)
+    suggestion = None
+    if detail["type"] == "extra_forbidden":
+        suggestion = checking.nearest(str(path[-1]), schema.known_at(known, path[:-1]))
+    elif detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        suggestion = checking.nearest(detail["input"], schema.known_at(known, path))
+    return Problem(path, _message(detail), suggestion)
+
+
+def _place(detail: ErrorDetails, value: Value) -> Path:
+    """The place of an error in the tree: pydantic also names the branch of a union it tried, and `[key]`."""
+    path: Path = ()
+    for step in detail["loc"]:
+        if isinstance(value, dict) and isinstance(step, str) and step in value:
+            path, value = (*path, step), value[step]
+        if isinstance(value, tuple) and isinstance(step, int):
+            path, value = (*path, step), value[step]
+    return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
+
+
+def _message(detail: ErrorDetails) -> str:
+    facts = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch":
+        return _PATTERNS[facts["pattern"]]
+    return _MESSAGES.get(detail["type"], "{0}").format(detail["msg"], **facts)

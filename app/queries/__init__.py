@@ -1,0 +1,1 @@
+"""ANSWER: one question a function, never a lock, never a decision."""

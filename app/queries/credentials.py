@@ -1,0 +1,35 @@
+"""Which key is this? Read at most once a second per key, so that a revoked one ends within that time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import tables as t
+from app.db.transactions import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a key stands for. `source` is its shop; None means the program's own key."""
+
+    key_id: bytes
+    program_id: bytes | None
+    source: str | None
+    secret_digest: bytes
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
+async def find(engine: AsyncEngine, key_id: bytes) -> Credential | None:
+    """The key with this id unless it was revoked; expiry is for the caller to judge."""
+    k = t.api_key.c
+    query = select(k.key_id, k.program_id, k.source, k.secret_digest, k.scopes, k.expires_at).where(
+        k.key_id == key_id, k.revoked_at.is_(None)
+    )
+    async with reading(engine) as connection:
+        row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    return Credential(row.key_id, row.program_id, row.source, row.secret_digest, frozenset(row.scopes), row.expires_at)

@@ -1,0 +1,37 @@
+"""Who has something due: members the worker must settle, a page at a time (semantics L7, K1)."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, or_, select, union
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import tables as t
+from app.db.transactions import reading
+
+HISTORY_REST = timedelta(minutes=15)
+"""Members whose past was sent within this time are left alone: more of it may be on its way (semantics E7)."""
+
+
+async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
+    """Members with lots that have expired or scheduled commands that are due, soonest first."""
+    o, s, m = t.open_lot.c, t.schedule.c, t.member.c
+    rested = or_(m.quiet_before.is_(None), m.quiet_before <= now - HISTORY_REST)
+    expired = (
+        select(o.member_id)
+        .join(t.member, and_(m.program_id == o.program_id, m.member_id == o.member_id))
+        .where(o.program_id == program_id, o.expires_at.is_not(None), o.expires_at <= now, o.remaining > o.reserved)
+        .where(rested)
+        .order_by(o.expires_at)
+        .limit(limit)
+        .subquery()
+    )
+    scheduled = (
+        select(s.member_id)
+        .where(s.program_id == program_id, s.due_at <= now)
+        .order_by(s.due_at)
+        .limit(limit)
+        .subquery()
+    )
+    query = union(select(expired.c.member_id), select(scheduled.c.member_id)).limit(limit)
+    async with reading(engine) as connection:
+        return tuple((await connection.execute(query)).scalars())

@@ -1,0 +1,70 @@
+"""What was recorded: one event, a receipt, a member's statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, Table, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.db import hot, rows
+from app.db import tables as t
+from app.db.transactions import reading
+from app.domain.events import Recorded
+
+_e = t.event.c
+
+
+async def by_id(engine: AsyncEngine, event_id: bytes, *, program_id: bytes) -> Recorded | None:
+    """The event with this id, or None."""
+    found = await _read(engine, _events(program_id).where(_e.event_id == event_id), program_id=program_id)
+    return found[0] if found else None
+
+
+async def by_key(
+    engine: AsyncEngine, *, program_id: bytes, source: str, key: str, kind: str | None
+) -> tuple[Recorded, ...]:
+    """What a source recorded under its own id: at most one event per kind (semantics E1)."""
+    query = _events(program_id).where(_e.source == source, _e.key == key)
+    query = query.where(_e.kind == kind) if kind is not None else query.order_by(_e.kind).limit(50)
+    return await _read(engine, query, program_id=program_id)
+
+
+async def of_member(
+    engine: AsyncEngine, member_id: bytes, *, program_id: bytes, before: int | None, limit: int
+) -> tuple[Recorded, ...]:
+    """A member's events, newest first, numbered below `before`."""
+    query = _events(program_id).where(_e.member_id == member_id)
+    if before is not None:
+        query = query.where(_e.sequence < before)
+    return await _read(engine, query.order_by(_e.sequence.desc()).limit(limit), program_id=program_id)
+
+
+def _events(program_id: bytes) -> Select[Any]:
+    return select(*hot.EVENT_COLUMNS).where(_e.program_id == program_id)
+
+
+async def _read(engine: AsyncEngine, query: Select[Any], *, program_id: bytes) -> tuple[Recorded, ...]:
+    async with reading(engine) as connection:
+        found = (await connection.execute(query)).mappings().all()
+        if not found:
+            return ()
+        names = [(row["member_id"], row["sequence"]) for row in found]
+        entries = await _lines(connection, t.entry, names, program_id=program_id)
+        draws = await _lines(connection, t.draw, names, program_id=program_id)
+    return tuple(
+        rows.recorded(row, entries.get(name, ()), draws.get(name, ())) for row, name in zip(found, names, strict=True)
+    )
+
+
+async def _lines(
+    connection: AsyncConnection, table: Table, names: Sequence[tuple[bytes, int]], *, program_id: bytes
+) -> dict[tuple[bytes, int], list[rows.Row]]:
+    """The rows of these events in a table below `event`, in the order of their keys."""
+    key = tuple_(table.c.member_id, table.c.sequence)
+    query = (
+        select(*table.c).where(table.c.program_id == program_id, key.in_(names)).order_by(*table.primary_key.columns)
+    )
+    grouped: dict[tuple[bytes, int], list[rows.Row]] = {}
+    for row in (await connection.execute(query)).mappings():
+        grouped.setdefault((row["member_id"], row["sequence"]), []).append(row)
+    return grouped

@@ -1,0 +1,96 @@
+"""Who a member is and where they stand."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import hot, rows
+from app.db import tables as t
+from app.db.transactions import reading
+from app.domain import identities
+from app.domain.state import MemberState, OpenLot
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What lies apart from the ledger: how a member is known (semantics M1)."""
+
+    identities: tuple[tuple[str, str], ...]
+    birthday: date | None
+    attributes: Any
+
+
+async def state(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> MemberState | None:
+    """The member's ledger row with accounts and tiers, as stored; None where there is no such member."""
+    m, a, terms = t.member.c, t.account.c, t.tier_term.c
+    async with reading(engine) as connection:
+        row = (
+            (
+                await connection.execute(
+                    select(*hot.STATE_COLUMNS).where(m.program_id == program_id, m.member_id == member_id)
+                )
+            )
+            .mappings()
+            .first()
+        )
+        if row is None:
+            return None
+        accounts = await connection.execute(
+            select(*hot.ACCOUNT_COLUMNS).where(a.program_id == program_id, a.member_id == member_id).order_by(a.unit)
+        )
+        tiers = await connection.execute(
+            select(*hot.TERM_COLUMNS)
+            .where(terms.program_id == program_id, terms.member_id == member_id)
+            .order_by(terms.sequence)
+        )
+    return replace(
+        rows.member_state(row),
+        accounts={found["unit"]: rows.account(found) for found in accounts.mappings()},
+        tiers=tuple(rows.tier_term(found) for found in tiers.mappings()),
+    )
+
+
+async def person(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> Person:
+    """The member's identities, without the referral code, and profile."""
+    i, p = t.member_identity.c, t.profile.c
+    async with reading(engine) as connection:
+        named = await connection.execute(
+            select(i.kind, i.value)
+            .where(i.program_id == program_id, i.member_id == member_id, i.kind != identities.REFERRAL_CODE)
+            .order_by(i.kind, i.value)
+        )
+        profile = (
+            await connection.execute(
+                select(p.birthday, p.attributes).where(p.program_id == program_id, p.member_id == member_id)
+            )
+        ).first()
+    return Person(
+        tuple((row.kind, row.value) for row in named),
+        profile.birthday if profile is not None else None,
+        profile.attributes if profile is not None else None,
+    )
+
+
+async def known_as(engine: AsyncEngine, digest: bytes, *, program_id: bytes) -> bytes | None:
+    """The member an identity belongs to, or None."""
+    i = t.member_identity.c
+    async with reading(engine) as connection:
+        found = await connection.execute(select(i.member_id).where(i.program_id == program_id, i.digest == digest))
+        return found.scalar_one_or_none()
+
+
+async def open_lots(
+    engine: AsyncEngine, member_id: bytes, *, program_id: bytes, after: tuple[int, int] | None, limit: int
+) -> tuple[OpenLot, ...]:
+    """The member's open lots in the order of their credit entries, after the entry named."""
+    o = t.open_lot.c
+    query = select(*hot.LOT_COLUMNS).where(o.program_id == program_id, o.member_id == member_id)
+    if after is not None:
+        sequence, position = after
+        query = query.where((o.sequence > sequence) | ((o.sequence == sequence) & (o.position > position)))
+    async with reading(engine) as connection:
+        found = await connection.execute(query.order_by(o.sequence, o.position).limit(limit))
+        return tuple(rows.open_lot(row) for row in found.mappings())
