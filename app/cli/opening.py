@@ -1,6 +1,7 @@
 """The database that commands work on: the embedded one, or DATABASE_URL's."""
 
 import asyncio
+import fcntl
 import logging
 import os
 import secrets
@@ -21,7 +22,8 @@ from sqlalchemy.pool import NullPool
 from app import localpg
 from app.cli.errors import CliError
 from app.db import roles
-from app.main import ROOT, alembic_config
+from app.main import ROOT, alembic_config, newest_migration
+from app.queries import health
 from app.settings import Settings
 
 DATABASE = "zegel"
@@ -55,8 +57,10 @@ def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
         console.print(f"data folder: {home}")
     with localpg.open_server(home, settings=localpg.PRODUCTION, on_event=_say(quiet=quiet)) as server:
         migrator = server.url(DATABASE, user=localpg.SUPERUSER)
-        asyncio.run(_prepare(server.url("postgres", user=localpg.SUPERUSER)))
-        upgrade(migrator, login=SERVICE)
+        with _alone(home):
+            asyncio.run(_make_database(server.url("postgres", user=localpg.SUPERUSER)))
+            if asyncio.run(_schema_version(migrator)) != newest_migration():
+                upgrade(migrator, login=SERVICE)
         complete = {
             "database_url": server.url(DATABASE, user=SERVICE),
             "migration_database_url": migrator,
@@ -94,17 +98,32 @@ def configure_logging(level: str) -> None:
     )
 
 
-async def _prepare(url: str) -> None:
-    """The embedded server's database and service login, made the first time."""
-    engine = _engine(url)
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One process at a time prepares the embedded database."""
+    with (home / "prepare.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+async def _make_database(url: str) -> None:
+    """The embedded server's database, made the first time."""
+    engine = _engine(url).execution_options(isolation_level="AUTOCOMMIT")
     try:
         async with engine.connect() as connection:
             found = await connection.execute(
                 text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE}
             )
             if found.first() is None:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await connection.execute(text(f"CREATE DATABASE {DATABASE}"))
+    finally:
+        await engine.dispose()
+
+
+async def _schema_version(url: str) -> str | None:
+    engine = _engine(url)
+    try:
+        return await health.schema_version(engine)
     finally:
         await engine.dispose()
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    literal,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
@@ -35,17 +35,19 @@ _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leav
 
 
 class Statement:
-    """A compiled statement: SQL text and the order of its parameters."""
+    """A compiled statement: SQL text, the order of its parameters, and the constants among them."""
 
-    __slots__ = ("order", "sql")
+    __slots__ = ("constants", "order", "sql")
 
     def __init__(self, clause: ClauseElement) -> None:
         compiled = clause.compile(dialect=_DIALECT)
         self.sql = str(compiled)
+        self.constants = {name: value for name, value in compiled.params.items() if value is not None}
         self.order = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
 
     async def fetch(self, connection: asyncpg.Connection, **values: Any) -> list[asyncpg.Record]:
-        rows: list[asyncpg.Record] = await connection.fetch(self.sql, *[values[name] for name in self.order])
+        known = self.constants | values
+        rows: list[asyncpg.Record] = await connection.fetch(self.sql, *[known[name] for name in self.order])
         return rows
 
 
@@ -179,7 +181,9 @@ def _deliveries() -> CTE:
     p, e = t.pending_delivery, t.endpoint.c
     columns = [t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")]
     rows = _rows("pending", columns)
-    source = select(_PROGRAM, e.endpoint_id, rows.c.message_id, rows.c.created_at, rows.c.member_id, literal(0)).where(
+    source = select(
+        _PROGRAM, e.endpoint_id, rows.c.message_id, rows.c.created_at, rows.c.member_id, literal_column("0")
+    ).where(
         e.program_id == _PROGRAM,
         e.state == "enabled",
         (e.types.is_(None)) | (rows.c.type == func.any(e.types)),
@@ -214,7 +218,9 @@ _WRITES = {
 
 @cache
 def _saving(kinds: frozenset[str]) -> Statement:
-    return Statement(select(1).add_cte(*[write() for kind, write in _WRITES.items() if kind in kinds]))
+    return Statement(
+        select(literal_column("1")).add_cte(*[write() for kind, write in _WRITES.items() if kind in kinds])
+    )
 
 
 async def save(

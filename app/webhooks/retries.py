@@ -47,7 +47,7 @@ def next_delay(
 
 
 def parse_retry_after(text: str | None, *, now: datetime) -> timedelta | None:
-    """The wait that a Retry-After header asks for, in seconds or until a date (RFC 9110 §10.2.3); None for any other."""
+    """The wait that a Retry-After header asks for, in seconds or until a date (RFC 9110 §10.2.3); None for another."""
     if text is None:
         return None
     text = text.strip()

@@ -11,7 +11,19 @@ from app.api.problems import FieldError, Problem
 from app.api.schemas.common import MINOR_UNITS, Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
 from app.domain import chain, money
 from app.domain import identities as stored
-from app.domain.commands import Activity, Command, Enrolment, Facts, Identity, Line, Mode, Payment, Purchase, Redemption, Reference
+from app.domain.commands import (
+    Activity,
+    Command,
+    Enrolment,
+    Facts,
+    Identity,
+    Line,
+    Mode,
+    Payment,
+    Purchase,
+    Redemption,
+    Reference,
+)
 from app.domain.referral_code import normalized
 
 LINES = 1000

@@ -1,0 +1,111 @@
+"""What tests share: a real PostgreSQL, a database of its own for each test, the app over ASGI, a clock they set."""
+
+import asyncio
+import fcntl
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import localpg
+from app.cli import opening
+from app.db import transactions
+from app.settings import Settings
+from tests.builders import SECRET, Clock, Service, open_service, publish
+
+TEMPLATE = "zegel_template"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(worker_id: str, testrun_uid: str) -> Iterator[localpg.Server]:
+    """The run's PostgreSQL, shared by its workers."""
+    home = Path(tempfile.gettempdir(), f"zegel-tests-{os.geteuid()}")
+    with localpg.open_server(home, settings=(*localpg.TEST, "max_connections=200", "shared_buffers=256MB")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(server: localpg.Server, testrun_uid: str) -> str:
+    """A migrated database of this run, which each test copies."""
+    name = f"{TEMPLATE}_{testrun_uid[:12]}"
+    with open(Path(tempfile.gettempdir(), f"{name}.lock"), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if asyncio.run(_create(server, name, "template0")):
+            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE)
+    return name
+
+
+@pytest.fixture
+def settings(server: localpg.Server, template: str) -> Iterator[Settings]:
+    """Settings of a fresh database, as the service's own role."""
+    name = f"t_{os.urandom(8).hex()}"
+    asyncio.run(_create(server, name, template))
+    yield Settings(
+        database_url=server.url(name, user=opening.SERVICE),
+        migration_database_url=server.url(name, user=localpg.SUPERUSER),
+        secret=SECRET,
+        webhook_allow_http=True,
+        webhook_allowed_networks=("127.0.0.0/8",),
+        pool_size=4,
+    )
+    asyncio.run(_drop(server, name))
+
+
+@pytest.fixture
+async def engine(settings: Settings, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
+    """A pool of the service's role."""
+    assert settings.database_url is not None
+    engine = transactions.create_engine(settings.database_url, pool_size=4)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def owner(settings: Settings, anyio_backend: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the owner of the tables, who may do what the service may not."""
+    connection = await asyncpg.connect(settings.migration_database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The service's clock, which stands still until a test sets it."""
+    return Clock()
+
+
+@pytest.fixture
+async def service(settings: Settings, clock: Clock, anyio_backend: str) -> AsyncIterator[Service]:
+    """The app over ASGI, without the worker, with a published program and a shop's key that has every scope."""
+    async with AsyncExitStack() as stack:
+        await publish(settings, clock=clock)
+        yield await stack.enter_async_context(open_service(settings, clock=clock))
+
+
+async def _create(server: localpg.Server, name: str, template: str) -> bool:
+    connection = await asyncpg.connect(server.url("postgres", user=localpg.SUPERUSER))
+    try:
+        if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            return False
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return True
+    finally:
+        await connection.close()
+
+
+async def _drop(server: localpg.Server, name: str) -> None:
+    connection = await asyncpg.connect(server.url("postgres", user=localpg.SUPERUSER))
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await connection.close()
