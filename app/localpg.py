@@ -67,7 +67,7 @@ class Server:
     def url(self, database: str, *, user: str) -> str:
         """The libpq address of a database."""
         host = quote(os.fsencode(self.socket))
-        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}"
+        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}&port={_PORT}"
 
     def close(self) -> None:
         """Let go of the server, which stops soon after its last user; closing twice is harmless."""

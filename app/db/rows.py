@@ -103,7 +103,7 @@ def recorded(row: Row, entries: Iterable[Row], draws: Iterable[Row]) -> Recorded
     drawn: dict[int, list[Draw]] = {}
     for draw in draws:
         drawn.setdefault(draw["position"], []).append(Draw(draw["lot_sequence"], draw["lot_position"], draw["points"]))
-    why = _json(row["explanation"])
+    why = json_value(row["explanation"])
     return Recorded(
         id=_bytes(row["event_id"]),
         member_id=_bytes(row["member_id"]),
@@ -132,7 +132,7 @@ def recorded(row: Row, entries: Iterable[Row], draws: Iterable[Row]) -> Recorded
             for entry in entries
         ),
         steps=tuple((rule, unit, what, value) for rule, unit, what, value in why["steps"]),
-        accounts={unit: Balances(*sums) for unit, sums in _json(row["accounts"]).items()},
+        accounts={unit: Balances(*sums) for unit, sums in json_value(row["accounts"]).items()},
         tier_changes=tuple((ladder, before, after) for ladder, before, after in why.get("tiers", ())),
         flags=tuple(why.get("flags", ())),
     )
@@ -143,7 +143,7 @@ def _bytes(value: "bytes | _Uuid") -> bytes:
     return value if isinstance(value, bytes) else value.bytes
 
 
-def _json(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """JSON comes as text from the driver and as a value through SQLAlchemy."""
     return json.loads(value) if isinstance(value, str) else value
 

@@ -39,8 +39,8 @@ _LOST = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError, Timeo
 _SHUTDOWN_STATES = ("57P01", "57P02", "57P03")
 
 
-def create_engine(url: str, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
-    """The pool of a process. `url` is `postgresql://…`; time limits are set when a connection starts."""
+def create_engine(url: str, *, pool_size: int = POOL_SIZE, statement_seconds: int = STATEMENT_SECONDS) -> AsyncEngine:
+    """The pool of a process. `url` is `postgresql://…`; time limits are set when a connection starts (0: none)."""
     return create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=pool_size,
@@ -51,7 +51,7 @@ def create_engine(url: str, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
             "server_settings": {
                 "application_name": "zegel",
                 "timezone": "UTC",
-                "statement_timeout": f"{STATEMENT_SECONDS}s",
+                "statement_timeout": f"{statement_seconds}s",
                 "lock_timeout": f"{LOCK_SECONDS}s",
                 "jit": "off",
                 "plan_cache_mode": "force_generic_plan",

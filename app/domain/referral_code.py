@@ -27,3 +27,9 @@ def normalized(code: str) -> str | None:
 def _check(signs: str) -> str:
     """A weighted sum modulo 31: catches each single wrong sign but one pair, and swapped neighbors."""
     return ALPHABET[sum(weight * _PLACE[sign] for weight, sign in enumerate(signs, start=1)) % 31]
+
+
+def entropy(code: str) -> bytes:
+    """Bytes from which `make` gives this very code: for replaying an enrolment."""
+    number = sum(_PLACE[sign] << 5 * place for place, sign in enumerate(code[:-1]))
+    return number.to_bytes(8)

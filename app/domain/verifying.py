@@ -1,0 +1,334 @@
+"""Proving a member's books from what is stored: the chain, the sums, and the decisions taken again (semantics L15)."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.domain import chain, engine, referral_code, typeid
+from app.domain.chain import Content
+from app.domain.commands import CLOCK, Command, Enrolment, Identity, Mode, Reference, ReferralBonus
+from app.domain.events import Decision, Posted, Recorded
+from app.domain.posting import Ids, Moment
+from app.domain.rules import Versions
+from app.domain.settling import EXPIRY
+from app.domain.state import GENESIS, MemberState, Scheduled
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not agree: the exact place, and what is wrong there."""
+
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it lies in the outbox."""
+
+    number: int
+    type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event's rows: its own, and those that belong to it. `particulars` is (salt, body) where there are any."""
+
+    recorded: Recorded
+    particulars: tuple[bytes, bytes] | None = None
+    messages: tuple[StoredMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is stored of a member: the state with accounts, all open lots and tiers, and the events in order."""
+
+    program_id: bytes
+    state: MemberState
+    events: Sequence[StoredEvent] = field(default=())
+
+
+def findings(history: History, versions: Versions) -> Iterator[Finding]:
+    """Everything in a member's books that does not agree; nothing where all is well."""
+    yield from _chain(history)
+    yield from _sums(history)
+    yield from _messages(history)
+    try:
+        yield from _replay(history, versions)
+    except Exception as error:  # tampered rows may break any step of a replay; the place is what matters
+        yield Finding(_member(history.state.id), f"replaying stops: {type(error).__name__}: {error}")
+
+
+def _member(id: bytes) -> str:
+    return f"member {typeid.encode(typeid.MEMBER, id)}"
+
+
+def _place(event: Recorded) -> str:
+    return f"{_member(event.member_id)} event {event.sequence} ({typeid.encode(typeid.EVENT, event.id)})"
+
+
+def _chain(history: History) -> Iterator[Finding]:
+    """Numbers without gaps, columns equal to the hashed content, each hash on the one before."""
+    head = GENESIS
+    for number, stored in enumerate(history.events, start=1):
+        event = stored.recorded
+        if event.sequence != number:
+            yield Finding(_place(event), f"event {number} is missing")
+            return
+        if chain.event_hash(head, event.content, event.entries) != event.hash:
+            yield Finding(
+                _place(event), "its hash does not cover its content, entries and draws after the event before"
+            )
+        head = event.hash
+        try:
+            content = chain.decode_content(event.content)
+        except ValueError as error:
+            yield Finding(_place(event), f"its content cannot be read: {error}")
+            continue
+        yield from _columns(history, stored, content)
+    if history.state.sequence != len(history.events):
+        wanted, found = history.state.sequence, len(history.events)
+        yield Finding(_member(history.state.id), f"has {found} events, and should have {wanted}")
+    if history.state.head != head:
+        yield Finding(_member(history.state.id), "the member's head is not the hash of the last event")
+
+
+def _columns(history: History, stored: StoredEvent, content: Content) -> Iterator[Finding]:
+    event = stored.recorded
+    pairs: dict[str, tuple[Any, Any]] = {
+        "program": (history.program_id, content.program_id),
+        "member": (event.member_id, content.member_id),
+        "event_id": (event.id, content.event_id),
+        "sequence": (event.sequence, content.sequence),
+        "source": (event.source, content.source),
+        "kind": (event.kind, content.kind),
+        "key": (event.key, content.key),
+        "occurred_at": (event.occurred_at, content.occurred_at),
+        "effective_at": (event.effective_at, content.effective_at),
+        "recorded_at": (event.recorded_at, content.recorded_at),
+        "rules_version": (event.rules_version, content.rules_version),
+        "engine": (event.engine, content.engine),
+        "digest": (event.digest, content.digest),
+    }
+    for name, (column, hashed) in pairs.items():
+        if column != hashed:
+            yield Finding(_place(event), f"column {name} differs from the hashed content")
+    salt, body = stored.particulars or (b"", b"")
+    if chain.particulars_hash(body, salt=salt) != content.particulars_hash:
+        yield Finding(_place(event), "its particulars are not those that were hashed")
+
+
+def _sums(history: History) -> Iterator[Finding]:
+    """Entries run on and sum to the account; what is left of each lot is what was credited less what was drawn."""
+    balances: dict[str, int] = {}
+    for stored in history.events:
+        for entry in stored.recorded.entries:
+            balances[entry.unit] = balances.get(entry.unit, 0) + entry.points
+            if entry.balance_after != balances[entry.unit]:
+                place = f"{_place(stored.recorded)} entry {entry.position}"
+                yield Finding(
+                    place, f"balance_after is {entry.balance_after}, the entries sum to {balances[entry.unit]}"
+                )
+                balances[entry.unit] = entry.balance_after
+    for unit, account in history.state.accounts.items():
+        place = f"{_member(history.state.id)} account {unit}"
+        if account.balance != balances.get(unit, 0):
+            yield Finding(place, f"balance is {account.balance}, the entries sum to {balances.get(unit, 0)}")
+        if account.balance != account.active + account.pending - account.deficit:
+            yield Finding(place, "balance is not active and pending less deficit")
+        lots = [lot for lot in history.state.lots if lot.unit == unit]
+        if sum(lot.reserved for lot in lots) != account.held:
+            yield Finding(place, "held is not what the lots have reserved")
+    yield from (
+        Finding(f"{_member(history.state.id)} account {unit}", "is missing, though it has entries")
+        for unit in balances.keys() - history.state.accounts.keys()
+    )
+    yield from _lots(history)
+
+
+def _lots(history: History) -> Iterator[Finding]:
+    left: dict[tuple[int, int], int] = {}
+    for stored in history.events:
+        event = stored.recorded
+        for entry in event.entries:
+            if entry.points > 0 and entry.available_at is not None:
+                left[event.sequence, entry.position] = entry.points
+            for draw in entry.draws:
+                name = (draw.lot_sequence, draw.lot_position)
+                if name not in left:
+                    yield Finding(_place(event), f"draws from lot {name[0]}.{name[1]}, which is not there")
+                left[name] = left.get(name, 0) - draw.points
+            drawn = sum(draw.points for draw in entry.draws)
+            if entry.points < 0 and entry.draws and drawn != -entry.points:
+                yield Finding(f"{_place(event)} entry {entry.position}", f"takes {-entry.points}, its draws {drawn}")
+    opened = {(lot.sequence, lot.position): lot for lot in history.state.lots}
+    for name in sorted(opened.keys() | {name for name, points in left.items() if points}):
+        found = opened[name].remaining if name in opened else 0
+        if found != left.get(name, 0):
+            place = f"{_member(history.state.id)} lot {name[0]}.{name[1]}"
+            yield Finding(place, f"has {found} remaining, and should have {left.get(name, 0)}")
+
+
+def _messages(history: History) -> Iterator[Finding]:
+    number = 0
+    for stored in history.events:
+        for message in stored.messages:
+            number += 1
+            if message.number != number:
+                yield Finding(_place(stored.recorded), f"message {number} is missing")
+                number = message.number
+    if number != history.state.messages:
+        place = _member(history.state.id)
+        yield Finding(place, f"has {number} messages, and should have {history.state.messages}")
+
+
+def _replay(history: History, versions: Versions) -> Iterator[Finding]:
+    """Every recorded command through the core again, under the version that judged it; the results must be the same."""
+    state = MemberState(id=history.state.id)
+    at = 0
+    while at < len(history.events):
+        group = _group(history.events, at)
+        decision = _decide_again(state, group, versions, program_id=history.program_id)
+        if decision.refusal is not None:
+            yield Finding(_place(group[0].recorded), f"the rules refuse it: {decision.refusal.code}")
+            return
+        again = decision.events
+        stored = history.events[at : at + len(again)]
+        differing = [(one, two) for one, two in zip(stored, again, strict=False) if not _same(one, two)]
+        if len(stored) < len(again) or not again or differing:
+            place = _place(differing[0][0].recorded if differing else group[0].recorded)
+            yield Finding(place, "the rules give something else for it")
+            return
+        at += len(again)
+        state = replace(
+            decision.state, head=stored[-1].recorded.hash, messages=sum(len(s.messages) for s in history.events[:at])
+        )
+    yield from _end(state, history.state)
+
+
+def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
+    """One command's event, or the run of clock events that one settling wrote."""
+    first = events[at]
+    if not _by_clock(first):
+        return events[at : at + 1]
+    end = at
+    recorded_at, judged_at = first.recorded.recorded_at, chain.decode_content(first.recorded.content).judged_at
+    while end < len(events) and _by_clock(events[end]):
+        content = chain.decode_content(events[end].recorded.content)
+        if (content.recorded_at, content.judged_at) != (recorded_at, judged_at):
+            break
+        end += 1
+    return events[at:end]
+
+
+def _by_clock(stored: StoredEvent) -> bool:
+    return stored.recorded.source == CLOCK and stored.recorded.kind in (EXPIRY, ReferralBonus.kind)
+
+
+def _decide_again(
+    state: MemberState, group: Sequence[StoredEvent], versions: Versions, *, program_id: bytes
+) -> Decision:
+    contents = [chain.decode_content(stored.recorded.content) for stored in group]
+    content = contents[0]
+    context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
+    moment = Moment(
+        program_id=program_id,
+        versions=versions,
+        recorded_at=content.recorded_at,
+        judged_at=content.judged_at,
+        silent=content.silent,
+        ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
+    )
+    if _by_clock(group[0]):
+        scheduled = tuple(_scheduled(c) for c in contents if c.kind == ReferralBonus.kind)
+        return engine.settle(replace(state, scheduled=scheduled), moment)
+    facts = chain.decode_facts(content.kind, content.facts)
+    identities: dict[bytes, bytes] = {}
+    if isinstance(facts, Enrolment) and "referrer" in context:
+        friend = Identity("code", "", b"friend")
+        facts = replace(facts, referral_code=friend)
+        identities[friend.digest] = bytes.fromhex(context["referrer"])
+    command = Command(
+        id=content.event_id,
+        source=content.source,
+        key=content.key,
+        member=Reference(member_id=state.id),
+        occurred_at=content.occurred_at,
+        facts=facts,
+        mode=Mode.HISTORY,  # the limits on lateness were judged when it was recorded
+    )
+    return engine.decide(state, command, moment, digest=content.digest, facts=content.facts, identities=identities)
+
+
+def _recalled(context: Mapping[str, Any]) -> Callable[[int], bytes]:
+    """The random bytes of the first time, as far as a result shows them: the referral code's."""
+    code = context.get("code")
+    return lambda count: referral_code.entropy(code) if code is not None and count == 8 else bytes(count)
+
+
+def _scheduled(content: Content) -> Scheduled:
+    cause = bytes.fromhex(json.loads(content.context)["cause"])
+    return Scheduled(
+        member_id=content.member_id,
+        due_at=content.occurred_at,
+        key=content.key,
+        kind=content.kind,
+        facts=content.facts,
+        rules_version=content.rules_version,
+        cause=cause,
+    )
+
+
+def _same(stored: StoredEvent, again: Posted) -> bool:
+    """Whether a replayed event is the stored one in all that follows from the rules."""
+    one, two = stored.recorded, again.recorded
+    facts = ("sequence", "kind", "key", "occurred_at", "effective_at", "entries", "steps", "accounts", "tier_changes")
+    if any(getattr(one, name) != getattr(two, name) for name in facts):
+        return False
+    if chain.decode_content(one.content).context != chain.decode_content(two.content).context:
+        return False
+    return [_told(m.number, m.type, m.body) for m in stored.messages] == [
+        _told(m.number, m.type, m.body) for m in again.messages
+    ]
+
+
+def _told(number: int, type: str, body: bytes) -> tuple[int, str, Any]:
+    said = json.loads(body)
+    said["data"].pop("event", None)
+    return number, type, said
+
+
+def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
+    """The state that the replay ends in is the stored one."""
+    place = _member(stored.id)
+    for unit in sorted(again.accounts.keys() | stored.accounts.keys()):
+        yield from _differing(f"{place} account {unit}", again.accounts.get(unit), stored.accounts.get(unit))
+    one, two = _by_name(again), _by_name(stored)
+    for sequence, position in sorted(one.keys() | two.keys()):
+        lot = (sequence, position)
+        yield from _differing(f"{place} lot {sequence}.{position}", one.get(lot), two.get(lot))
+    if again.tiers != stored.tiers:
+        yield Finding(place, "its tiers are not those that its events reached")
+    names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
+    for name in (*names, "quiet_before"):
+        if getattr(again, name) != getattr(stored, name):
+            yield Finding(place, f"{name} is not what its events lead to")
+
+
+def _by_name(state: MemberState) -> dict[tuple[int, int], Any]:
+    return {(lot.sequence, lot.position): lot for lot in state.lots}
+
+
+def _differing(place: str, again: Any, stored: Any) -> Iterable[Finding]:
+    if again is None or stored is None:
+        return [] if again is stored else [Finding(place, "should not be there" if again is None else "is missing")]
+    return [
+        Finding(place, f"{name} is {getattr(stored, name)}, and its events lead to {getattr(again, name)}")
+        for name in type(again).__slots__
+        if getattr(again, name) != getattr(stored, name)
+    ]

@@ -1,0 +1,287 @@
+"""The whole ledger as a stream, from one snapshot: for whoever wants to prove it (semantics L15)."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Uuid, bindparam, case, func, literal_column, select
+from sqlalchemy.sql import Select
+
+from app.db import hot, rows
+from app.db import tables as t
+from app.domain import chain
+from app.domain.state import GENESIS
+from app.domain.verifying import Finding, History, StoredEvent, StoredMessage
+
+FETCH = 2_000
+"""Rows of one round trip."""
+
+_PROGRAM = bindparam("program_id", type_=Uuid())
+
+
+def _of_program(table: Any, columns: Iterable[Any]) -> Any:
+    return select(*columns).where(table.c.program_id == _PROGRAM)
+
+
+def _stream(table: Any, *order: str) -> hot.Statement:
+    columns = [column for column in table.c if column.name != "program_id"]
+    return hot.Statement(_of_program(table, columns).order_by(*[table.c[name] for name in order]))
+
+
+_MEMBERS = _stream(t.member, "member_id")
+_ACCOUNTS = _stream(t.account, "member_id", "unit")
+_LOTS = _stream(t.open_lot, "member_id", "sequence", "position")
+_TERMS = _stream(t.tier_term, "member_id", "sequence")
+_EVENTS = _stream(t.event, "member_id", "sequence")
+_ENTRIES = _stream(t.entry, "member_id", "sequence", "position")
+_DRAWS = _stream(t.draw, "member_id", "sequence", "position", "ordinal")
+_PARTICULARS = _stream(t.particulars, "member_id", "sequence")
+_MESSAGES = hot.Statement(
+    _of_program(t.message, [t.message.c[name] for name in ("member_id", "sequence", "number", "type", "body")])
+    .where(t.message.c.member_id.is_not(None))
+    .order_by(t.message.c.member_id, t.message.c.sequence, t.message.c.number)
+)
+_BLOCKS = _stream(t.block, "lane", "number")
+_LEAVES = hot.Statement(
+    _of_program(t.event, [t.event.c[name] for name in ("lane", "block", "leaf", "hash")]).order_by(
+        t.event.c.lane, t.event.c.block, t.event.c.leaf
+    )
+)
+
+
+class _Feed:
+    """A cursor read forward: the rows of one member or block after the other."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self._rows: list[Any] = []
+        self._at = 0
+
+    async def peek(self) -> Any | None:
+        if self._at == len(self._rows):
+            self._rows, self._at = await self._cursor.fetch(FETCH), 0
+        return self._rows[self._at] if self._rows else None
+
+    async def run(self, *names: str, key: tuple[Any, ...]) -> list[Any]:
+        """The rows whose columns `names` are `key`, if the feed stands at them."""
+        taken = []
+        while (row := await self.peek()) is not None and tuple(row[name] for name in names) == key:
+            taken.append(row)
+            self._at += 1
+        return taken
+
+
+async def _feed(connection: asyncpg.Connection, statement: hot.Statement, program_id: bytes) -> _Feed:
+    values = statement.constants | {"program_id": rows.uuid(program_id)}
+    return _Feed(await connection.cursor(statement.sql, *[values[name] for name in statement.order]))
+
+
+async def members(connection: asyncpg.Connection, *, program_id: bytes) -> int:
+    """How many members there are to prove."""
+    query = hot.Statement(select(func.count()).select_from(t.member).where(t.member.c.program_id == _PROGRAM))
+    ((count,),) = await query.fetch(connection, program_id=rows.uuid(program_id))
+    return int(count)
+
+
+async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> AsyncIterator[History]:
+    """Each member with everything stored of them, one after the other. Needs a transaction with one snapshot."""
+    feeds = {
+        name: await _feed(connection, statement, program_id)
+        for name, statement in (
+            ("account", _ACCOUNTS),
+            ("lot", _LOTS),
+            ("term", _TERMS),
+            ("event", _EVENTS),
+            ("entry", _ENTRIES),
+            ("draw", _DRAWS),
+            ("particulars", _PARTICULARS),
+            ("message", _MESSAGES),
+        )
+    }
+    owners = await _feed(connection, _MEMBERS, program_id)
+    while (row := await owners.peek()) is not None:
+        (row,) = await owners.run("member_id", key=(row["member_id"],))
+        key = (row["member_id"],)
+        state = replace(
+            rows.member_state(row),
+            accounts={a["unit"]: rows.account(a) for a in await feeds["account"].run("member_id", key=key)},
+            lots=tuple(rows.open_lot(lot) for lot in await feeds["lot"].run("member_id", key=key)),
+            tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),
+            lots_loaded=True,
+        )
+        events = [await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)]
+        yield History(program_id, state, events)
+
+
+async def _event(row: Any, feeds: dict[str, _Feed]) -> StoredEvent:
+    key = (row["member_id"], row["sequence"])
+    names = ("member_id", "sequence")
+    entries = await feeds["entry"].run(*names, key=key)
+    draws = await feeds["draw"].run(*names, key=key)
+    particulars = await feeds["particulars"].run(*names, key=key)
+    messages = await feeds["message"].run(*names, key=key)
+    return StoredEvent(
+        rows.recorded(row, entries, draws),
+        (particulars[0]["salt"], particulars[0]["body"]) if particulars else None,
+        tuple(StoredMessage(m["number"], m["type"], m["body"]) for m in messages),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockProof:
+    """What a block's chain was checked to be: the points it says it moved, and what does not agree."""
+
+    blocks: int
+    sums: Mapping[str, Mapping[str, int]]
+    findings: tuple[Finding, ...]
+
+
+async def blocks(connection: asyncpg.Connection, *, program_id: bytes) -> AsyncIterator[BlockProof]:
+    """Every block of every lane: its link, its root over its events' hashes, its count."""
+    chains = await _feed(connection, _BLOCKS, program_id)
+    leaves = await _feed(connection, _LEAVES, program_id)
+    lane, number, head = None, 0, GENESIS
+    while (row := await chains.peek()) is not None:
+        (row,) = await chains.run("lane", "number", key=(row["lane"], row["number"]))
+        if row["lane"] != lane:
+            lane, number, head = row["lane"], 0, GENESIS
+        mine = await leaves.run("lane", "block", key=(row["lane"], row["number"]))
+        found = tuple(_block(row, mine, program_id=program_id, number=number + 1, head=head))
+        yield BlockProof(1, rows.json_value(row["sums"]), found)
+        number, head = row["number"], row["hash"]
+    if (left := await leaves.peek()) is not None:
+        place = f"lane {left['lane']} block {left['block']} leaf {left['leaf']}"
+        yield BlockProof(0, {}, (Finding(place, "the event's block is not there"),))
+
+
+def _block(row: Any, leaves: Sequence[Any], *, program_id: bytes, number: int, head: bytes) -> list[Finding]:
+    place = f"lane {row['lane']} block {row['number']}"
+    found = []
+    if row["number"] != number:
+        found.append(Finding(place, f"block {number} is missing"))
+    if row["previous"] != head:
+        found.append(Finding(place, "does not link to the block before"))
+    if [leaf["leaf"] for leaf in leaves] != list(range(row["events"])):
+        found.append(Finding(place, f"has {len(leaves)} events, and should have {row['events']}"))
+    if chain.merkle_root([leaf["hash"] for leaf in leaves]) != row["root"]:
+        found.append(Finding(place, "its root is not that of its events' hashes"))
+    hash = chain.block_hash(
+        program_id=program_id,
+        lane=row["lane"],
+        number=row["number"],
+        previous=row["previous"],
+        root=row["root"],
+        events=row["events"],
+        sums=chain.canonical(rows.json_value(row["sums"])),
+    )
+    if hash != row["hash"]:
+        found.append(Finding(place, "its hash does not cover what it says"))
+    return found
+
+
+def _without(table: Any, other: Any, *names: str) -> Select[Any]:
+    """How many rows of a table lack the row they belong to in another."""
+    joined = table.outerjoin(
+        other, (table.c.program_id == other.c.program_id) & _all(*[table.c[name] == other.c[name] for name in names])
+    )
+    query = select(func.count()).select_from(joined).where(table.c.program_id == _PROGRAM)
+    return query.where(other.c[names[0]].is_(None))
+
+
+def _all(first: Any, *others: Any) -> Any:
+    for other in others:
+        first = first & other
+    return first
+
+
+_ORPHANS = {
+    "event rows without their member": hot.Statement(_without(t.event, t.member, "member_id")),
+    "entry rows without their event": hot.Statement(_without(t.entry, t.event, "member_id", "sequence")),
+    "draw rows without their entry": hot.Statement(_without(t.draw, t.entry, "member_id", "sequence", "position")),
+    "particulars rows without their event": hot.Statement(_without(t.particulars, t.event, "member_id", "sequence")),
+    "account rows without their member": hot.Statement(_without(t.account, t.member, "member_id")),
+    "open_lot rows without their entry": hot.Statement(
+        _without(t.open_lot, t.entry, "member_id", "sequence", "position")
+    ),
+    "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
+    "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),
+    "message rows without their event": hot.Statement(
+        _without(t.message, t.event, "member_id", "sequence").where(t.message.c.member_id.is_not(None))
+    ),
+    "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
+}
+
+
+async def orphans(connection: asyncpg.Connection, *, program_id: bytes) -> tuple[Finding, ...]:
+    """Rows that belong to nothing: what foreign keys would forbid, if the hot tables had any."""
+    found = []
+    for what, statement in _ORPHANS.items():
+        ((count,),) = await statement.fetch(connection, program_id=rows.uuid(program_id))
+        if count:
+            found.append(Finding(what, f"{count} of them"))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One unit's books: what was issued less what went, and what the accounts hold, must be the same."""
+
+    unit: str
+    issued: int
+    redeemed: int
+    expired: int
+    reversed: int
+    outstanding: int
+
+    @property
+    def balanced(self) -> bool:
+        return self.issued - self.redeemed - self.expired - self.reversed == self.outstanding
+
+
+_E, _N = t.event.c, t.entry.c
+_WENT = case((_E.kind == "redemption", "redeemed"), (_E.kind == "expiry", "expired"), else_="reversed")
+_MOVED = hot.Statement(
+    select(
+        _N.unit,
+        case((_N.points > 0, literal_column("'issued'")), else_=_WENT).label("way"),
+        func.sum(func.abs(_N.points)).label("points"),
+    )
+    .select_from(
+        t.entry.join(
+            t.event,
+            (_E.program_id == _N.program_id) & (_E.member_id == _N.member_id) & (_E.sequence == _N.sequence),
+        )
+    )
+    .where(_N.program_id == _PROGRAM)
+    .group_by(_N.unit, literal_column("2"))
+)
+_HELD = hot.Statement(
+    select(t.account.c.unit, func.sum(t.account.c.balance).label("points"))
+    .where(t.account.c.program_id == _PROGRAM)
+    .group_by(t.account.c.unit)
+)
+
+
+async def trial_balance(
+    connection: asyncpg.Connection, told: Mapping[tuple[str, str], int], *, program_id: bytes
+) -> tuple[tuple[Trial, ...], tuple[Finding, ...]]:
+    """The books of every unit, and where they do not agree, or not with `told`, the blocks' own sums (semantics L15)."""
+    asked = {"program_id": rows.uuid(program_id)}
+    moved = {(r["unit"], r["way"]): int(r["points"]) for r in await _MOVED.fetch(connection, **asked)}
+    held = {r["unit"]: int(r["points"]) for r in await _HELD.fetch(connection, **asked)}
+    units = sorted({unit for unit, _ in moved} | held.keys())
+    ways = ("issued", "redeemed", "expired", "reversed")
+    trials = tuple(
+        Trial(unit=unit, outstanding=held.get(unit, 0), **{way: moved.get((unit, way), 0) for way in ways})
+        for unit in units
+    )
+    found = [Finding(f"unit {t.unit}", "the books do not balance") for t in trials if not t.balanced]
+    found += [
+        Finding(
+            f"unit {unit}", f"the blocks say {told.get((unit, way), 0)} {way}, the entries {moved.get((unit, way), 0)}"
+        )
+        for unit, way in sorted(moved.keys() | told.keys())
+        if moved.get((unit, way), 0) != told.get((unit, way), 0)
+    ]
+    return trials, tuple(found)
