@@ -1,6 +1,7 @@
 """The service put together: create_app(settings) for the API, run_worker for the loops beside or without it."""
 
 import asyncio
+import gc
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -123,6 +124,8 @@ async def _lifespan(app: FastAPI, settings: Settings, options: Options) -> Async
             secret_text=signing.secret_text,
             schema_version=newest_migration(),
         )
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: the collector need not look at it again
         if options.worker:
             await stack.enter_async_context(_beside(engine, ledger, settings, options, hint=hint))
         try:

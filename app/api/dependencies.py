@@ -11,7 +11,6 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api.problems import Problem
-from app.db import transactions
 from app.domain import keys
 from app.domain.keys import Secrets
 from app.domain.scopes import Scope
@@ -42,10 +41,24 @@ class Parts:
     schema_version: str | None
     accounts: Gathering[tuple[bytes, bytes], MemberAccounts] = field(init=False)
     known_keys: dict[bytes, tuple[float, Credential | None]] = field(default_factory=dict)
+    keys_asked: Gathering[bytes, Credential] = field(init=False)
     draining: bool = False
 
     def __post_init__(self) -> None:
         self.accounts = Gathering(self._read_accounts)
+        self.keys_asked = Gathering(lambda ids: credentials.find(self.engine, ids))
+
+    async def credential(self, key_id: bytes) -> Credential | None:
+        """The key with this id, as it was at most a second ago; asked for once, however many wait for it."""
+        kept = self.known_keys.get(key_id)
+        now = time.monotonic()
+        if kept is not None and now < kept[0]:
+            return kept[1]
+        credential = await self.keys_asked.get(key_id)
+        if len(self.known_keys) >= _KEYS_KEPT:
+            self.known_keys.clear()
+        self.known_keys[key_id] = (now + KEY_SECONDS, credential)
+        return credential
 
     async def _read_accounts(self, wanted: Sequence[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], MemberAccounts]:
         by_program: dict[bytes, list[bytes]] = {}
@@ -75,8 +88,8 @@ class Caller:
         return self.source
 
 
-def parts(request: Request) -> Parts:
-    """The app's parts."""
+async def parts(request: Request) -> Parts:
+    """The app's parts. Async only so that the framework does not run it in a thread."""
     found: Parts = request.app.state.parts
     return found
 
@@ -89,8 +102,8 @@ async def authenticated(request: Request) -> Caller:
     if parsed is None:
         raise Problem("unauthenticated")
     key_id, secret = parsed
-    mine = parts(request)
-    credential = await _credential(mine, key_id)
+    mine: Parts = request.app.state.parts
+    credential = await mine.credential(key_id)
     if credential is None or credential.program_id is None:
         raise Problem("unauthenticated")
     if not compare_digest(keys.key_digest(secret, key=mine.secrets.api_keys), credential.secret_digest):
@@ -119,18 +132,3 @@ def allowed(scope: Scope) -> Callable[[Request], object]:
 
 PartsHere = Annotated[Parts, Depends(parts)]
 Reader = Annotated[Caller, Depends(allowed(Scope.MEMBERS_READ))]
-
-
-async def _credential(mine: Parts, key_id: bytes) -> Credential | None:
-    kept = mine.known_keys.get(key_id)
-    now = time.monotonic()
-    if kept is not None and now < kept[0]:
-        return kept[1]
-    try:
-        credential = await credentials.find(mine.engine, key_id)
-    except transactions.DatabaseError as error:
-        raise Problem("unavailable") from error
-    if len(mine.known_keys) >= _KEYS_KEPT:
-        mine.known_keys.clear()
-    mine.known_keys[key_id] = (now + KEY_SECONDS, credential)
-    return credential

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from app import localpg
-from app.cli import keys, migrate, program, serve, verify, worker
+from app.cli import bench, keys, migrate, program, serve, verify, worker
 from app.cli.errors import CliError
 from app.db.transactions import DatabaseError
 from app.main import NotReady
@@ -20,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve")(serve.serve)
+app.command("bench")(bench.bench)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("verify")(verify.verify)

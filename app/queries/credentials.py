@@ -1,7 +1,9 @@
 """Which key is this? Read at most once a second per key, so that a revoked one ends within that time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,14 +24,15 @@ class Credential:
     expires_at: datetime | None
 
 
-async def find(engine: AsyncEngine, key_id: bytes) -> Credential | None:
-    """The key with this id unless it was revoked; expiry is for the caller to judge."""
+async def find(engine: AsyncEngine, key_ids: Sequence[bytes]) -> dict[bytes, Credential]:
+    """The keys with these ids that are not revoked; expiry is for the caller to judge."""
     k = t.api_key.c
     query = select(k.key_id, k.program_id, k.source, k.secret_digest, k.scopes, k.expires_at).where(
-        k.key_id == key_id, k.revoked_at.is_(None)
+        k.key_id.in_(key_ids), k.revoked_at.is_(None)
     )
     async with reading(engine) as connection:
-        row = (await connection.execute(query)).first()
-    if row is None:
-        return None
+        return {row.key_id: _credential(row) for row in await connection.execute(query)}
+
+
+def _credential(row: Any) -> Credential:
     return Credential(row.key_id, row.program_id, row.source, row.secret_digest, frozenset(row.scopes), row.expires_at)

@@ -172,8 +172,11 @@ async def _claim_until(
             await _any(stopping, seconds=DATABASE_PAUSE_SECONDS)
             continue
         pause = BUSY_SECONDS if started or run.cut_short else min(2 * pause, IDLE_SECONDS)
-        await _any(*([run.room] if run.cut_short else []), hint, stopping, seconds=pause)
-        await asyncio.sleep(LINGER_SECONDS)
+        if run.cut_short:
+            await _any(run.room, stopping, seconds=pause)
+        else:
+            await _any(hint, stopping, seconds=pause)
+            await asyncio.sleep(LINGER_SECONDS)
 
 
 async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed]:

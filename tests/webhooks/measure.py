@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -44,7 +45,8 @@ async def measure(server: localpg.Server, *, messages: int, endpoints: int, dead
         urls = [f"http://127.0.0.1:{int(shop.stdout.readline())}/" for shop in shops if shop.stdout]
         alive = [await rows.make_endpoint(engine, program, urls[0]) for _ in range(endpoints - dead)]
         silent = [await rows.make_endpoint(engine, program, urls[1]) for _ in range(dead)]
-        await rows.make_messages(engine, program, [*alive, *silent], count=messages, body=b"x" * 600)
+        everyone, now = [*alive, *silent], datetime.now(UTC)
+        await rows.make_messages(engine, program, everyone, count=messages, body=b"x" * 600, due_at=now)
         await _run(engine, expected=messages * len(alive))
     finally:
         for shop in shops:
@@ -75,10 +77,11 @@ async def _run(engine: rows.AsyncEngine, *, expected: int) -> None:
         )
         started, cpu = time.perf_counter(), time.process_time()
         delivering = asyncio.create_task(deliver_forever(courier, stopping=stopping, hint=hint))
-        await stopping.wait()
+        await asyncio.wait([delivering, asyncio.ensure_future(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
         took, used = time.perf_counter() - started, time.process_time() - cpu
         delivering.cancel()
-        await asyncio.gather(delivering, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivering
     print(f"{expected / took:8.0f} deliveries/s   {used / took:4.0%} of a core   {dict(counts)}")
 
 

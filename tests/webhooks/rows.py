@@ -41,7 +41,9 @@ async def create_tables(engine: AsyncEngine) -> None:
         if "endpoint_id" not in index.columns:
             await connection.execute(text(f"DROP INDEX {index.name}"))
             await connection.execute(
-                text(f"CREATE INDEX {index.name} ON pending_delivery (program_id, endpoint_id, due_at)")
+                text(
+                    f"CREATE INDEX {index.name} ON pending_delivery (program_id, endpoint_id, due_at) WHERE attempts >= 0"
+                )
             )
 
 

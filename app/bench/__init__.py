@@ -1,0 +1,1 @@
+"""MEASURE: `zegel bench`. The service, the load, the receiver of webhooks: each a process of its own, on loopback."""

@@ -1,0 +1,77 @@
+"""What is measured: each case by name, with the work, how much of it is in flight, and what it is compared with."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+BATCH = 500
+IN_FLIGHT = 64
+
+
+class Work(StrEnum):
+    """What the load generator sends over and over."""
+
+    EMPTY_POST = "empty_post"
+    EMPTY_GET = "empty_get"
+    PURCHASE = "purchase"
+    NAIVE = "naive"
+    BATCH = "batch"
+    REDEMPTION = "redemption"
+    BALANCE = "balance"
+    UNCHANGED = "unchanged"
+
+
+class Scheme(StrEnum):
+    """The programs of the bench: one each, so that none finds what another left behind."""
+
+    PLAIN = "plain"
+    WORKER = "worker"
+    NAIVE = "naive"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the result. `base` names the case of an empty route that it is held against."""
+
+    name: str
+    title: str
+    work: Work
+    in_flight: int = IN_FLIGHT
+    scheme: Scheme = Scheme.PLAIN
+    base: str | None = None
+
+
+CASES = (
+    Case("empty_post", "empty POST, 64 in flight", Work.EMPTY_POST),
+    Case("single_1", "events one by one, 1 in flight", Work.PURCHASE, in_flight=1, base="empty_post"),
+    Case("single_16", "events one by one, 16 in flight", Work.PURCHASE, in_flight=16, base="empty_post"),
+    Case("single_64", "events one by one, 64 in flight", Work.PURCHASE, base="empty_post"),
+    Case(
+        "single_64_worker",
+        "the same with the worker delivering",
+        Work.PURCHASE,
+        scheme=Scheme.WORKER,
+        base="empty_post",
+    ),
+    Case("naive_64", "the same work, a transaction a request", Work.NAIVE, scheme=Scheme.NAIVE, base="empty_post"),
+    Case("batch", "events in batches of 500, 4 in flight", Work.BATCH, in_flight=4, base="empty_post"),
+    Case("redemption_64", "redemptions, 64 in flight", Work.REDEMPTION, base="empty_post"),
+    Case("empty_get", "empty GET, 64 in flight", Work.EMPTY_GET),
+    Case("balance_64", "balances, 64 in flight", Work.BALANCE, base="empty_get"),
+    Case("balance_304_64", "balances, nothing changed (304)", Work.UNCHANGED, base="empty_get"),
+)
+"""Every case, in the order of the table."""
+
+
+def chosen(names: tuple[str, ...]) -> tuple[Case, ...]:
+    """The cases whose name starts with one of `names`, with the empty routes they are held against; all if none is given.
+
+    Raises ValueError for a name that fits no case.
+    """
+    if not names:
+        return CASES
+    for name in names:
+        if not any(case.name.startswith(name) for case in CASES):
+            raise ValueError(f"no case is called {name}: choose from {', '.join(case.name for case in CASES)}")
+    wanted = {case.name for case in CASES if case.name.startswith(names)}
+    wanted |= {case.base for case in CASES if case.name in wanted and case.base is not None}
+    return tuple(case for case in CASES if case.name in wanted)

@@ -1,0 +1,231 @@
+"""The same work as a service is ordinarily written: one SQLAlchemy transaction a request. For comparison only.
+
+It judges with the same pure core and writes the same rows as the corridor, but for the block that a batch shares.
+"""
+
+import json
+import os
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+
+import uuid_utils
+from fastapi import APIRouter, Depends
+from sqlalchemy import ColumnElement, Table, or_, select, update
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api.problems import Problem
+from app.api.routing import StrictRoute
+from app.api.schemas import answers
+from app.api.schemas.events import AnyEventIn, to_command
+from app.db import rows, transactions
+from app.db import tables as t
+from app.domain import chain, engine, typeid
+from app.domain.commands import Command
+from app.domain.events import Message, Posted, Recorded
+from app.domain.posting import Ids
+from app.domain.scopes import Scope
+from app.domain.state import Account, MemberState, OpenLot
+
+router = APIRouter(route_class=StrictRoute)
+Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
+
+_IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
+
+
+@router.post("/naive")
+async def naive(body: AnyEventIn, mine: PartsHere, caller: Writer) -> Response:
+    """Records an event of a known member."""
+    command = to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
+    event = await _record(command, mine, caller)
+    headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
+    text = json.dumps(answers.event(event), ensure_ascii=False, separators=(",", ":"))
+    return Response(text.encode(), 201, headers, "application/json")
+
+
+async def _record(command: Command, mine: Parts, caller: Caller) -> Recorded:
+    program_id = caller.program_id
+    versions = await mine.rulebook.of(program_id)
+    async with transactions.operation(mine.engine) as connection:
+        before = await _locked(connection, program_id, command, now=mine.clock())
+        if await _known(connection, program_id, command):
+            raise Problem("event_id_reused")
+        facts = chain.encode_facts(command.facts)
+        decision = engine.decide(
+            before,
+            command,
+            engine.moment_of(
+                command, before, program_id=program_id, versions=versions, clock=mine.clock(), ids=_IDS
+            ),
+            digest=chain.command_digest(command, facts, before.id, key=mine.secrets.commands),
+            facts=facts,
+            identities={},
+        )
+        if decision.own is None:
+            raise Problem("invalid")
+        for posted in decision.events:
+            await _write_event(connection, program_id, posted)
+        await _write_state(connection, program_id, before, decision.state)
+    return decision.own
+
+
+async def _locked(connection: AsyncConnection, program_id: bytes, command: Command, *, now: datetime) -> MemberState:
+    identity = command.member.identity
+    assert identity is not None
+    i, m, a, n, s = t.member_identity.c, t.member.c, t.account.c, t.tier_term.c, t.schedule.c
+    found = await connection.execute(
+        select(i.member_id).where(i.program_id == program_id, i.digest == identity.digest)
+    )
+    member_id = found.scalar_one_or_none()
+    if member_id is None:
+        raise Problem("unknown_member")
+    columns = [column for column in t.member.c if column.name != "program_id"]
+    found = await connection.execute(
+        select(*columns).where(m.program_id == program_id, m.member_id == member_id).with_for_update()
+    )
+    state = rows.member_state(found.one()._mapping)
+    columns = [column for column in t.account.c if column.name not in ("program_id", "active_until")]
+    accounts = await connection.execute(select(*columns).where(a.program_id == program_id, a.member_id == member_id))
+    terms = await connection.execute(
+        select(n.ladder, n.tier, n.since, n.sequence)
+        .where(n.program_id == program_id, n.member_id == member_id)
+        .order_by(n.sequence)
+    )
+    due = await connection.execute(
+        select(s.key).where(s.program_id == program_id, s.member_id == member_id, s.due_at <= now)
+    )
+    assert due.first() is None
+    return replace(
+        state,
+        accounts={row.unit: rows.account(row._mapping) for row in accounts},
+        tiers=tuple(rows.tier_term(row._mapping) for row in terms),
+    )
+
+
+async def _known(connection: AsyncConnection, program_id: bytes, command: Command) -> bool:
+    e = t.event.c
+    same: list[ColumnElement[bool]] = [e.program_id == program_id, e.source == command.source]
+    found = await connection.execute(
+        select(e.digest).where(*same, e.kind == command.facts.kind, e.key == command.key)
+    )
+    return found.first() is not None
+
+
+async def _write_event(connection: AsyncConnection, program_id: bytes, posted: Posted) -> None:
+    event = posted.recorded
+    mine = {"program_id": program_id, "member_id": event.member_id, "sequence": event.sequence}
+    await connection.execute(plain_insert(t.event), {**mine, **_event(event)})
+    if event.entries:
+        await connection.execute(
+            plain_insert(t.entry),
+            [
+                {
+                    **mine,
+                    "position": entry.position,
+                    "unit": entry.unit,
+                    "points": entry.points,
+                    "balance_after": entry.balance_after,
+                    "available_at": entry.available_at,
+                    "expires_at": entry.expires_at,
+                }
+                for entry in event.entries
+            ],
+        )
+    for message in posted.messages:
+        await _write_message(connection, message, mine, at=event.recorded_at)
+
+
+async def _write_message(connection: AsyncConnection, message: Message, mine: dict[str, Any], *, at: datetime) -> None:
+    program_id, e = mine["program_id"], t.endpoint.c
+    row = {"message_id": message.id, "number": message.number, "type": message.type, "body": message.body}
+    await connection.execute(plain_insert(t.message), {**mine, **row, "created_at": at})
+    endpoints = await connection.execute(
+        select(e.endpoint_id).where(
+            e.program_id == program_id,
+            e.state == "enabled",
+            or_(e.types.is_(None), e.types.any(message.type)),  # type: ignore[arg-type]  # ARRAY's own any()
+        )
+    )
+    for endpoint_id in endpoints.scalars():
+        await connection.execute(
+            plain_insert(t.pending_delivery),
+            {
+                "program_id": program_id,
+                "endpoint_id": endpoint_id,
+                "message_id": message.id,
+                "due_at": at,
+                "ordering_key": mine["member_id"],
+                "attempts": 0,
+            },
+        )
+
+
+async def _write_state(
+    connection: AsyncConnection, program_id: bytes, before: MemberState, after: MemberState
+) -> None:
+    mine = {"program_id": program_id, "member_id": after.id}
+    for unit, account in after.accounts.items():
+        if account is not before.accounts.get(unit):
+            await _upsert(connection, t.account, {**mine, **_account(account)})
+    for lot in after.lots:
+        await _upsert(connection, t.open_lot, {**mine, **_lot(lot)})
+    for term in after.tiers[len(before.tiers) :]:
+        row = {"ladder": term.ladder, "tier": term.tier, "since": term.since, "sequence": term.sequence}
+        await connection.execute(plain_insert(t.tier_term), {**mine, **row})
+    m = t.member.c
+    await connection.execute(
+        update(t.member)
+        .where(m.program_id == program_id, m.member_id == after.id)
+        .values(
+            sequence=after.sequence,
+            messages=after.messages,
+            head=after.head,
+            recorded_at=after.recorded_at,
+            judged_at=after.judged_at,
+        )
+    )
+
+
+async def _upsert(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> None:
+    keys = list(table.primary_key.columns)
+    changing = {name: value for name, value in row.items() if name not in {key.name for key in keys}}
+    await connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=changing))
+
+
+def _event(event: Recorded) -> dict[str, Any]:
+    explanation: dict[str, Any] = {"steps": event.steps}
+    if event.tier_changes:
+        explanation["tiers"] = event.tier_changes
+    return {
+        "event_id": event.id,
+        "source": event.source,
+        "kind": event.kind,
+        "key": event.key,
+        "occurred_at": event.occurred_at,
+        "effective_at": event.effective_at,
+        "recorded_at": event.recorded_at,
+        "rules_version": event.rules_version,
+        "engine": event.engine,
+        "lane": 0,
+        "leaf": 0,
+        "block": 0,
+        "digest": event.digest,
+        "hash": event.hash,
+        "content": event.content,
+        "explanation": explanation,
+        "accounts": {u: (b.balance, b.available, b.pending, b.held, b.deficit) for u, b in event.accounts.items()},
+    }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    names = "unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
+    return {name: getattr(account, name) for name in names}
+
+
+def _lot(lot: OpenLot) -> dict[str, Any]:
+    names = "sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
+    return {name: getattr(lot, name) for name in names}

@@ -1,0 +1,145 @@
+"""`zegel bench`: how fast this machine is, measured beside what an empty route and an ordinary service do."""
+
+import asyncio
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app import localpg
+from app.bench import report, running, scene
+from app.bench.cases import CASES, Case, Scheme, chosen
+from app.bench.processes import BenchError
+from app.bench.running import Plan
+from app.bench.scene import Program
+from app.cli import keys, opening
+from app.cli.errors import CliError
+from app.db import transactions
+from app.domain.scopes import Scope
+from app.main import ROOT, fresh_id, system_clock
+from app.operations import programs
+from app.program import reading
+from app.settings import Settings
+
+DATABASE = "zegel_bench"
+SECONDS, QUICK_SECONDS = 3.0, 0.5
+ROUNDS, QUICK_ROUNDS = 5, 1
+MEMBERS, QUICK_MEMBERS = 10_000, 1_000
+
+_NAMES = ", ".join(case.name for case in CASES)
+
+
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="A few seconds in all: to see that it works.")] = False,
+    rounds: Annotated[int | None, typer.Option(min=1, max=50, help="Rounds.  [default: 5]")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, max=60, help="Seconds a case and round.  [default: 3]")
+    ] = None,
+    members: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Members.  [default: 10000]")] = None,
+    case: Annotated[list[str] | None, typer.Option(help=f"Only cases that start so; repeat for several: {_NAMES}.")] = None,
+    json_file: Annotated[Path, typer.Option("--json", help="Where the result is written.")] = Path("bench-results.json"),
+) -> None:
+    """Measure events, batches, redemptions and reads beside empty routes and a transaction a request, all in one run.
+
+    Durability is on. Without DATABASE_URL it uses a server of its own, in `bench` in the data folder; with it, programs
+    of its own in that database, which stay there: use one that you can throw away.
+    """
+    try:
+        cases = chosen(tuple(case or ()))
+    except ValueError as error:
+        raise CliError(str(error)) from None
+    plan = Plan(
+        cases=cases,
+        rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
+        seconds=seconds or (QUICK_SECONDS if quick else SECONDS),
+        members=members or (QUICK_MEMBERS if quick else MEMBERS),
+    )
+    with _database() as (settings, database):
+        made = asyncio.run(keys.with_engine(settings, lambda engine: _programs(engine, settings, cases)))
+        try:
+            turns = running.run(plan, settings, made, clock=system_clock, say=opening.console.print)
+        except BenchError as error:
+            raise CliError(str(error)) from None
+    result = report.document(plan, turns, database=database, at=scene.time_text(system_clock()))
+    json_file.write_text(json.dumps(result, indent=2) + "\n")
+    report.show(Console(), plan, turns)
+    opening.console.print(f"written to {json_file}")
+    if not result["valid"]:
+        raise CliError("some requests failed: this run counts for nothing")
+
+
+@contextmanager
+def _database() -> Iterator[tuple[Settings, str]]:
+    """A database to fill: of its own on a server of its own, dropped afterwards, or DATABASE_URL's."""
+    found = opening.settings()
+    if found.database_url is not None:
+        with opening.database(found) as settings:
+            yield settings, "DATABASE_URL"
+        return
+    opening.configure_logging("warning")
+    home = (found.data or localpg.home_for(ROOT, root=os.geteuid() == 0)) / "bench"
+    with localpg.open_server(home, settings=localpg.PRODUCTION, on_event=opening.console.print) as server:
+        with _alone(home):
+            admin = server.url("postgres", user=localpg.SUPERUSER)
+            asyncio.run(_execute(admin, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE}"))
+            try:
+                opening.upgrade(server.url(DATABASE, user=localpg.SUPERUSER), login=opening.SERVICE)
+                complete = {
+                    "database_url": server.url(DATABASE, user=opening.SERVICE),
+                    "secret": os.urandom(32).hex(),
+                }
+                yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
+            finally:
+                asyncio.run(_execute(admin, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    with (home / "bench.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CliError("another bench is running: two at once would measure each other") from None
+        yield
+
+
+async def _execute(url: str, *statements: str) -> None:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    try:
+        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+    finally:
+        await engine.dispose()
+
+
+async def _programs(
+    engine: transactions.AsyncEngine, settings: Settings, cases: tuple[Case, ...]
+) -> dict[Scheme, Program]:
+    """A program for each scheme that the cases need, under names nobody else has."""
+    run, made = os.urandom(4).hex(), {}
+    for scheme in sorted({case.scheme for case in cases}):
+        code = f"bench-{run}-{scheme.value}"
+        published = await programs.publish(
+            engine,
+            reading.read(scene.DOCUMENT),
+            code=code,
+            id=fresh_id(),
+            audit_id=fresh_id(),
+            actor="bench",
+            now=system_clock(),
+        )
+        key = await keys.make_key(
+            engine, settings, program=code, shop="till", scopes=tuple(Scope), label="bench", days=1
+        )
+        made[scheme] = Program(published.program_id, key)
+    return made

@@ -1,0 +1,289 @@
+"""One import: batch after batch in file order, what is refused into a file, how far it came into another."""
+
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from app.api.schemas.common import MINOR_UNITS
+from app.cli.errors import CliError
+from app.cli.importing import columns, progress, records, rows, sending
+from app.cli.importing.columns import Columns, Named
+from app.cli.importing.progress import Progress, Totals
+from app.cli.importing.records import Fault, Format, Place, Record
+from app.cli.importing.rows import Mark, Plan, Sale
+from app.cli.importing.sending import Patience
+
+MOST_BATCH = 500
+_PREFIX_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for; None is guessed, or the default that `zegel import --help` tells."""
+
+    file: Path
+    named: Named = Named()
+    header: bool = True
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    date_format: str | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+    decimal: Mark = Mark.POINT
+    identity_kind: str = "customer"
+    id_prefix: str | None = None
+    messages: bool = False
+    batch_size: int = MOST_BATCH
+    refused: Path | None = None
+    restart: bool = False
+
+    @property
+    def progress_file(self) -> Path:
+        return self.file.with_name(self.file.name + ".progress")
+
+    @property
+    def refused_file(self) -> Path:
+        return self.refused or self.file.with_name(self.file.name + ".refused.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on: hears a line about what was understood, and after each batch how far it came."""
+
+    say: Callable[[str], None] = lambda line: None
+    moved: Callable[[Progress], None] = lambda progress: None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What is to be sent, and how to read it."""
+
+    options: Options
+    plan: Plan
+    format: Format
+    header: tuple[str, ...]
+    begin: Place
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class _Read:
+    """A record with what becomes of it."""
+
+    record: Record
+    what: Sale | Fault
+    backwards: bool = field(default=False)
+
+
+async def run(
+    client: httpx.AsyncClient, options: Options, *, patience: Patience = Patience(), watch: Watch = Watch()
+) -> Totals:
+    """Sends the file's rows as purchases of the past, and tells what came of them, of an earlier part run too.
+
+    `client` has the API's address and key. Raises CliError for what stops it; running it again goes on.
+    """
+    with _opened(options.file) as file:
+        job = await _prepared(client, file, options, patience=patience, watch=watch)
+        done = None if options.restart else progress.load(options.progress_file, fingerprint=job.fingerprint)
+        if done is not None:
+            watch.say(f"going on after {done.totals.rows:,} rows (--restart begins at the top)")
+        done = done or Progress(job.begin)
+        _cut(options.refused_file, done.refused_size)
+        for part, after in _parts(file, job, done):
+            done = await _sent(client, job, done, part, after, patience=patience)
+            if not progress.save(options.progress_file, done, fingerprint=job.fingerprint):
+                watch.say(f"{options.progress_file} cannot be written: a next run would begin at the top")
+            watch.moved(done)
+    progress.forget(options.progress_file)
+    return done.totals
+
+
+async def _prepared(
+    client: httpx.AsyncClient, file: BinaryIO, options: Options, *, patience: Patience, watch: Watch
+) -> Import:
+    if options.refused_file.absolute() == options.file.absolute():
+        raise CliError("the refused rows cannot go into the file that is read: see --refused")
+    format = records.detect(file, encoding=options.encoding, delimiter=options.delimiter)
+    header, begin = _header(file, format, options)
+    found = columns.find(header, options.named)
+    program = await sending.get(client, "/v1/program", patience=replace(patience, seconds=min(patience.seconds, 5)))
+    document = (await sending.get(client, "/v1/program/rules", patience=patience))["document"]
+    plan = Plan(
+        columns=found,
+        currency=_currency(options, document, found),
+        minor_units=MINOR_UNITS,
+        zone=_zone(options.time_zone or document["time_zone"]),
+        identity_kind=options.identity_kind,
+        id_prefix=options.id_prefix or _plain(options.file.stem),
+        date_format=options.date_format,
+        decimal=options.decimal,
+        messages=options.messages,
+    )
+    watch.say(_understood(header, plan, format))
+    key = sha256(client.headers.get("Authorization", "").encode()).hexdigest()
+    told = (str(client.base_url), program["id"], key, options.refused_file.name, format, replace(plan, minor_units={}))
+    return Import(options, plan, format, header, begin, progress.fingerprint(options.file, told=told))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _header(file: BinaryIO, format: Format, options: Options) -> tuple[tuple[str, ...], Place]:
+    """The columns' names, and where the rows begin; without a header the columns are named 1, 2, 3, …"""
+    for record in records.records(file, start=Place(), format=format):
+        if record.blank:
+            continue
+        if record.fault is not None:
+            raise CliError(f"line {record.line}, the first one of the file: {record.fault.detail}")
+        if options.header:
+            return tuple(name.strip() for name in record.fields), record.after
+        return tuple(str(i) for i in range(1, len(record.fields) + 1)), Place()
+    raise CliError(f"{options.file} has no rows")
+
+
+def _currency(options: Options, document: Mapping[str, Any], found: Columns) -> str | None:
+    listed = [str(code) for code in document["currencies"]]
+    if options.currency is not None:
+        if options.currency not in listed:
+            raise CliError(f"the program does not take {options.currency}, only {', '.join(listed)}")
+        return options.currency
+    if len(listed) == 1 or found.currency is not None:
+        return listed[0] if len(listed) == 1 else None
+    raise CliError(f"in which currency are the amounts? Say --currency with one of {', '.join(listed)}")
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        pass
+    except KeyError:
+        pass
+    raise CliError(f"there is no time zone {name}: use one such as Europe/Amsterdam")
+
+
+def _plain(stem: str) -> str:
+    """The file's name as the beginning of an id: printable ASCII, cut short."""
+    return "".join(letter if " " < letter < "\x7f" else "_" for letter in stem)[:_PREFIX_LENGTH] or "row"
+
+
+def _understood(header: Sequence[str], plan: Plan, format: Format) -> str:
+    found = plan.columns
+    id = f"rows are named {plan.id_prefix}-1, -2, …" if found.id is None else f"id: {header[found.id]}"
+    parts = [id, f"member: {header[found.member]}", f"date: {header[found.date]}", f"amount: {header[found.amount]}"]
+    money = plan.currency or "currency by row"
+    return f"{', '.join(parts)}; {money}; {plan.zone.key}; delimiter {format.delimiter!r}"
+
+
+def _parts(file: BinaryIO, job: Import, done: Progress) -> Iterator[tuple[list[_Read], Place]]:
+    """The rest of the file's rows in groups of a batch, each with the place after it."""
+    reading = _rows(file, job, done)
+    while part := list(islice(reading, job.options.batch_size)):
+        yield part, part[-1].record.after
+
+
+def _rows(file: BinaryIO, job: Import, done: Progress) -> Iterator[_Read]:
+    number = done.totals.rows
+    latest = None if done.latest is None else datetime.fromisoformat(done.latest)
+    for record in records.records(file, start=done.place, format=job.format):
+        if record.blank:
+            continue
+        number += 1
+        what = rows.sale(record, number, job.plan)
+        backwards = isinstance(what, Sale) and latest is not None and what.occurred_at < latest
+        if isinstance(what, Sale):
+            latest = what.occurred_at
+        yield _Read(record, what, backwards)
+
+
+async def _sent(
+    client: httpx.AsyncClient, job: Import, done: Progress, part: Sequence[_Read], after: Place, *, patience: Patience
+) -> Progress:
+    """Sends the good rows, writes the others down, and tells how far that brings us."""
+    events = [read.what.body for read in part if isinstance(read.what, Sale)]
+    results = iter(await sending.send(client, events, patience=patience) if events else ())
+    outcomes = [read.what if isinstance(read.what, Fault) else next(results) for read in part]
+    faults = [
+        (read.record, fault)
+        for read, outcome in zip(part, outcomes, strict=True)
+        if (fault := _fault(outcome)) is not None
+    ]
+    size = _write(job, faults) if faults else done.refused_size
+    dates = [read.what.occurred_at for read in part if isinstance(read.what, Sale)]
+    latest = dates[-1].isoformat() if dates else done.latest
+    return Progress(after, done.totals.plus(_totals(part, outcomes)), latest, size)
+
+
+def _fault(outcome: Fault | Mapping[str, Any]) -> Fault | None:
+    if isinstance(outcome, Fault):
+        return outcome
+    if outcome["outcome"] in ("created", "replayed"):
+        return None
+    problem = outcome.get("problem", {})
+    fields = [f"{error['pointer']} {error['message']}" for error in problem.get("errors", ())]
+    detail = "; ".join(fields) or str(problem.get("detail", ""))
+    return Fault(str(problem.get("code", outcome["outcome"])), detail)
+
+
+def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]) -> Totals:
+    sums: dict[str, dict[str, int]] = {"refused": {}, "amounts": {}, "points": {}}
+    counts = {"created": 0, "replayed": 0, "members": 0}
+
+    def add(to: str, key: str, value: int) -> None:
+        sums[to][key] = sums[to].get(key, 0) + value
+
+    for read, outcome in zip(part, outcomes, strict=True):
+        if (fault := _fault(outcome)) is not None:
+            add("refused", fault.code, 1)
+            continue
+        assert isinstance(read.what, Sale)
+        assert isinstance(outcome, Mapping)
+        add("amounts", read.what.currency, read.what.minor)
+        counts[outcome["outcome"]] += 1
+        if outcome["outcome"] == "created":
+            counts["members"] += outcome["event"]["sequence"] == 2  # right after the enrolment it brought
+            for entry in outcome["event"]["entries"]:
+                add("points", entry["unit"], entry["points"])
+    return Totals(rows=len(part), backwards=sum(read.backwards for read in part), **counts, **sums)
+
+
+def _cut(path: Path, size: int) -> None:
+    """Leaves the refused rows that the acknowledged part wrote, and no other."""
+    with suppress(FileNotFoundError):
+        if size == 0:
+            path.unlink()
+        else:
+            with path.open("r+b") as file:
+                file.truncate(size)
+
+
+def _write(job: Import, faults: Sequence[tuple[Record, Fault]]) -> int:
+    """Adds rows to the refused file: line, code and detail before the row as it was. Answers the file's size."""
+    path = job.options.refused_file
+    try:
+        with path.open("a", encoding=job.format.encoding, errors="surrogateescape", newline="") as file:
+            if file.tell() == 0 and job.options.header:
+                _rows_to(file, job).writerow(["line", "code", "detail", *job.header])
+            for record, fault in faults:
+                _rows_to(file, job).writerow([record.line, fault.code, fault.detail, *record.fields])
+            file.flush()
+            return file.tell()
+    except OSError as error:
+        raise CliError(f"{path} cannot be written: {error.strerror}: see --refused") from None
+
+
+def _rows_to(file: IO[str], job: Import) -> Any:
+    return csv.writer(file, delimiter=job.format.delimiter, lineterminator="\n")

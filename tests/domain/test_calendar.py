@@ -1,0 +1,140 @@
+"""Spans, months and the program's own days (semantics L10)."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.calendar import RoundUp, Span, add, end_of_day, local_day, parse_span, period_end, start_of_day
+from tests.domain.builders import AMSTERDAM
+
+days = st.dates(date(1970, 1, 1), date(2199, 12, 31))
+zones = st.sampled_from(
+    ["Europe/Amsterdam", "UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana"]
+).map(ZoneInfo)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("P12M", Span(months=12)),
+        ("P1Y", Span(months=12)),
+        ("P1Y6M", Span(months=18)),
+        ("P30D", Span(days=30)),
+        ("P2W", Span(days=14)),
+        ("P1Y2M3W4D", Span(months=14, days=25)),
+        ("P0D", Span()),
+    ],
+)
+def test_a_duration_is_read_as_months_and_days(text: str, span: Span) -> None:
+    assert parse_span(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "P", "12M", "P1H", "PT1H", "P1.5M", "P-1M", "p1m", "P1M2Y", "P1M ", "P١M"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        parse_span(text)
+
+
+@pytest.mark.parametrize(
+    ("day", "span", "later"),
+    [
+        ("2026-01-31", "P1M", "2026-02-28"),
+        ("2028-01-31", "P1M", "2028-02-29"),
+        ("2024-02-29", "P1Y", "2025-02-28"),
+        ("2024-02-29", "P4Y", "2028-02-29"),
+        ("2026-03-31", "P1M", "2026-04-30"),
+        ("2026-11-30", "P3M", "2027-02-28"),
+        ("2026-12-31", "P1D", "2027-01-01"),
+        ("2026-01-31", "P1M1D", "2026-03-01"),
+        ("2026-11-21", "P12M", "2027-11-21"),
+    ],
+)
+def test_months_are_clamped_to_their_last_day(day: str, span: str, later: str) -> None:
+    """Semantics L10: 31 January + 1 month is the end of 28 or 29 February."""
+    assert add(date.fromisoformat(day), parse_span(span)) == date.fromisoformat(later)
+
+
+@given(days, st.integers(0, 240))
+def test_adding_months_keeps_the_day_or_takes_the_last_of_the_month(day: date, months: int) -> None:
+    """Semantics L10."""
+    later = add(day, Span(months=months))
+
+    assert (later.year * 12 + later.month) - (day.year * 12 + day.month) == months
+    assert later.day == day.day or (later.day < day.day and (later + timedelta(days=1)).day == 1)
+
+
+@given(days, days, st.integers(0, 240), st.integers(0, 400))
+def test_what_was_earned_later_never_ends_earlier(one: date, other: date, months: int, extra: int) -> None:
+    """Semantics L10: the span keeps the order of days."""
+    first, second = sorted((one, other))
+    span = Span(months, extra)
+
+    assert add(first, span) <= add(second, span)
+
+
+@pytest.mark.parametrize(
+    ("day", "period", "last"),
+    [
+        ("2026-02-10", RoundUp.MONTH, "2026-02-28"),
+        ("2028-02-29", RoundUp.MONTH, "2028-02-29"),
+        ("2026-05-01", RoundUp.QUARTER, "2026-06-30"),
+        ("2026-07-01", RoundUp.HALF_YEAR, "2026-12-31"),
+        ("2026-06-30", RoundUp.HALF_YEAR, "2026-06-30"),
+        ("2026-01-01", RoundUp.YEAR, "2026-12-31"),
+        ("2026-12-31", RoundUp.YEAR, "2026-12-31"),
+    ],
+)
+def test_a_period_ends_with_its_last_day(day: str, period: RoundUp, last: str) -> None:
+    """Semantics L10, round-up."""
+    assert period_end(date.fromisoformat(day), period) == date.fromisoformat(last)
+
+
+@given(days, st.sampled_from(RoundUp))
+def test_rounding_up_stays_in_the_period_and_stops_at_its_end(day: date, period: RoundUp) -> None:
+    """Semantics L10, round-up."""
+    last = period_end(day, period)
+
+    assert day <= last < day + timedelta(days=366)
+    assert period_end(last, period) == last
+    assert period_end(last + timedelta(days=1), period) > last
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"),
+    [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24), ("2026-12-31", 24)],
+)
+def test_a_day_is_as_long_as_the_zone_makes_it(day: str, hours: int) -> None:
+    """Semantics L10: days of the program's zone, also when the clocks change."""
+    that = date.fromisoformat(day)
+
+    assert end_of_day(that, AMSTERDAM) - start_of_day(that, AMSTERDAM) == timedelta(hours=hours)
+
+
+def test_a_day_without_a_midnight_begins_when_the_clocks_went_forward() -> None:
+    """Sao Paulo had no 00:00 on 4 November 2018: the day began at 01:00, which is 03:00 UTC."""
+    zone = ZoneInfo("America/Sao_Paulo")
+
+    assert start_of_day(date(2018, 11, 4), zone) == datetime(2018, 11, 4, 3, tzinfo=UTC)
+
+
+def test_a_day_with_two_midnights_begins_at_the_first() -> None:
+    """Havana reached 00:00 twice on 6 November 2022: first by summer time, which is 04:00 UTC."""
+    zone = ZoneInfo("America/Havana")
+
+    assert start_of_day(date(2022, 11, 6), zone) == datetime(2022, 11, 6, 4, tzinfo=UTC)
+    assert end_of_day(date(2022, 11, 6), zone) == datetime(2022, 11, 7, 5, tzinfo=UTC)
+
+
+@given(days, zones)
+def test_days_follow_each_other_without_gap_or_overlap(day: date, zone: ZoneInfo) -> None:
+    """Semantics, Words: periods are half-open."""
+    begin, end = start_of_day(day, zone), end_of_day(day, zone)
+
+    assert begin.tzinfo is UTC
+    assert begin < end == start_of_day(day + timedelta(days=1), zone)
+    assert local_day(begin, zone) == day
+    assert local_day(end - timedelta(microseconds=1), zone) == day
+    assert local_day(end, zone) == day + timedelta(days=1)
