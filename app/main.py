@@ -34,6 +34,8 @@ from app.worker import settling
 
 ROOT = Path(__file__).parent.parent
 DRAIN_SECONDS = 10
+GC_THRESHOLD = (20_000, 20, 50)
+"""Collect seldom: what a request makes is freed by counting, and a batch is thousands of objects at once."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +128,7 @@ async def _lifespan(app: FastAPI, settings: Settings, options: Options) -> Async
         )
         gc.collect()
         gc.freeze()  # what is loaded by now stays: the collector need not look at it again
+        gc.set_threshold(*GC_THRESHOLD)
         if options.worker:
             await stack.enter_async_context(_beside(engine, ledger, settings, options, hint=hint))
         try:

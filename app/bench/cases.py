@@ -63,7 +63,7 @@ CASES = (
 
 
 def chosen(names: tuple[str, ...]) -> tuple[Case, ...]:
-    """The cases whose name starts with one of `names`, with the empty routes they are held against; all if none is given.
+    """The cases whose name starts with one of `names`, with the empty routes they are held against; without any, all.
 
     Raises ValueError for a name that fits no case.
     """

@@ -1,7 +1,7 @@
 """The load generator: a process of its own, with as little work a request as Python can do.
 
-It reads jobs from standard input, a line of JSON each, and answers each with a line. Connections are kept alive and have
-one request in flight each. It talks to 127.0.0.1 alone, for a bounded time and number of requests.
+It reads jobs from standard input, a line of JSON each, and answers each with a line. Connections are kept alive, each
+with one request in flight. It talks to 127.0.0.1 alone, for a bounded time and number of requests.
 """
 
 import gc
@@ -14,7 +14,6 @@ import sys
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 

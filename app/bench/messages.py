@@ -91,9 +91,10 @@ def post(path: str, body: bytes, *, key: str, more: str = "") -> bytes:
 
 
 def _head(path: bytes, length: int, key: str | None) -> bytes:
-    return (
-        b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n"
-        % (path, _bearer(key), length)
+    return b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\n%bContent-Type: application/json\r\nContent-Length: %d\r\n" % (
+        path,
+        _bearer(key),
+        length,
     )
 
 

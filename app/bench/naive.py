@@ -34,6 +34,8 @@ from app.domain.state import Account, MemberState, OpenLot
 router = APIRouter(route_class=StrictRoute)
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 
+_ACCOUNT = [c.name for c in t.account.c if c.name not in ("program_id", "member_id", "active_until")]
+_LOT = [c.name for c in t.open_lot.c if c.name not in ("program_id", "member_id")]
 _IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
 
 
@@ -58,9 +60,7 @@ async def _record(command: Command, mine: Parts, caller: Caller) -> Recorded:
         decision = engine.decide(
             before,
             command,
-            engine.moment_of(
-                command, before, program_id=program_id, versions=versions, clock=mine.clock(), ids=_IDS
-            ),
+            engine.moment_of(command, before, program_id=program_id, versions=versions, clock=mine.clock(), ids=_IDS),
             digest=chain.command_digest(command, facts, before.id, key=mine.secrets.commands),
             facts=facts,
             identities={},
@@ -77,9 +77,7 @@ async def _locked(connection: AsyncConnection, program_id: bytes, command: Comma
     identity = command.member.identity
     assert identity is not None
     i, m, a, n, s = t.member_identity.c, t.member.c, t.account.c, t.tier_term.c, t.schedule.c
-    found = await connection.execute(
-        select(i.member_id).where(i.program_id == program_id, i.digest == identity.digest)
-    )
+    found = await connection.execute(select(i.member_id).where(i.program_id == program_id, i.digest == identity.digest))
     member_id = found.scalar_one_or_none()
     if member_id is None:
         raise Problem("unknown_member")
@@ -109,9 +107,7 @@ async def _locked(connection: AsyncConnection, program_id: bytes, command: Comma
 async def _known(connection: AsyncConnection, program_id: bytes, command: Command) -> bool:
     e = t.event.c
     same: list[ColumnElement[bool]] = [e.program_id == program_id, e.source == command.source]
-    found = await connection.execute(
-        select(e.digest).where(*same, e.kind == command.facts.kind, e.key == command.key)
-    )
+    found = await connection.execute(select(e.digest).where(*same, e.kind == command.facts.kind, e.key == command.key))
     return found.first() is not None
 
 
@@ -147,7 +143,7 @@ async def _write_message(connection: AsyncConnection, message: Message, mine: di
         select(e.endpoint_id).where(
             e.program_id == program_id,
             e.state == "enabled",
-            or_(e.types.is_(None), e.types.any(message.type)),  # type: ignore[arg-type]  # ARRAY's own any()
+            or_(e.types.is_(None), e.types.any(message.type)),
         )
     )
     for endpoint_id in endpoints.scalars():
@@ -164,9 +160,7 @@ async def _write_message(connection: AsyncConnection, message: Message, mine: di
         )
 
 
-async def _write_state(
-    connection: AsyncConnection, program_id: bytes, before: MemberState, after: MemberState
-) -> None:
+async def _write_state(connection: AsyncConnection, program_id: bytes, before: MemberState, after: MemberState) -> None:
     mine = {"program_id": program_id, "member_id": after.id}
     for unit, account in after.accounts.items():
         if account is not before.accounts.get(unit):
@@ -222,10 +216,8 @@ def _event(event: Recorded) -> dict[str, Any]:
 
 
 def _account(account: Account) -> dict[str, Any]:
-    names = "unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
-    return {name: getattr(account, name) for name in names}
+    return {name: getattr(account, name) for name in _ACCOUNT}
 
 
 def _lot(lot: OpenLot) -> dict[str, Any]:
-    names = "sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
-    return {name: getattr(lot, name) for name in names}
+    return {name: getattr(lot, name) for name in _LOT}

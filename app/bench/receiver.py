@@ -1,8 +1,9 @@
-"""A healthy receiver of webhooks, a process of its own: it answers 200 to every POST, and to a GET how many there were."""
+"""A healthy receiver of webhooks, a process of its own: 200 to every POST, and to a GET how many there have been."""
 
 import asyncio
 import socket
 import sys
+from typing import cast
 
 import uvloop
 
@@ -31,8 +32,7 @@ class _Connection(asyncio.Protocol):
         self._read = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's classes
         connection: socket.socket = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

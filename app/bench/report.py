@@ -66,13 +66,13 @@ def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
     batch = [turn.told.events / turn.told.seconds for turn in turns if turn.case.name == "batch"]
     return (
         Must("single events, of the empty POST", "%", 45, 70, _percent(_ratio(turns, "single_64", "empty_post"))),
-        Must("with the worker, of the empty POST", "%", 20, 35, _percent(_ratio(turns, "single_64_worker", "empty_post"))),
+        Must("with the worker, of it", "%", 20, 35, _percent(_ratio(turns, "single_64_worker", "empty_post"))),
         Must("single events, times a transaction each", "×", 5, None, _ratio(turns, "single_64", "naive_64")),
         Must("p99 of single events, times the empty POST's", "×", 4, 2, _slower(turns), at_most=True),
         Must("batches, events a second", "/s", 4000, 10000, statistics.median(batch) if batch else None),
         Must("batches, times single events", "×", 1.5, None, _ratio(turns, "batch", "single_64")),
         Must("balances, of the empty GET", "%", 60, None, _percent(_ratio(turns, "balance_64", "empty_get"))),
-        Must("balances unchanged, of balances", "%", 100, None, _percent(_ratio(turns, "balance_304_64", "balance_64"))),
+        Must("unchanged balances, of these", "%", 100, None, _percent(_ratio(turns, "balance_304_64", "balance_64"))),
     )
 
 
@@ -86,9 +86,7 @@ def document(plan: Plan, turns: Sequence[Turn], *, database: str, at: str) -> di
         "valid": not any(turn.told.failures for turn in turns),
         "cases": {row.case: asdict(row) for row in rows(plan, turns)},
         "musts": [{**asdict(must), "kept": must.kept} for must in musts(turns)],
-        "rounds": [
-            {"case": turn.case.name, "round": turn.round, **asdict(turn.told)} for turn in turns
-        ],
+        "rounds": [{"case": turn.case.name, "round": turn.round, **asdict(turn.told)} for turn in turns],
     }
 
 
@@ -125,7 +123,7 @@ def show(console: Console, plan: Plan, turns: Sequence[Turn]) -> None:
     for row in rows(plan, turns):
         if row.delivered_per_second is not None:
             console.print(
-                f"{row.title}: {row.delivered_per_second:,.0f} deliveries a second, {row.undelivered:,} behind at the end"
+                f"{row.title}: {row.delivered_per_second:,.0f} deliveries/s, {row.undelivered:,} behind at the end"
             )
         if row.failures:
             console.print(f"INVALID: {row.title}: {row.failures}\n{row.sample}", markup=False)

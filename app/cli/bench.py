@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app import localpg
@@ -23,7 +23,6 @@ from app.bench.running import Plan
 from app.bench.scene import Program
 from app.cli import keys, opening
 from app.cli.errors import CliError
-from app.db import transactions
 from app.domain.scopes import Scope
 from app.main import ROOT, fresh_id, system_clock
 from app.operations import programs
@@ -45,8 +44,8 @@ def bench(
         float | None, typer.Option(min=0.1, max=60, help="Seconds a case and round.  [default: 3]")
     ] = None,
     members: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Members.  [default: 10000]")] = None,
-    case: Annotated[list[str] | None, typer.Option(help=f"Only cases that start so; repeat for several: {_NAMES}.")] = None,
-    json_file: Annotated[Path, typer.Option("--json", help="Where the result is written.")] = Path("bench-results.json"),
+    case: Annotated[list[str] | None, typer.Option(help=f"Only cases that start so; repeatable: {_NAMES}.")] = None,
+    json_file: Annotated[Path, typer.Option("--json", help="Where the result goes.")] = Path("bench-results.json"),
 ) -> None:
     """Measure events, batches, redemptions and reads beside empty routes and a transaction a request, all in one run.
 
@@ -87,19 +86,25 @@ def _database() -> Iterator[tuple[Settings, str]]:
         return
     opening.configure_logging("warning")
     home = (found.data or localpg.home_for(ROOT, root=os.geteuid() == 0)) / "bench"
-    with localpg.open_server(home, settings=localpg.PRODUCTION, on_event=opening.console.print) as server:
-        with _alone(home):
-            admin = server.url("postgres", user=localpg.SUPERUSER)
-            asyncio.run(_execute(admin, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE}"))
-            try:
-                opening.upgrade(server.url(DATABASE, user=localpg.SUPERUSER), login=opening.SERVICE)
-                complete = {
-                    "database_url": server.url(DATABASE, user=opening.SERVICE),
-                    "secret": os.urandom(32).hex(),
-                }
-                yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
-            finally:
-                asyncio.run(_execute(admin, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))
+    with (
+        localpg.open_server(home, settings=localpg.PRODUCTION, on_event=opening.console.print) as server,
+        _alone(home),
+        _dropped(server.url("postgres", user=localpg.SUPERUSER)),
+    ):
+        opening.upgrade(server.url(DATABASE, user=localpg.SUPERUSER), login=opening.SERVICE)
+        complete = {"database_url": server.url(DATABASE, user=opening.SERVICE), "secret": os.urandom(32).hex()}
+        yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
+
+
+@contextmanager
+def _dropped(url: str) -> Iterator[None]:
+    """A fresh database, dropped on leaving; one that a killed run has left is dropped first."""
+    drop = f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"
+    asyncio.run(_execute(url, drop, f"CREATE DATABASE {DATABASE}"))
+    try:
+        yield
+    finally:
+        asyncio.run(_execute(url, drop))
 
 
 @contextmanager
@@ -122,9 +127,7 @@ async def _execute(url: str, *statements: str) -> None:
         await engine.dispose()
 
 
-async def _programs(
-    engine: transactions.AsyncEngine, settings: Settings, cases: tuple[Case, ...]
-) -> dict[Scheme, Program]:
+async def _programs(engine: AsyncEngine, settings: Settings, cases: tuple[Case, ...]) -> dict[Scheme, Program]:
     """A program for each scheme that the cases need, under names nobody else has."""
     run, made = os.urandom(4).hex(), {}
     for scheme in sorted({case.scheme for case in cases}):

@@ -15,97 +15,122 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from app.api.schemas.common import MINOR_UNITS
 from app.cli import opening
 from app.cli.errors import CliError
-from app.cli.importing import progress, running, sending
+from app.cli.importing import progress, running
 from app.cli.importing.columns import Named
 from app.cli.importing.progress import Totals
 from app.cli.importing.rows import Mark
-from app.cli.importing.running import Options, Watch
+from app.cli.importing.running import Done, Options, Watch
 from app.cli.importing.sending import Patience
 from app.domain import money
 
 REFUSED_EXIT = 3
+_NO_KEY = (
+    "no API key: set ZEGEL_KEY, or say --key; make one with "
+    "`zegel keys create --program NAME --shop import --also events:history`"
+)
 
-Column = Annotated[str | None, typer.Option(metavar="NAME")]
+
+def _column(help: str, default: str = "") -> object:
+    return typer.Option(help=help, metavar="NAME", show_default=default or False)
 
 
-def import_(  # noqa: PLR0913 - one parameter an option
-    file: Annotated[Path, typer.Argument(help="The CSV file, one purchase a row.", exists=True, dir_okay=False)],
-    id_column: Annotated[
-        str | None,
-        typer.Option(help="Column of the order or receipt number; `-` for none: rows are numbered.  [default: guessed]"),
-    ] = None,
-    member_column: Annotated[
-        str | None, typer.Option(help="Column that says who bought.  [default: guessed]")
-    ] = None,
-    date_column: Annotated[str | None, typer.Option(help="Column of the date, or date and time.  [default: guessed]")] = None,
-    amount_column: Annotated[str | None, typer.Option(help="Column of what was paid.  [default: guessed]")] = None,
-    currency_column: Annotated[str | None, typer.Option(help="Column of the currency, if rows differ.")] = None,
-    sku_column: Annotated[str | None, typer.Option(help="Column of the article number.")] = None,
-    quantity_column: Annotated[str | None, typer.Option(help="Column of the quantity.")] = None,
-    category_column: Annotated[str | None, typer.Option(help="Column of the article's category.")] = None,
-    location_column: Annotated[str | None, typer.Option(help="Column of the place of sale.")] = None,
-    identity_kind: Annotated[
-        str, typer.Option(help="What the member column holds: customer, card, email, phone, or a word of yours.")
-    ] = "customer",
-    id_prefix: Annotated[
-        str | None, typer.Option(help="Begins the id of numbered rows.  [default: the file's name]")
-    ] = None,
-    header: Annotated[
-        bool, typer.Option(help="Whether the first row names the columns; if not, they are named 1, 2, 3, …")
-    ] = True,
-    delimiter: Annotated[str | None, typer.Option(help="What stands between fields.  [default: guessed]")] = None,
-    encoding: Annotated[str, typer.Option(help="How letters are stored; older spreadsheets write cp1252.")] = "utf-8",
-    date_format: Annotated[
-        str | None,
-        typer.Option(help="How dates are written, such as %d-%m-%Y or '%d/%m/%Y %H:%M'.  [default: 2026-11-21 …]"),
-    ] = None,
-    time_zone: Annotated[
-        str | None, typer.Option(help="Where dates and times without an offset hold.  [default: the program's]")
-    ] = None,
-    currency: Annotated[
-        str | None, typer.Option(help="Currency of the amounts.  [default: the program's only one]")
-    ] = None,
-    decimal: Annotated[Mark, typer.Option(help="What stands before the cents.")] = Mark.POINT,
-    messages: Annotated[bool, typer.Option(help="Send webhooks for this history too.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, max=running.MOST_BATCH, help="Rows a request.")] = 500,
-    refused: Annotated[
-        Path | None, typer.Option(help="Where refused rows are written.  [default: FILE.refused.csv]")
-    ] = None,
-    restart: Annotated[bool, typer.Option(help="Begin at the top, though an earlier run came further.")] = False,
-    url: Annotated[str | None, typer.Option(help="Where the API is.  [default: ZEGEL_URL]")] = None,
-    key: Annotated[
-        str | None, typer.Option(help="A shop's API key with the scope events:history.  [default: ZEGEL_KEY]")
-    ] = None,
+File = Annotated[Path, typer.Argument(help="The CSV file, one purchase a row.", exists=True, dir_okay=False)]
+IdColumn = Annotated[
+    str | None, _column("Column of the order or receipt number; `-`: none, rows are numbered.", "guessed")
+]
+MemberColumn = Annotated[str | None, _column("Column that says who bought.", "guessed")]
+DateColumn = Annotated[str | None, _column("Column of the date, or date and time.", "guessed")]
+AmountColumn = Annotated[str | None, _column("Column of what was paid.", "guessed")]
+CurrencyColumn = Annotated[str | None, _column("Column of the currency, if rows differ.")]
+SkuColumn = Annotated[str | None, _column("Column of the article number.")]
+QuantityColumn = Annotated[str | None, _column("Column of the quantity.")]
+CategoryColumn = Annotated[str | None, _column("Column of the article's category.")]
+LocationColumn = Annotated[str | None, _column("Column of the place of sale.")]
+IdentityKind = Annotated[
+    str, typer.Option(help="What the member column holds: customer, card, email, phone, or a word of yours.")
+]
+IdPrefix = Annotated[str | None, typer.Option(help="Begins the id of numbered rows.", show_default="the file's name")]
+Header = Annotated[bool, typer.Option(help="The first row names the columns; if not, their names are 1, 2, 3, …")]
+Delimiter = Annotated[str | None, typer.Option(help="What stands between fields.", show_default="guessed")]
+Encoding = Annotated[str, typer.Option(help="How letters are stored; older spreadsheets write cp1252.")]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(
+        help="How dates are written, such as %d-%m-%Y or '%d/%m/%Y %H:%M'.", show_default="2026-11-21, ISO 8601"
+    ),
+]
+TimeZone = Annotated[
+    str | None, typer.Option(help="Where dates, and times without an offset, hold.", show_default="the program's zone")
+]
+Currency = Annotated[str | None, typer.Option(help="Currency of the amounts.", show_default="the program's only one")]
+Decimal = Annotated[Mark, typer.Option(help="What stands before the cents.")]
+Messages = Annotated[bool, typer.Option("--messages", help="Send webhooks for this history too.")]
+BatchSize = Annotated[int, typer.Option(min=1, max=running.MOST_BATCH, help="Rows a request.")]
+RefusedTo = Annotated[Path | None, typer.Option(help="Where refused rows go.", show_default="FILE.refused.csv")]
+Restart = Annotated[bool, typer.Option("--restart", help="Begin at the top, though an earlier run came further.")]
+Url = Annotated[str | None, typer.Option(help="Where the API is.", show_default="ZEGEL_URL")]
+Key = Annotated[
+    str | None, typer.Option(help="A shop's API key that has the scope events:history.", show_default="ZEGEL_KEY")
+]
+
+
+def import_(
+    file: File,
+    id_column: IdColumn = None,
+    member_column: MemberColumn = None,
+    date_column: DateColumn = None,
+    amount_column: AmountColumn = None,
+    currency_column: CurrencyColumn = None,
+    sku_column: SkuColumn = None,
+    quantity_column: QuantityColumn = None,
+    category_column: CategoryColumn = None,
+    location_column: LocationColumn = None,
+    identity_kind: IdentityKind = "customer",
+    id_prefix: IdPrefix = None,
+    header: Header = True,
+    delimiter: Delimiter = None,
+    encoding: Encoding = "utf-8",
+    date_format: DateFormat = None,
+    time_zone: TimeZone = None,
+    currency: Currency = None,
+    decimal: Decimal = Mark.POINT,
+    messages: Messages = False,
+    batch_size: BatchSize = running.MOST_BATCH,
+    refused: RefusedTo = None,
+    restart: Restart = False,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
     """Send a CSV file of past purchases into the ledger, in the order of the file.
 
-    Each row becomes a purchase of the past; members are enrolled as they appear. Points that would have expired
-    since, have. No webhooks are sent unless you say --messages.
+    Each row becomes a purchase of the past, and enrols its member if new. Points that would have expired meanwhile,
+    have. No webhooks are sent unless you say --messages.
 
-    Import the same file as often as you like: a row's id is its order number or, without one, FILE-1, FILE-2, … by
-    its place, so what is recorded is not recorded twice. To a file without order numbers only add rows at the end.
+    Import a file as often as you like: a row's id is its order number or, without one, FILE-1, FILE-2, … by its
+    place, so nothing is recorded twice. To a file without order numbers add rows only at the end.
 
-    Rows that cannot be taken are written to FILE.refused.csv with line, reason and all they contained; mend them
-    there, and import that file. The rest goes on. If the import stops halfway, start it again: it goes on from
-    FILE.progress.
+    Rows that cannot be taken are written to FILE.refused.csv, with line, code and reason before what they contained:
+    mend them there, and import that file. The others go on. If an import stops halfway, run the same command again:
+    it goes on from FILE.progress.
 
-    Exit code: 0 all rows are in; 3 the end was reached, but some rows were refused; 1 it stopped.
+    Exit code: 0 all rows are in; 3 the end was reached and some rows were refused; 1 it stopped before.
     """
-    settings = opening.settings()
-    key = key or settings.key
-    if not key:
-        raise CliError("no API key: set ZEGEL_KEY, or say --key; make one with "
-                       "`zegel keys create --program NAME --shop import --also events:history`")
-    if delimiter is not None and len(delimiter := delimiter.replace("\\t", "\t")) != 1:
-        raise CliError("--delimiter is one character, such as ; or \\t")
+    named = Named(
+        id=id_column,
+        member=member_column,
+        date=date_column,
+        amount=amount_column,
+        currency=currency_column,
+        sku=sku_column,
+        quantity=quantity_column,
+        category=category_column,
+        location=location_column,
+    )
     options = Options(
         file=file,
-        named=Named(
-            id_column, member_column, date_column, amount_column, currency_column, sku_column, quantity_column,
-            category_column, location_column,
-        ),
+        named=named,
         header=header,
-        delimiter=delimiter,
+        delimiter=_delimiter(delimiter),
         encoding=encoding,
         date_format=date_format,
         time_zone=time_zone,
@@ -117,10 +142,80 @@ def import_(  # noqa: PLR0913 - one parameter an option
         batch_size=batch_size,
         refused=refused,
         restart=restart,
-    )  # fmt: skip
+    )
+    settings = opening.settings()
+    key = key or settings.key
+    if not key:
+        raise CliError(_NO_KEY)
     started = time.monotonic()
-    totals, sent = asyncio.run(_run(options, url=url or settings.url, key=key))
-    print(summary(totals, sent=sent, seconds=time.monotonic() - started))
-    if totals.refused:
-        opening.console.print(f"refused rows: {options.refused_file}", markup=False)
+    done = asyncio.run(_run(options, url=url or settings.url, key=key))
+    print(summary(done, seconds=time.monotonic() - started))
+    if done.totals.refused:
+        opening.console.print(f"refused rows are in {options.refused_file}", markup=False)
         raise typer.Exit(REFUSED_EXIT)
+
+
+def summary(done: Done, *, seconds: float) -> str:
+    """What the import came to, a line a figure; sums are exact."""
+    totals, rate = done.totals, (done.totals.rows - done.earlier) / max(seconds, 0.001)
+    refused = sum(totals.refused.values())
+    why = ", ".join(f"{count:,} {code}" for code, count in sorted(totals.refused.items(), key=lambda item: -item[1]))
+    lines = [
+        ("rows", f"{totals.rows:,}" + (f" ({done.earlier:,} of them in an earlier run)" if done.earlier else "")),
+        ("created", f"{totals.created:,}"),
+        ("replayed", f"{totals.replayed:,}"),
+        ("refused", f"{refused:,}" + (f" ({why})" if why else "")),
+        ("new members", f"{totals.members:,}"),
+        ("amounts", ", ".join(_amounts(totals)) or "none"),
+        ("earned", ", ".join(f"{points:,} {unit}" for unit, points in sorted(totals.points.items())) or "nothing new"),
+        ("seconds", f"{seconds:,.1f} ({rate:,.0f} rows a second)"),
+    ]
+    if totals.backwards:
+        note = "rows come after a later one of the same member; history is judged in the order of the file"
+        lines.append(("note", f"{totals.backwards:,} {note}"))
+    return "\n".join(f"{name:<12}{text}" for name, text in lines)
+
+
+def _amounts(totals: Totals) -> Iterator[str]:
+    for currency, minor in sorted(totals.amounts.items()):
+        whole, point, part = money.decimal_text(minor, decimals=MINOR_UNITS[currency]).partition(".")
+        yield f"{int(whole):,}{point}{part} {currency}"
+
+
+async def _run(options: Options, *, url: str, key: str) -> Done:
+    try:
+        client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"})
+    except (httpx.InvalidURL, ValueError):
+        raise CliError("the API's address or the key cannot be used: see --url and --key") from None
+    async with client:
+        with _bar(options) as watch:
+            return await running.run(client, options, patience=Patience(say=watch.say), watch=watch)
+
+
+@contextmanager
+def _bar(options: Options) -> Iterator[Watch]:
+    """A bar by bytes, where there is a terminal to show one."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TimeRemainingColumn(),
+    )
+    console = opening.console
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(escape(options.file.name), total=options.file.stat().st_size, rows=0)
+
+        def moved(done: progress.Progress) -> None:
+            bar.update(task, completed=done.place.offset, rows=done.totals.rows)
+
+        yield Watch(say=lambda line: console.print(line, markup=False), moved=moved)
+
+
+def _delimiter(text: str | None) -> str | None:
+    if text is None:
+        return None
+    mark = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(mark) != 1 or mark in '"\r\n':
+        raise CliError("--delimiter is one character such as ; or the word tab")
+    return mark

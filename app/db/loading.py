@@ -1,7 +1,6 @@
 """Reading what a batch's decisions need: one statement a question, after the lock (architecture §3.3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -74,8 +73,7 @@ async def standing(
     for row in await hot.SCHEDULED.fetch(connection, now=now, **asked):
         due.setdefault(row["member_id"].bytes, []).append(rows.scheduled(row))
     return {
-        id: replace(
-            state,
+        id: state._replace(
             accounts=accounts.get(id, {}),
             tiers=tuple(sorted(terms.get(id, ()), key=lambda term: term.sequence)),
             scheduled=tuple(due.get(id, ())),
@@ -97,7 +95,7 @@ async def with_lots(
     lots: dict[bytes, list[Any]] = {}
     for row in found:
         lots.setdefault(row["member_id"].bytes, []).append(rows.open_lot(row))
-    return {id: replace(state, lots=tuple(lots.get(id, ())), lots_loaded=True) for id, state in by_id.items()}
+    return {id: state._replace(lots=tuple(lots.get(id, ())), lots_loaded=True) for id, state in by_id.items()}
 
 
 async def rules_versions(connection: asyncpg.Connection, *, program_id: bytes) -> dict[int, datetime]:

@@ -1,9 +1,10 @@
 """Rows to values and back: the one place that knows how states and events lie in their tables."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
-from uuid import UUID
+
+import orjson
+from asyncpg.pgproto.pgproto import UUID  # the driver's own, made from bytes without a detour
 
 from app.domain.events import Balances, Draw, Entry, Posted, Recorded
 from app.domain.state import Account, MemberState, OpenLot, ReferralState, Scheduled, TierTerm
@@ -20,12 +21,12 @@ class _Uuid(Protocol):
 
 def uuid(id: bytes) -> UUID:
     """An id as the driver takes it."""
-    return UUID(bytes=id)
+    return UUID(id)
 
 
 def maybe_uuid(id: bytes | None) -> UUID | None:
     """An id that may be missing, as the driver takes it."""
-    return None if id is None else UUID(bytes=id)
+    return None if id is None else UUID(id)
 
 
 def member_state(row: Row) -> MemberState:
@@ -145,33 +146,81 @@ def _bytes(value: "bytes | _Uuid") -> bytes:
 
 def json_value(value: Any) -> Any:
     """JSON comes as text from the driver and as a value through SQLAlchemy."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    return orjson.loads(value) if isinstance(value, str) else value
 
 
 def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
     return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)} if rows else {}
 
 
-_STATE = (
-    "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id referral "
-    "referral_lapses_at"
-).split()
-_ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
-_LOT = "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
-_TERM = "member_id ladder sequence tier since".split()
-_SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
-_EVENT = (
-    "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
-    "content explanation accounts lane block leaf"
-).split()
-_ENTRY = "member_id sequence position unit points balance_after available_at expires_at".split()
-_DRAW = "member_id sequence position ordinal lot_sequence lot_position points".split()
-_PARTICULARS = "member_id sequence salt body".split()
-_MESSAGE = "message_id member_id sequence number type body created_at".split()
-_PENDING = "message_id member_id type created_at".split()
+_STATE = [
+    "member_id",
+    "sequence",
+    "messages",
+    "head",
+    "recorded_at",
+    "judged_at",
+    "quiet_before",
+    "enrolled_at",
+    "referral_code",
+    "referrer_id",
+    "referral",
+    "referral_lapses_at",
+]
+_ACCOUNT = [
+    "member_id",
+    "unit",
+    "balance",
+    "active",
+    "pending",
+    "held",
+    "deficit",
+    "next_due_at",
+    "earned",
+    "redeemed",
+    "expired",
+    "reversed",
+]
+_LOT = [
+    "member_id",
+    "sequence",
+    "position",
+    "unit",
+    "credited",
+    "remaining",
+    "reserved",
+    "occurred_at",
+    "available_at",
+    "expires_at",
+]
+_TERM = ["member_id", "ladder", "sequence", "tier", "since"]
+_SCHEDULE = ["member_id", "key", "due_at", "kind", "facts", "rules_version", "cause"]
+_EVENT = [
+    "member_id",
+    "sequence",
+    "event_id",
+    "source",
+    "kind",
+    "key",
+    "occurred_at",
+    "effective_at",
+    "recorded_at",
+    "rules_version",
+    "engine",
+    "digest",
+    "hash",
+    "content",
+    "explanation",
+    "accounts",
+    "lane",
+    "block",
+    "leaf",
+]
+_ENTRY = ["member_id", "sequence", "position", "unit", "points", "balance_after", "available_at", "expires_at"]
+_DRAW = ["member_id", "sequence", "position", "ordinal", "lot_sequence", "lot_position", "points"]
+_PARTICULARS = ["member_id", "sequence", "salt", "body"]
+_MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at"]
+_PENDING = ["message_id", "member_id", "type", "created_at"]
 
 
 def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
@@ -297,8 +346,8 @@ def _event_row(id: UUID, event: Recorded, *, lane: int, block: int, leaf: int) -
         event.digest,
         event.hash,
         event.content,
-        _dump(explanation),
-        _dump(accounts),
+        orjson.dumps(explanation).decode(),
+        orjson.dumps(accounts).decode(),
         lane,
         block,
         leaf,

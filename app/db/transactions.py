@@ -63,17 +63,15 @@ def create_engine(url: str, *, pool_size: int = POOL_SIZE, statement_seconds: in
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     """A READ COMMITTED transaction on the driver's own connection: committed on leaving, rolled back on an error."""
-    async with driver(engine) as connection:
-        async with connection.transaction(isolation="read_committed"):
-            yield connection
+    async with driver(engine) as connection, connection.transaction(isolation="read_committed"):
+        yield connection
 
 
 @asynccontextmanager
 async def preview(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     """A READ ONLY, REPEATABLE READ transaction: for what must see one state and change nothing."""
-    async with driver(engine) as connection:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            yield connection
+    async with driver(engine) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        yield connection
 
 
 @asynccontextmanager

@@ -1,21 +1,22 @@
 """What an event earns: f(goods, context, rules), pure, so that returns can ask again for what is left (semantics A, R2).
 
 Stages per unit (A2): rates and per-item points add up per line and keep their fractions; multipliers scale each
-line's sum; fixed grants are added; the sum is rounded once. Everything is exact until that rounding.
+line's sum; fixed grants are added; the sum is rounded once. Everything is exact until that rounding: sums are counted
+in the plan's `scale`, so fine that rates and multipliers come out whole, and are fractions only where a basis is one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from app.domain import points
 from app.domain.commands import Line, Payment, Purchase
-from app.domain.rules import Applies, Basis, Cover, Fixed, Multiply, PerItem, Rate, Rule, Rules, UnitPlan
+from app.domain.rules import NOTHING, Applies, Basis, Cover, Fixed, Multiply, PerItem, Rate, Rule, Rules, UnitPlan
 
 Exact = int | Fraction
-"""An exact sum: minor units or smallest parts."""
+"""An exact number: minor units, or smallest parts times the plan's scale."""
 
 Step = tuple[str, str, str, str]
 """One step of an explanation: the rule (or "" for the rounding), its unit, what happened, the number it led to.
@@ -24,8 +25,7 @@ What happened is `rate`, `per_item`, `multiply`, `fixed`, `round`, or the reason
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(NamedTuple):
     """What rules look at besides the goods: judged once, kept in the event's context (semantics E2)."""
 
     kind: str
@@ -37,8 +37,7 @@ class Occasion:
     location: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Earned:
+class Earned(NamedTuple):
     """Whole smallest parts per unit, in the program's order of units, and how they came about."""
 
     points: tuple[tuple[str, int], ...]
@@ -104,12 +103,12 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
     sums: list[Exact] = [0] * len(basket.lines) if basket is not None else []
     gave = False
     for rule in plan.sums:
-        why = _why_not(rule.applies, occasion) or _add(rule, basket, sums, steps)
+        why = _why_not(rule.applies, occasion) or _add(rule, plan.scale, basket, sums, steps)
         gave = gave or why is None
         if why is not None:
             steps.append((rule.code, code, why, "0"))
     for rule in plan.multipliers:
-        why = _why_not(rule.applies, occasion) or _scale(rule, basket, sums, steps)
+        why = _why_not(rule.applies, occasion) or _multiply(rule, plan.scale, basket, sums, steps)
         if why is not None:
             steps.append((rule.code, code, why, "0"))
     total: Exact = sum(sums)
@@ -120,10 +119,10 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
             continue
         assert isinstance(rule.gives, Fixed)
         gave = True
-        total += rule.gives.give
+        total += rule.gives.give * plan.scale
         steps.append((rule.code, code, "fixed", str(rule.gives.give)))
-    whole = max(0, points.rounded(total, plan.unit.rounding))
-    if gave and whole != total:
+    whole = max(0, points.rounded(total, plan.unit.rounding, scale=plan.scale))
+    if gave and whole * plan.scale != total:
         steps.append(("", code, "round", str(whole)))
     return whole
 
@@ -147,8 +146,10 @@ def _why_not(applies: Applies, occasion: Occasion) -> str | None:
     return None
 
 
-def _covered(rule: Rule, lines: Sequence[Line]) -> list[int]:
+def _covered(rule: Rule, lines: Sequence[Line]) -> Sequence[int]:
     """The positions of the lines a rule covers: what it includes less what it excludes (A3)."""
+    if rule.include.everything and rule.exclude is NOTHING:
+        return range(len(lines))
     return [i for i, line in enumerate(lines) if _names(rule.include, line) and not _names(rule.exclude, line)]
 
 
@@ -160,7 +161,7 @@ def _names(cover: Cover, line: Line) -> bool:
     return not cover.categories.isdisjoint(line.categories)
 
 
-def _add(rule: Rule, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
+def _add(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
     """Adds what a rate or a per-item rule gives to each covered line's sum; the reason if it gives nothing."""
     if basket is None:
         return "no_goods"
@@ -168,7 +169,8 @@ def _add(rule: Rule, basket: _Basket | None, sums: list[Exact], steps: list[Step
     if not covered:
         return "not_covered"
     if isinstance(rule.gives, PerItem):
-        shares = [rule.gives.give * Fraction(Decimal(basket.lines[i].quantity)) for i in covered]
+        each = rule.gives.give * scale
+        shares: Sequence[Exact] = [each * Fraction(Decimal(basket.lines[i].quantity)) for i in covered]
         what = "per_item"
     else:
         assert isinstance(rule.gives, Rate)
@@ -176,42 +178,44 @@ def _add(rule: Rule, basket: _Basket | None, sums: list[Exact], steps: list[Step
         if per is None:
             return "other_currency"
         found = basket.basis(rule.gives.basis)
-        bases = [found[i] for i in covered]
-        known = [basis for basis in bases if basis is not None]
-        if len(known) < len(bases):
+        bases = [basis for i in covered if (basis := found[i]) is not None]
+        if len(bases) < len(covered):
             return "missing_tax" if rule.gives.basis is Basis.WITHOUT_TAX else "missing_discount"
-        shares = _rated(rule.gives, per, known)
+        shares = _rated(rule.gives, per, bases, scale)
         what = "rate"
     total: Exact = 0
     for i, share in zip(covered, shares, strict=True):
         sums[i] += share
         total += share
-    steps.append((rule.code, rule.unit, what, points.text(total)))
+    steps.append((rule.code, rule.unit, what, points.text(total, scale=scale)))
     return None
 
 
-def _rated(rate: Rate, per: int, bases: Sequence[Exact]) -> list[Fraction]:
+def _rated(rate: Rate, per: int, bases: Sequence[Exact], scale: int) -> Sequence[Exact]:
     """Each line's share: in proportion, or of the complete steps of what the rule covers together (A2)."""
     if not rate.whole_steps:
-        each = rate.give / per
+        each = rate.give.numerator * scale // (rate.give.denominator * per)  # whole by the making of the scale
         return [each * basis for basis in bases]
     together = sum(bases)
     if together <= 0:
-        return [Fraction(0)] * len(bases)
-    given = rate.give * (together // per)
+        return [0] * len(bases)
+    given = rate.give * (together // per) * scale
     return [given * basis / together for basis in bases]
 
 
-def _scale(rule: Rule, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
+def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
     if basket is None:
         return "no_goods"
     covered = _covered(rule, basket.lines)
     if not covered:
         return "not_covered"
     assert isinstance(rule.gives, Multiply)
+    factor = rule.gives.factor
     for i in covered:
-        sums[i] *= rule.gives.factor
-    steps.append((rule.code, rule.unit, "multiply", points.text(sum(sums))))
+        # A whole sum stays whole: the scale has the factor's denominator in it.
+        value = sums[i] * factor.numerator
+        sums[i] = value // factor.denominator if isinstance(value, int) else value / factor.denominator
+    steps.append((rule.code, rule.unit, "multiply", points.text(sum(sums), scale=scale)))
     return None
 
 

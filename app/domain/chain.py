@@ -6,11 +6,10 @@ described in docs/architecture.md.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain.commands import (
     Activity,
@@ -165,8 +164,7 @@ def command_digest(command: Command, facts: bytes, member_id: bytes, *, key: byt
     return blake2b(said, digest_size=DIGEST_BYTES, key=key, person=b"zegel-command/1").digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """Everything about an event that was judged, as its hashed bytes hold it."""
 
     program_id: bytes

@@ -1,9 +1,8 @@
 """The door of the core: what a command does to a member, or why it must not (architecture §4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain import accrual, chain, lots, messages, posting, referral_code, referrals, settling, tiers, typeid
 from app.domain.accrual import Earned, Occasion
@@ -42,8 +41,7 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """What a kind of event does to the state: entries in order, why, and whom to tell."""
 
     state: MemberState
@@ -112,7 +110,7 @@ def _decide(
         state, settled = settling.settle(state, moment)
         events.extend(settled)
     if moment.silent:
-        state = replace(state, quiet_before=moment.recorded_at)
+        state = state._replace(quiet_before=moment.recorded_at)
     return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules)
 
 
@@ -143,7 +141,7 @@ def _post(
     lifted = tiers.reached(state.accounts, state.tiers, rules, occurred_at=occurred_at, sequence=state.sequence + 1)
     tells = effect.tells
     if lifted:
-        state = replace(state, tiers=(*state.tiers, *(term for term, _ in lifted)))
+        state = state._replace(tiers=(*state.tiers, *(term for term, _ in lifted)))
         tells = (
             *tells,
             *((messages.UPGRADED, {"ladder": c.ladder, "before": c.before, "tier": c.after}) for _, c in lifted),
@@ -289,7 +287,7 @@ def _enrol(
         if owner is not None:
             raise Refused(IdentityTaken(identity.kind, owner))
     code = referral_code.make(moment.ids.random(8))
-    state = replace(state, enrolled_at=occurred_at, referral_code=code)
+    state = state._replace(enrolled_at=occurred_at, referral_code=code)
     context: dict[str, Any] = {"code": code}
     if facts.referral_code is not None:
         referrer = identities.get(facts.referral_code.digest)
@@ -314,22 +312,13 @@ def _enrol(
 def _credit(
     state: MemberState, gained: Earned, moment: Moment, *, occurred_at: datetime, rules: Rules
 ) -> tuple[MemberState, tuple[Entry, ...]]:
-    entries: list[Entry] = []
     available_at = min(occurred_at, moment.judged_at)
-    for position, (code, amount) in enumerate(gained.points):
+    credits = []
+    for code, amount in gained.points:
         unit = rules.units[code]
-        state, entry = lots.credit(
-            state,
-            unit,
-            amount,
-            at=lots.Place(state.sequence + 1, position),
-            occurred_at=occurred_at,
-            available_at=available_at,
-            expires_at=expires_at(unit, available_from=occurred_at, zone=rules.zone),
-            now=moment.judged_at,
-        )
-        entries.append(entry)
-    return state, tuple(entries)
+        ends = expires_at(unit, available_from=occurred_at, zone=rules.zone)
+        credits.append((unit, amount, lots.Dates(occurred_at, available_at, ends)))
+    return lots.credit_state(state, credits, now=moment.judged_at)
 
 
 def _earned(entries: tuple[Entry, ...]) -> tuple[Tell, ...]:

@@ -1,8 +1,8 @@
 """What a decision leaves behind: events with their entries and draws, messages, scheduled commands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.domain.accrual import Step
 from app.domain.refusals import Refusal
@@ -12,8 +12,7 @@ ENGINE = 1
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry."""
 
     lot_sequence: int
@@ -21,8 +20,7 @@ class Draw:
     points: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One signed line on an account. A credit that opened a lot carries the lot's dates (semantics L3)."""
 
     position: int
@@ -34,8 +32,7 @@ class Entry:
     draws: tuple[Draw, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What shops are told: the exact bytes to be signed, numbered densely per member (webhooks W3)."""
 
     id: bytes
@@ -44,8 +41,7 @@ class Message:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Balances:
+class Balances(NamedTuple):
     """An account as it stood after an event, at its recording."""
 
     balance: int
@@ -55,8 +51,7 @@ class Balances:
     deficit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """One recorded event: a function of stored rows, and all that an answer is made of (architecture §3.5)."""
 
     id: bytes
@@ -81,8 +76,7 @@ class Recorded:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     """A new event with what it brings along: nothing of it is saved yet."""
 
     recorded: Recorded
@@ -91,8 +85,7 @@ class Posted:
     particulars: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The new state of the member and the events that led there, in order; the command's own event comes last.
 
     `own` is None where the command records nothing by itself (settling), or is refused: then `refusal` says why,

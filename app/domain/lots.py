@@ -5,8 +5,8 @@ every lot here is active, pending or gone as of `now`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from app.domain.events import Balances, Draw, Entry
 from app.domain.points import LIMIT
@@ -25,8 +25,7 @@ class OutOfRange(Exception):
         self.refusal = PointsOutOfRange(unit)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a posting goes: the event's number and the position of the entry in it."""
 
     sequence: int
@@ -54,45 +53,58 @@ def next_due(lots: Iterable[OpenLot], *, now: datetime) -> datetime | None:
     return min(instants, default=None)
 
 
-def credit(
-    state: MemberState,
-    unit: Unit,
-    amount: int,
-    *,
-    at: Place,
-    occurred_at: datetime,
-    available_at: datetime,
-    expires_at: datetime | None,
-    now: datetime,
-) -> tuple[MemberState, Entry]:
-    """Posts points; opens a lot in a unit with lots and pays an open deficit from it at once (semantics L3, L9).
+class Dates(NamedTuple):
+    """When a credit occurred, from when it can be spent, and until when."""
 
-    Raises OutOfRange.
+    occurred_at: datetime
+    available_at: datetime
+    expires_at: datetime | None
+
+
+def credit(
+    account: Account, unit: Unit, amount: int, *, at: Place, dates: Dates, now: datetime
+) -> tuple[Account, OpenLot | None, Entry]:
+    """Posts points on an account; opens a lot in a unit with lots, and pays an open deficit from it (semantics L3, L9).
+
+    The lot is None where nothing of it remains, or the unit has none. Raises OutOfRange.
     """
-    account = state.accounts.get(unit.code) or Account(unit.code)
     balance, earned = account.balance + amount, account.earned + amount
     if balance > LIMIT or earned > LIMIT:
         raise OutOfRange(unit.code)
     if not unit.has_lots:
-        after = replace(account, balance=balance, active=account.active + amount, earned=earned)
-        return _with_account(state, after), Entry(at.position, unit.code, amount, balance)
-    active = available_at <= now
+        after = account._replace(balance=balance, active=account.active + amount, earned=earned)
+        return after, None, Entry(at.position, unit.code, amount, balance)
+    active = dates.available_at <= now
     paid = min(amount, account.deficit) if active else 0
-    draws = (Draw(at.sequence, at.position, paid),) if paid else ()
-    lot = OpenLot(at.sequence, at.position, unit.code, amount, amount - paid, occurred_at, available_at, expires_at)
-    due = expires_at if active else available_at
-    after = replace(
-        account,
+    left = amount - paid
+    after = account._replace(
         balance=balance,
         earned=earned,
         deficit=account.deficit - paid,
-        active=account.active + (amount - paid if active else 0),
+        active=account.active + (left if active else 0),
         pending=account.pending + (0 if active else amount),
-        next_due_at=_sooner(account.next_due_at, due),
+        next_due_at=_sooner(account.next_due_at, dates.expires_at if active else dates.available_at),
     )
-    entry = Entry(at.position, unit.code, amount, balance, available_at, expires_at, draws)
-    opened = (*state.lots, lot) if lot.remaining else state.lots
-    return _with_account(replace(state, lots=opened), after), entry
+    lot = OpenLot(at.sequence, at.position, unit.code, amount, left, *dates) if left else None
+    draws = (Draw(at.sequence, at.position, paid),) if paid else ()
+    return after, lot, Entry(at.position, unit.code, amount, balance, dates.available_at, dates.expires_at, draws)
+
+
+def credit_state(
+    state: MemberState, credits: Iterable[tuple[Unit, int, Dates]], *, now: datetime
+) -> tuple[MemberState, tuple[Entry, ...]]:
+    """Posts the credits of one event, in order, as the entries of the member's next event. Raises OutOfRange."""
+    accounts, opened, entries = dict(state.accounts), [], []
+    for position, (unit, amount, dates) in enumerate(credits):
+        account = accounts.get(unit.code) or Account(unit.code)
+        place = Place(state.sequence + 1, position)
+        accounts[unit.code], lot, entry = credit(account, unit, amount, at=place, dates=dates, now=now)
+        entries.append(entry)
+        if lot is not None:
+            opened.append(lot)
+    if not entries:
+        return state, ()
+    return state._replace(accounts=accounts, lots=(*state.lots, *opened)), tuple(entries)
 
 
 def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datetime) -> tuple[MemberState, Entry]:
@@ -102,13 +114,13 @@ def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datet
     """
     account = state.accounts[unit.code]
     lots, draws = _draw(state.lots, unit.code, amount, now=now)
-    after = replace(
-        account, balance=account.balance - amount, active=account.active - amount, redeemed=account.redeemed + amount
+    after = account._replace(
+        balance=account.balance - amount, active=account.active - amount, redeemed=account.redeemed + amount
     )
     if after.redeemed > LIMIT:
         raise OutOfRange(unit.code)
     entry = Entry(at.position, unit.code, -amount, after.balance, draws=draws)
-    return _with_account(replace(state, lots=lots), after), entry
+    return _with_account(state._replace(lots=lots), after), entry
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
@@ -124,19 +136,18 @@ def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tu
         ):
             draws.append(Draw(lot.sequence, lot.position, lot.remaining - lot.reserved))
             if lot.reserved:
-                kept.append(replace(lot, remaining=lot.reserved))
+                kept.append(lot._replace(remaining=lot.reserved))
         else:
             kept.append(lot)
     gone = sum(draw.points for draw in draws)
     following = next_due((lot for lot in kept if lot.unit == unit), now=instant)
-    after = replace(
-        account,
+    after = account._replace(
         balance=account.balance - gone,
         active=account.active - gone,
         expired=account.expired + gone,
         next_due_at=following,
     )
-    state = _with_account(replace(state, lots=tuple(kept)), after)
+    state = _with_account(state._replace(lots=tuple(kept)), after)
     return state, Entry(at.position, unit, -gone, after.balance, draws=tuple(draws)) if gone else None
 
 
@@ -150,8 +161,7 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     mine = [lot for lot in lots if lot.unit == account.unit]
     active = sum(lot.remaining for lot in mine if is_active(lot, now=now))
     pending = sum(lot.remaining for lot in mine if lot.available_at > now)
-    return replace(
-        account,
+    return account._replace(
         balance=active + pending - account.deficit,
         active=active,
         pending=pending,
@@ -181,14 +191,14 @@ def _draw(
             draws.append(Draw(lot.sequence, lot.position, taken))
             missing -= taken
         if taken < lot.remaining:
-            kept.append(replace(lot, remaining=lot.remaining - taken) if taken else lot)
+            kept.append(lot._replace(remaining=lot.remaining - taken) if taken else lot)
     if missing:
         raise ValueError(f"{missing} of {amount} {unit} are not in the open lots")
     return tuple(kept), tuple(draws)
 
 
 def _with_account(state: MemberState, account: Account) -> MemberState:
-    return replace(state, accounts={**state.accounts, account.unit: account})
+    return state._replace(accounts={**state.accounts, account.unit: account})
 
 
 def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:

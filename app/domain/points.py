@@ -15,23 +15,22 @@ class Rounding(StrEnum):
     UP = "up"
 
 
-def rounded(value: Fraction | int, rounding: Rounding) -> int:
-    """The whole points of an exact sum. Halves go up, also below zero."""
-    if isinstance(value, int):
-        return value
-    whole, rest = divmod(value.numerator, value.denominator)
+def rounded(value: Fraction | int, rounding: Rounding, *, scale: int = 1) -> int:
+    """The whole points of an exact sum counted in `scale`ths. Halves go up, also below zero."""
+    denominator = value.denominator * scale
+    whole, rest = divmod(value.numerator, denominator)
     if rounding is Rounding.UP:
         return whole + (rest > 0)
     if rounding is Rounding.HALF_UP:
-        return whole + (2 * rest >= value.denominator)
+        return whole + (2 * rest >= denominator)
     return whole
 
 
-def text(value: Fraction | int, *, places: int = 6) -> str:
-    """An exact sum as short decimal text for explanations; cut (not rounded) after `places` decimals."""
-    if isinstance(value, int) or value.denominator == 1:
-        return str(int(value))
-    sign = "-" if value < 0 else ""
-    scaled = abs(value.numerator) * 10**places // value.denominator
-    whole, part = divmod(scaled, 10**places)
-    return f"{sign}{whole}.{part:0{places}d}".rstrip("0").rstrip(".")
+def text(value: Fraction | int, *, scale: int = 1) -> str:
+    """An exact sum in `scale`ths as short decimal text for explanations; cut (not rounded) after six decimals."""
+    numerator, denominator = value.numerator, value.denominator * scale
+    whole, rest = divmod(abs(numerator), denominator)
+    sign = "-" if numerator < 0 else ""
+    if not rest:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{rest * 1_000_000 // denominator:06d}".rstrip("0").rstrip(".")

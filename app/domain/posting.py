@@ -1,9 +1,9 @@
 """Turning what was decided into a numbered, hashed event with its messages."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain import chain, lots, messages
 from app.domain.accrual import Step
@@ -41,8 +41,7 @@ Tell = tuple[str, Mapping[str, Any]]
 """A message to send: its type, and what its body carries besides the common part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An event as decided, before it has a number and a hash."""
 
     id: bytes
@@ -115,8 +114,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         flags=draft.flags,
     )
     told = () if _quiet(state, draft, moment) else tuple(_messages(state, draft, recorded, moment))
-    state = replace(
-        state,
+    state = state._replace(
         sequence=sequence,
         messages=state.messages + len(told),
         head=recorded.hash,

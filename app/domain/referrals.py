@@ -1,6 +1,5 @@
 """Bringing a friend: claimed at enrolment, qualified by a first purchase, rewarded on both sides (semantics F)."""
 
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -23,7 +22,7 @@ def claimed(state: MemberState, *, referrer: bytes, rules: Rules, occurred_at: d
     if rules.referrals is not None:
         day = calendar.add(calendar.local_day(occurred_at, rules.zone), rules.referrals.lapse)
         lapses_at = calendar.end_of_day(day, rules.zone)
-    return replace(state, referrer=referrer, referral=ReferralState.CLAIMED, referral_lapses_at=lapses_at)
+    return state._replace(referrer=referrer, referral=ReferralState.CLAIMED, referral_lapses_at=lapses_at)
 
 
 def qualified(
@@ -48,13 +47,13 @@ def qualified(
         if bonus is not None
     )
     after = ReferralState.QUALIFIED if terms.referee is not None else ReferralState.REWARDED
-    return replace(state, referral=after), scheduled
+    return state._replace(referral=after), scheduled
 
 
 def rewarded(state: MemberState, bonus: ReferralBonus) -> MemberState:
     """The referee's own bonus closes the referral; the referrer's leaves the referrer's state alone."""
     if bonus.side == Side.REFEREE:
-        return replace(state, referral=ReferralState.REWARDED)
+        return state._replace(referral=ReferralState.REWARDED)
     return state
 
 

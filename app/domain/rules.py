@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from math import lcm, prod
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
@@ -135,12 +136,27 @@ class ReferralTerms:
 
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
-    """The rules of one unit for one kind of event, by stage, in document order (semantics A2)."""
+    """The rules of one unit for one kind of event, by stage, in document order (semantics A2).
+
+    Sums are counted in `scale`ths of a smallest part: every rate of whole minor units is whole in it, and stays so
+    through every multiplier.
+    """
 
     unit: Unit
     sums: tuple[Rule, ...]
     multipliers: tuple[Rule, ...]
     fixed: tuple[Rule, ...]
+    scale: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        shares = (
+            rule.gives.give / per
+            for rule in self.sums
+            if isinstance(rule.gives, Rate)
+            for per in rule.gives.per.values()
+        )
+        factors = (rule.gives.factor.denominator for rule in self.multipliers if isinstance(rule.gives, Multiply))
+        object.__setattr__(self, "scale", lcm(*(share.denominator for share in shares)) * prod(factors))
 
 
 @dataclass(frozen=True, slots=True)

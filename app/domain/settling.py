@@ -1,7 +1,6 @@
 """Writing down what the clock has already made true: expiries and scheduled commands, instant by instant (L7)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -57,7 +56,7 @@ def _run_scheduled(state: MemberState, instant: datetime, moment: Moment) -> tup
     events = []
     for scheduled in sorted((s for s in state.scheduled if s.due_at <= instant), key=lambda s: s.key):
         left = tuple(s for s in state.scheduled if s is not scheduled)
-        state, posted = _pay_bonus(replace(state, scheduled=left), scheduled, moment)
+        state, posted = _pay_bonus(state._replace(scheduled=left), scheduled, moment)
         events.append(posted)
     return state, events
 
@@ -68,16 +67,10 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
     assert isinstance(bonus, ReferralBonus)
     rules = moment.versions.numbered(scheduled.rules_version)
     unit = rules.units[bonus.unit]
-    state, entry = lots.credit(
-        referrals.rewarded(state, bonus),
-        unit,
-        bonus.points,
-        at=lots.Place(state.sequence + 1, 0),
-        occurred_at=scheduled.due_at,
-        available_at=scheduled.due_at,
-        expires_at=expires_at(unit, available_from=scheduled.due_at, zone=rules.zone),
-        now=moment.judged_at,
-    )
+    ends = expires_at(unit, available_from=scheduled.due_at, zone=rules.zone)
+    dates = lots.Dates(scheduled.due_at, scheduled.due_at, ends)
+    state = referrals.rewarded(state, bonus)
+    state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=moment.judged_at)
     points = {bonus.unit: bonus.points}
     referee = typeid.encode(typeid.MEMBER, bonus.referee)
     tells = (
@@ -95,7 +88,7 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
         facts=scheduled.facts,
     )
     steps = (("referral", bonus.unit, "fixed", str(bonus.points)),)
-    return posting.post(state, replace(draft, steps=steps, context={"cause": scheduled.cause.hex()}), moment)
+    return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
 
 
 def _draft(

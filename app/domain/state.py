@@ -1,16 +1,19 @@
-"""What a decision reads of one member, and what it leaves behind."""
+"""What a decision reads of one member, and what it leaves behind.
+
+Named tuples: frozen like any value here, and made several times an event, where they cost a fifth of a dataclass.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 GENESIS = bytes(32)
 """The previous hash of a member's first event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """A member's balance in one unit, right while now < `next_due_at` (semantics L4); all in smallest parts."""
 
     unit: str
@@ -30,8 +33,7 @@ class Account:
         return max(0, self.active - self.held - self.deficit)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenLot:
+class OpenLot(NamedTuple):
     """Points credited together of which something remains. Named by its credit entry: (sequence, position)."""
 
     sequence: int
@@ -45,8 +47,7 @@ class OpenLot:
     reserved: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TierTerm:
+class TierTerm(NamedTuple):
     """A tier held from `since` on (the occurred_at of what reached it), posted by event `sequence` (semantics A6)."""
 
     ladder: str
@@ -64,8 +65,20 @@ class ReferralState(StrEnum):
     REWARDED = "rewarded"
 
 
-@dataclass(frozen=True, slots=True)
-class MemberState:
+class Scheduled(NamedTuple):
+    """A command that falls due at an instant, kept until its effect is recorded (semantics K1, K3)."""
+
+    member_id: bytes
+    due_at: datetime
+    key: str
+    kind: str
+    facts: bytes
+    rules_version: int
+    cause: bytes
+    """The id of the event that scheduled it."""
+
+
+class MemberState(NamedTuple):
     """One member as the ledger knows them, under lock.
 
     `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
@@ -86,22 +99,8 @@ class MemberState:
     referrer: bytes | None = None
     referral: ReferralState = ReferralState.NONE
     referral_lapses_at: datetime | None = None
-    accounts: Mapping[str, Account] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
-    scheduled: tuple["Scheduled", ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduled:
-    """A command that falls due at an instant, kept until its effect is recorded (semantics K1, K3)."""
-
-    member_id: bytes
-    due_at: datetime
-    key: str
-    kind: str
-    facts: bytes
-    rules_version: int
-    cause: bytes
-    """The id of the event that scheduled it."""
+    scheduled: tuple[Scheduled, ...] = ()

@@ -205,8 +205,8 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
             yield Finding(place, "the rules give something else for it")
             return
         at += len(again)
-        state = replace(
-            decision.state, head=stored[-1].recorded.hash, messages=sum(len(s.messages) for s in history.events[:at])
+        state = decision.state._replace(
+            head=stored[-1].recorded.hash, messages=sum(len(s.messages) for s in history.events[:at])
         )
     yield from _end(state, history.state)
 
@@ -246,7 +246,7 @@ def _decide_again(
     )
     if _by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind == ReferralBonus.kind)
-        return engine.settle(replace(state, scheduled=scheduled), moment)
+        return engine.settle(state._replace(scheduled=scheduled), moment)
     facts = chain.decode_facts(content.kind, content.facts)
     identities: dict[bytes, bytes] = {}
     if isinstance(facts, Enrolment) and "referrer" in context:
@@ -329,6 +329,6 @@ def _differing(place: str, again: Any, stored: Any) -> Iterable[Finding]:
         return [] if again is stored else [Finding(place, "should not be there" if again is None else "is missing")]
     return [
         Finding(place, f"{name} is {getattr(stored, name)}, and its events lead to {getattr(again, name)}")
-        for name in type(again).__slots__
+        for name in again._fields
         if getattr(again, name) != getattr(stored, name)
     ]

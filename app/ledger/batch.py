@@ -19,7 +19,6 @@ from app.domain.rules import Versions
 from app.domain.state import MemberState
 from app.ledger.folding import Fold, Settle, Work, member_of
 
-
 IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
 
 

@@ -12,7 +12,6 @@ from app.db.idempotency import Answer as KeptAnswer
 from app.db.transactions import Duplicate, operation
 from app.domain import typeid
 
-
 __all__ = ["Caller", "KeptAnswer", "KeyReused", "NewEndpoint", "create", "delete"]
 
 

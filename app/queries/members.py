@@ -1,6 +1,6 @@
 """Who a member is and where they stand."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -46,8 +46,7 @@ async def state(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> 
             .where(terms.program_id == program_id, terms.member_id == member_id)
             .order_by(terms.sequence)
         )
-    return replace(
-        rows.member_state(row),
+    return rows.member_state(row)._replace(
         accounts={found["unit"]: rows.account(found) for found in accounts.mappings()},
         tiers=tuple(rows.tier_term(found) for found in tiers.mappings()),
     )

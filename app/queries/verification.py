@@ -1,7 +1,7 @@
 """The whole ledger as a stream, from one snapshot: for whoever wants to prove it (semantics L15)."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -103,8 +103,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
     while (row := await owners.peek()) is not None:
         (row,) = await owners.run("member_id", key=(row["member_id"],))
         key = (row["member_id"],)
-        state = replace(
-            rows.member_state(row),
+        state = rows.member_state(row)._replace(
             accounts={a["unit"]: rows.account(a) for a in await feeds["account"].run("member_id", key=key)},
             lots=tuple(rows.open_lot(lot) for lot in await feeds["lot"].run("member_id", key=key)),
             tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),

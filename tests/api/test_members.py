@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.settings import Settings
 from tests.builders import LADDER, Clock, Service, open_service, publish
 
@@ -32,19 +30,19 @@ async def test_a_look_up_includes_nothing_unasked(service: Service) -> None:
     assert answer.json() == member
 
 
-@pytest.mark.parametrize("name", ["card:9999", NOBODY, "phone:+31201234567"])
-async def test_a_body_that_names_nobody_is_a_problem_of_the_body(service: Service, name: str) -> None:
-    answer = await service.send({"member": name}, path=LOOKUP)
+async def test_a_body_that_names_nobody_is_a_problem_of_the_body(service: Service) -> None:
+    for name in ("card:9999", NOBODY, "phone:+31201234567"):
+        answer = await service.send({"member": name}, path=LOOKUP)
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_member")
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_member")
 
 
-@pytest.mark.parametrize("what", ["", "/balance", "/statement", "/lots", "/tier"])
-@pytest.mark.parametrize("id", [NOBODY, "mem_x", "evt_01jcr8m4kdf0v8y5h3q2z7x9wb", "1001", "%00"])
-async def test_a_path_that_names_nobody_is_not_found(service: Service, id: str, what: str) -> None:
-    answer = await service.client.get(f"/v1/members/{id}{what}")
+async def test_a_path_that_names_nobody_is_not_found(service: Service) -> None:
+    for id in (NOBODY, "mem_x", NOBODY.replace("mem", "evt"), NOBODY.upper(), "1001", "%00", "%2e%2e", "mem_%C3%A9"):
+        for what in ("", "/balance", "/statement", "/lots", "/tier"):
+            answer = await service.client.get(f"/v1/members/{id}{what}")
 
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (id, what)
 
 
 async def test_a_redemption_of_an_unknown_member_is_refused(service: Service) -> None:

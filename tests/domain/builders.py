@@ -1,13 +1,14 @@
 """Plain builders of what the core decides on, each with good defaults; no clock, no chance, no database."""
 
+import dataclasses
 import itertools
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from app.domain import chain, engine, lots, money, tiers
@@ -36,6 +37,7 @@ from app.domain.rules import (
 from app.domain.state import Account, MemberState, OpenLot
 from app.domain.units import ExpiresAfter, Unit
 
+V = TypeVar("V")
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 """The moment of a test that sets no other."""
@@ -167,7 +169,7 @@ def line(amount: str = "10.00", *categories: str, id: str = "1", **more: Any) ->
 
 def purchase(total: str | None = None, *lines: Line, currency: str = "EUR", **more: Any) -> Purchase:
     """A sale of lines, or of a total alone; lines are numbered by their position."""
-    numbered = tuple(replace(one, id=str(i)) for i, one in enumerate(lines, start=1))
+    numbered = tuple(changed(one, id=str(i)) for i, one in enumerate(lines, start=1))
     summed = sum(one.amount for one in numbered) if numbered else 10_00
     whole = summed if total is None else cents(total)
     return Purchase(currency, whole, numbered or (Line("1", whole),), **more)
@@ -181,6 +183,12 @@ def paid(kind: str, amount: str) -> Payment:
 def occasion(kind: str = "purchase", *, at: datetime = NOW, tiers: Sequence[str] = (), **more: Any) -> Occasion:
     """What rules look at besides the goods."""
     return Occasion(kind, at, frozenset(tiers), **({"source": "till"} | more))
+
+
+def changed(value: V, **fields: Any) -> V:
+    """The same value with other fields, whichever kind of value it is."""
+    plain = value._replace if isinstance(value, tuple) else partial(dataclasses.replace, value)  # type: ignore
+    return cast(V, plain(**fields))
 
 
 _numbers = itertools.count(1)
@@ -316,6 +324,17 @@ def tier(state: MemberState, rules: Rules) -> str:
     return tiers.standing(state.accounts, state.tiers, only).tier.code
 
 
-def quantity(text: str) -> Fraction:
-    """An exact quantity."""
-    return Fraction(Decimal(text))
+def settle(state: MemberState, *, now: datetime = NOW, rules: Rules | Versions | None = None) -> Decision:
+    """What the worker would write down for a member at `now`."""
+    return engine.settle(state, moment(now, rules=rules))
+
+
+def kinds(decision: Decision) -> list[str]:
+    """The kinds of the events that the decision posted, in order."""
+    return [posted.recorded.kind for posted in decision.events]
+
+
+def told(decision: Decision) -> list[tuple[str, dict[str, Any]]]:
+    """The messages of the decision: type and what the body says beside the common part."""
+    bodies = [json.loads(message.body) for posted in decision.events for message in posted.messages]
+    return [(body["type"], body["data"]) for body in bodies]

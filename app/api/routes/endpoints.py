@@ -1,10 +1,10 @@
 """Webhook endpoints: made, read, ended."""
 
-import json
 import secrets
 from hashlib import sha256
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
@@ -26,8 +26,6 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_clas
 
 Reader = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_READ))]
 Writer = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_WRITE))]
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @router.post(
@@ -74,7 +72,7 @@ async def create_endpoint(
     now = mine.clock()
     shown = _new(new, created_at=time(now))
     kept = operations.KeptAnswer(
-        asked.digest, 201, f"/v1/webhook-endpoints/{shown['id']}", _dump({**shown, "secret_shown": True}).encode()
+        asked.digest, 201, f"/v1/webhook-endpoints/{shown['id']}", orjson.dumps({**shown, "secret_shown": True})
     )
     try:
         answer, made = await operations.create(mine.engine, new, asked, answer=kept, audit_id=mine.fresh_id(), now=now)
@@ -83,7 +81,7 @@ async def create_endpoint(
     headers = {"Location": answer.location or ""}
     if made:
         secret = mine.secret_text(new.secret)
-        return Response(_dump({**shown, "secret": secret}).encode(), 201, headers, "application/json")
+        return Response(orjson.dumps({**shown, "secret": secret}), 201, headers, "application/json")
     return Response(answer.body, answer.status, {**headers, "Idempotent-Replayed": "true"}, "application/json")
 
 
@@ -111,7 +109,7 @@ async def list_endpoints(
     shown = found[:limit]
     more = _cursor(mine, shown[-1].id, bound) if len(found) > limit else None
     page: dict[str, Any] = {"endpoints": [bodies.endpoint(row) for row in shown], "next_cursor": more}
-    return Response(_dump(page).encode(), media_type="application/json")
+    return Response(orjson.dumps(page), media_type="application/json")
 
 
 @router.get(
@@ -127,7 +125,7 @@ async def get_endpoint(endpoint_id: str, mine: PartsHere, caller: Reader) -> Res
     row = await queries.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
     if row is None:
         raise Problem("not_found")
-    return Response(_dump(bodies.endpoint(row)).encode(), media_type="application/json")
+    return Response(orjson.dumps(bodies.endpoint(row)), media_type="application/json")
 
 
 @router.delete(

@@ -1,8 +1,8 @@
 """Events: one, many, and what was recorded."""
 
-import json
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -40,7 +40,6 @@ Now = Annotated[
     Instant | None, Query(description="With `dry_run` and the scope `program:write`: pretend that it is this time.")
 ]
 
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _REFUSALS = (
     "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "event_id_reused", "unknown_member",
@@ -120,7 +119,7 @@ async def record_events(
         for item in items
     ]
     status = 200 if dry_run else 207
-    return Response(_dump({"results": results}).encode(), status, media_type="application/json")
+    return Response(orjson.dumps({"results": results}), status, media_type="application/json")
 
 
 @router.get(
@@ -140,7 +139,7 @@ async def find_events(
     """Finds what a shop recorded under its own id."""
     found = await recorded_events.by_key(mine.engine, program_id=caller.program_id, source=source, key=id, kind=kind)
     page = {"events": [answers.event(event) for event in found], "next_cursor": None}
-    return Response(_dump(page).encode(), media_type="application/json")
+    return Response(orjson.dumps(page), media_type="application/json")
 
 
 @router.get(
@@ -156,7 +155,7 @@ async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
     found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
     if found is None:
         raise Problem("not_found")
-    return Response(_dump(answers.event(found)).encode(), media_type="application/json")
+    return Response(orjson.dumps(answers.event(found)), media_type="application/json")
 
 
 def _command(body: PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn, mine: Parts, caller: Caller) -> Command:
@@ -174,7 +173,7 @@ async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any)
     (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=now)
     if isinstance(outcome, Created | Replayed):
         body = answers.event(outcome.event, provisional=isinstance(outcome, Created))
-        return Response(_dump(body).encode(), 200, media_type="application/json")
+        return Response(orjson.dumps(body), 200, media_type="application/json")
     return _answer(outcome)
 
 
@@ -187,10 +186,10 @@ def _answer(outcome: Outcome) -> Response:
     match outcome:
         case Created(event):
             headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-            return Response(_dump(answers.event(event)).encode(), 201, headers, "application/json")
+            return Response(orjson.dumps(answers.event(event)), 201, headers, "application/json")
         case Replayed(event):
             headers = {"Idempotent-Replayed": "true"}
-            return Response(_dump(answers.event(event)).encode(), 200, headers, "application/json")
+            return Response(orjson.dumps(answers.event(event)), 200, headers, "application/json")
         case _:
             raise problem_of(outcome)
 

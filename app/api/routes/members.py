@@ -1,10 +1,10 @@
 """Members: enrolled, looked up, read."""
 
-import json
 from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
@@ -37,8 +37,6 @@ Enroller = Annotated[Caller, Depends(allowed(Scope.MEMBERS_WRITE))]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag: 304 if nothing has changed.")]
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @router.post(
@@ -117,7 +115,7 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
         answer["balance"] = await _balances(member_id, mine, caller)
     if "tier" in body.include:
         answer["tier"] = bodies.tier_list(await _state(member_id, mine, caller), await _rules(mine, caller))
-    return Response(_dump(answer).encode(), media_type="application/json")
+    return Response(orjson.dumps(answer), media_type="application/json")
 
 
 @router.get(
@@ -150,7 +148,7 @@ async def get_balance(member_id: str, mine: PartsHere, caller: Reader, if_none_m
     if found is None:
         raise Problem("not_found")
     rules = await _rules(mine, caller)
-    body = _dump(bodies.balances(id, balance_queries.balances(found, now=now), rules)).encode()
+    body = orjson.dumps(bodies.balances(id, balance_queries.balances(found, now=now), rules))
     return _conditional(body, if_none_match, now=now, changes_at=balance_queries.changes_at(found, now=now))
 
 
@@ -165,7 +163,7 @@ async def get_tier(member_id: str, mine: PartsHere, caller: Reader, if_none_matc
     """The member's place on each ladder, and what is needed for the next tier."""
     id, now = _id(member_id), mine.clock()
     state = await _state(id, mine, caller)
-    body = _dump(bodies.tier_list(state, await _rules(mine, caller))).encode()
+    body = orjson.dumps(bodies.tier_list(state, await _rules(mine, caller)))
     return _conditional(body, if_none_match, now=now, changes_at=None)
 
 
@@ -193,7 +191,7 @@ async def list_statement(
         else None
     )
     page = {"events": [answers.event(event) for event in shown], "next_cursor": more}
-    return Response(_dump(page).encode(), media_type="application/json")
+    return Response(orjson.dumps(page), media_type="application/json")
 
 
 @router.get(
@@ -222,7 +220,7 @@ async def list_lots(
         last = f"{shown[-1].sequence}.{shown[-1].position}"
         more = cursors.encode(last, bound_to=bound, key=mine.secrets.cursors)
     page = {"lots": bodies.lots(shown, now=mine.clock()), "next_cursor": more}
-    return Response(_dump(page).encode(), media_type="application/json")
+    return Response(orjson.dumps(page), media_type="application/json")
 
 
 def _id(text: str) -> bytes:
@@ -285,7 +283,7 @@ async def _member(
     if answer is None:
         raise Problem("not_found")
     location = {"Location": f"/v1/members/{answer['id']}"} if status == 201 else {}
-    return Response(_dump(answer).encode(), status, {**location, **(headers or {})}, "application/json")
+    return Response(orjson.dumps(answer), status, {**location, **(headers or {})}, "application/json")
 
 
 def _conditional(body: bytes, if_none_match: str | None, *, now: datetime, changes_at: datetime | None) -> Response:

@@ -21,7 +21,8 @@ _FORMAT = 1
 class Totals:
     """What the rows came to. `amounts` are minor units by currency of rows that went in, `points` of new ones by unit.
 
-    `members` counts those whose first event was one of these rows; `backwards` the rows dated before the row above.
+    `members` counts those whose first event was one of these rows; `backwards` the rows after a later
+    one of the same member.
     """
 
     rows: int = 0
@@ -53,7 +54,6 @@ class Progress:
 
     place: Place
     totals: Totals = Totals()
-    latest: str | None = None
     refused_size: int = 0
 
 
@@ -71,7 +71,7 @@ def load(path: Path, *, fingerprint: str) -> Progress | None:
         kept = json.loads(path.read_text())
         if kept["format"] != _FORMAT or kept["fingerprint"] != fingerprint:
             return None
-        return Progress(Place(**kept["place"]), Totals(**kept["totals"]), kept["latest"], kept["refused_size"])
+        return Progress(Place(**kept["place"]), Totals(**kept["totals"]), kept["refused_size"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -151,9 +151,7 @@ def _record(first: _Line, source: _Source, format: Format) -> Record:
     try:
         if first.cut:
             return _broken(first, "row_too_long", f"the line is longer than {RECORD_BYTES:,} bytes")
-        fields = tuple(
-            next(csv.reader(feed(), delimiter=format.delimiter, strict=True, skipinitialspace=True), ())
-        )
+        fields = tuple(next(csv.reader(feed(), delimiter=format.delimiter, strict=True, skipinitialspace=True), ()))
     except csv.Error as error:
         source.put_back(taken[1:])
         return _broken(first, "bad_quotes", f"the line cannot be read as CSV: {error}")

@@ -111,7 +111,9 @@ def _sale(fields: tuple[str, ...], number: int, plan: Plan) -> Sale:
     member = _value(fields, columns.member, "member")
     currency, decimals = _currency(fields, plan)
     try:
-        total = amount(_value(fields, columns.amount, "amount"), currency=currency, decimals=decimals, mark=plan.decimal)
+        total = amount(
+            _value(fields, columns.amount, "amount"), currency=currency, decimals=decimals, mark=plan.decimal
+        )
         minor = money.minor_units(total, decimals=decimals)
     except ValueError as error:
         raise _Bad("bad_amount", f"the amount {error}") from None

@@ -1,6 +1,7 @@
 """One import: batch after batch in file order, what is refused into a file, how far it came into another."""
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,10 +21,11 @@ from app.cli.importing.columns import Columns, Named
 from app.cli.importing.progress import Progress, Totals
 from app.cli.importing.records import Fault, Format, Place, Record
 from app.cli.importing.rows import Mark, Plan, Sale
-from app.cli.importing.sending import Patience
+from app.cli.importing.sending import Patience, Unreachable
 
 MOST_BATCH = 500
 _PREFIX_LENGTH = 100
+_MEMBERS_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Options:
     """What was asked for; None is guessed, or the default that `zegel import --help` tells."""
 
     file: Path
-    named: Named = Named()
+    named: Named = field(default_factory=Named)
     header: bool = True
     delimiter: str | None = None
     encoding: str = "utf-8"
@@ -75,36 +77,52 @@ class Import:
     fingerprint: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the whole file came to; `earlier` of its rows were acknowledged before this run."""
+
+    totals: Totals
+    earlier: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
-    """A record with what becomes of it."""
+    """A record with what is to be sent of it, or why not; `backwards` where the member had a later one before."""
 
     record: Record
     what: Sale | Fault
-    backwards: bool = field(default=False)
+    backwards: bool
 
 
 async def run(
     client: httpx.AsyncClient, options: Options, *, patience: Patience = Patience(), watch: Watch = Watch()
-) -> Totals:
-    """Sends the file's rows as purchases of the past, and tells what came of them, of an earlier part run too.
+) -> Done:
+    """Sends the file's rows as purchases of the past, and tells what came of them.
 
     `client` has the API's address and key. Raises CliError for what stops it; running it again goes on.
     """
     with _opened(options.file) as file:
         job = await _prepared(client, file, options, patience=patience, watch=watch)
-        done = None if options.restart else progress.load(options.progress_file, fingerprint=job.fingerprint)
-        if done is not None:
-            watch.say(f"going on after {done.totals.rows:,} rows (--restart begins at the top)")
-        done = done or Progress(job.begin)
+        done = begun = _begun(job, watch)
         _cut(options.refused_file, done.refused_size)
         for part, after in _parts(file, job, done):
-            done = await _sent(client, job, done, part, after, patience=patience)
+            try:
+                done = await _sent(client, job, done, part, after, patience=patience)
+            except Unreachable as error:
+                raise CliError(f"{error}; {done.totals.rows:,} rows are in: run this again to go on") from None
             if not progress.save(options.progress_file, done, fingerprint=job.fingerprint):
                 watch.say(f"{options.progress_file} cannot be written: a next run would begin at the top")
             watch.moved(done)
     progress.forget(options.progress_file)
-    return done.totals
+    return Done(done.totals, begun.totals.rows)
+
+
+def _begun(job: Import, watch: Watch) -> Progress:
+    kept = progress.load(job.options.progress_file, fingerprint=job.fingerprint)
+    if kept is None or job.options.restart:
+        return Progress(job.begin)
+    watch.say(f"going on after {kept.totals.rows:,} rows (--restart begins at the top)")
+    return kept
 
 
 async def _prepared(
@@ -168,11 +186,8 @@ def _currency(options: Options, document: Mapping[str, Any], found: Columns) -> 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        pass
-    except KeyError:
-        pass
-    raise CliError(f"there is no time zone {name}: use one such as Europe/Amsterdam")
+    except (KeyError, ValueError, OSError):  # a KeyError is what ZoneInfo finds no zone with
+        raise CliError(f"there is no time zone {name}: use one such as Europe/Amsterdam") from None
 
 
 def _plain(stem: str) -> str:
@@ -197,16 +212,23 @@ def _parts(file: BinaryIO, job: Import, done: Progress) -> Iterator[tuple[list[_
 
 def _rows(file: BinaryIO, job: Import, done: Progress) -> Iterator[_Read]:
     number = done.totals.rows
-    latest = None if done.latest is None else datetime.fromisoformat(done.latest)
+    latest: dict[str, datetime] = {}
     for record in records.records(file, start=done.place, format=job.format):
         if record.blank:
             continue
         number += 1
         what = rows.sale(record, number, job.plan)
-        backwards = isinstance(what, Sale) and latest is not None and what.occurred_at < latest
-        if isinstance(what, Sale):
-            latest = what.occurred_at
-        yield _Read(record, what, backwards)
+        yield _Read(record, what, isinstance(what, Sale) and _backwards(what, latest))
+
+
+def _backwards(sale: Sale, latest: dict[str, datetime]) -> bool:
+    """Whether the member had a later sale before, as far as we remember."""
+    member = sale.body["member"]["identity"]
+    before = latest.pop(member, sale.occurred_at)
+    latest[member] = max(before, sale.occurred_at)
+    if len(latest) > _MEMBERS_REMEMBERED:
+        del latest[next(iter(latest))]
+    return sale.occurred_at < before
 
 
 async def _sent(
@@ -222,9 +244,7 @@ async def _sent(
         if (fault := _fault(outcome)) is not None
     ]
     size = _write(job, faults) if faults else done.refused_size
-    dates = [read.what.occurred_at for read in part if isinstance(read.what, Sale)]
-    latest = dates[-1].isoformat() if dates else done.latest
-    return Progress(after, done.totals.plus(_totals(part, outcomes)), latest, size)
+    return Progress(after, done.totals.plus(_totals(part, outcomes)), size)
 
 
 def _fault(outcome: Fault | Mapping[str, Any]) -> Fault | None:
@@ -239,25 +259,33 @@ def _fault(outcome: Fault | Mapping[str, Any]) -> Fault | None:
 
 
 def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]) -> Totals:
-    sums: dict[str, dict[str, int]] = {"refused": {}, "amounts": {}, "points": {}}
-    counts = {"created": 0, "replayed": 0, "members": 0}
-
-    def add(to: str, key: str, value: int) -> None:
-        sums[to][key] = sums[to].get(key, 0) + value
-
+    refused: Counter[str] = Counter()
+    amounts: Counter[str] = Counter()
+    points: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for read, outcome in zip(part, outcomes, strict=True):
+        counts["backwards"] += read.backwards
         if (fault := _fault(outcome)) is not None:
-            add("refused", fault.code, 1)
+            refused[fault.code] += 1
             continue
         assert isinstance(read.what, Sale)
         assert isinstance(outcome, Mapping)
-        add("amounts", read.what.currency, read.what.minor)
+        amounts[read.what.currency] += read.what.minor
         counts[outcome["outcome"]] += 1
         if outcome["outcome"] == "created":
             counts["members"] += outcome["event"]["sequence"] == 2  # right after the enrolment it brought
             for entry in outcome["event"]["entries"]:
-                add("points", entry["unit"], entry["points"])
-    return Totals(rows=len(part), backwards=sum(read.backwards for read in part), **counts, **sums)
+                points[entry["unit"]] += entry["points"]
+    return Totals(
+        rows=len(part),
+        created=counts["created"],
+        replayed=counts["replayed"],
+        members=counts["members"],
+        backwards=counts["backwards"],
+        refused=refused,
+        amounts=amounts,
+        points=points,
+    )
 
 
 def _cut(path: Path, size: int) -> None:
