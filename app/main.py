@@ -18,13 +18,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 from prometheus_client import Counter, Gauge
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import endpoints, events, health, members, program
 from app.db import roles, transactions
+from app.db.transactions import Engine
 from app.domain import keys
 from app.ledger.corridor import Ledger, open_ledger
 from app.queries.rulebook import Rulebook
@@ -140,7 +140,7 @@ async def _lifespan(app: FastAPI, settings: Settings, options: Options) -> Async
 @asynccontextmanager
 async def _opened(
     settings: Settings, options: Options, *, hint: asyncio.Event | None = None
-) -> AsyncIterator[tuple[AsyncEngine, Ledger]]:
+) -> AsyncIterator[tuple[Engine, Ledger]]:
     """The pool and the ledger; leaving drains the queue. Raises NotReady where the database is not as it must be."""
     if settings.database_url is None:
         raise NotReady("no database: set DATABASE_URL, or start with `zegel serve`")
@@ -160,7 +160,7 @@ async def _opened(
         await engine.dispose()
 
 
-async def _check(engine: AsyncEngine) -> None:
+async def _check(engine: Engine) -> None:
     try:
         async with transactions.reading(engine) as connection:
             too_much = await roles.excess(connection)
@@ -174,7 +174,7 @@ async def _check(engine: AsyncEngine) -> None:
 
 @asynccontextmanager
 async def _beside(
-    engine: AsyncEngine, ledger: Ledger, settings: Settings, options: Options, *, hint: asyncio.Event
+    engine: Engine, ledger: Ledger, settings: Settings, options: Options, *, hint: asyncio.Event
 ) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     loops = asyncio.create_task(_loops(engine, ledger, settings, options, stopping=stopping, hint=hint))
@@ -189,7 +189,7 @@ async def _beside(
 
 
 async def _loops(
-    engine: AsyncEngine,
+    engine: Engine,
     ledger: Ledger,
     settings: Settings,
     options: Options,

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SAMPLE_SECRET = "change-me-change-me-change-me-change-me"
+SAMPLE_SECRET = "change-me-change-me-change-me-change-me"  # noqa: S105 - the one that is refused
 _LEAST_SECRET = 32
 
 

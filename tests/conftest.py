@@ -41,7 +41,7 @@ def template(server: localpg.Server, testrun_uid: str) -> str:
     with open(Path(tempfile.gettempdir(), f"{name}.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if asyncio.run(_create(server, name, "template0")):
-            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE)
+            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE, make_login=True)
     return name
 
 

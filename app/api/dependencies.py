@@ -9,9 +9,9 @@ from hmac import compare_digest
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api.problems import Problem
+from app.db.transactions import Engine
 from app.domain import keys
 from app.domain.keys import Secrets
 from app.domain.scopes import Scope
@@ -31,7 +31,7 @@ _CALLERS_KEPT = 10_000
 class Parts:
     """What main puts together and the routes use. `schema_version` is the newest migration that the code knows."""
 
-    engine: AsyncEngine
+    engine: Engine
     ledger: Ledger
     secrets: Secrets
     clock: Callable[[], datetime]

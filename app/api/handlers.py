@@ -107,4 +107,8 @@ def _suggestion(error: Mapping[str, Any]) -> str | None:
     return unknown_fields(error, _FIELDS)
 
 
-_FIELDS = ["id", "type", "member", "occurred_at", "currency", "total", "lines", "payments", "vouchers", "channel", "location", "terminal", "operator", "attributes", "history", "messages", "not_after", "sku", "quantity", "amount", "tax", "discount", "cost", "categories", "kind", "hold", "points", "unit", "activity", "identities", "birthday", "referral_code", "identity", "enrol", "if_exists", "events", "url", "types", "description"]  # fmt: skip
+_FIELDS = (
+    "id type member occurred_at currency total lines payments vouchers channel location terminal operator attributes "
+    "history messages not_after sku quantity amount tax discount cost categories kind hold points unit activity "
+    "identities birthday referral_code identity enrol if_exists events url types description"
+).split()

@@ -14,7 +14,7 @@ DESCRIPTION = """Zegel records what customers do in an append-only ledger, and d
 by the program's own rules.
 
 **Start here:** enrol a member (`POST /v1/members`), send a purchase (`POST /v1/events`), read the balance
-(`GET /v1/members/{id}/balance`). Every event carries *your* id: send it again as often as you like, it is recorded once.
+(`GET /v1/members/{id}/balance`). Every event carries *your* id: send it as often as you like, it is recorded once.
 
 Errors are RFC 9457 problems: branch on `code`, never on a text; `/problems` lists every code."""
 

@@ -47,7 +47,7 @@ def _problems() -> str:
         f"<td>{html.escape(kind.title)}</td><td>{html.escape(kind.advice)}</td></tr>"
         for code, kind in KINDS.items()
     )
-    style = "body{font-family:sans-serif;margin:2rem}td,th{text-align:left;padding:.3rem .8rem;border-bottom:1px solid #ddd}"
+    style = "body{font-family:sans-serif;margin:2rem}td,th{text-align:left;padding:.3rem .8rem}"
     head = "<tr><th>code</th><th>status</th><th>what</th><th>what to do</th></tr>"
     title = "<!doctype html><html lang=en><meta charset=utf-8><title>Zegel: problems</title>"
     return f"{title}<style>{style}</style><h1>Problems</h1><table>{head}{rows}</table></html>"

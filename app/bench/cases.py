@@ -41,25 +41,19 @@ class Case:
 
 
 CASES = (
-    Case("empty_post", "empty POST, 64 in flight", Work.EMPTY_POST),
-    Case("single_1", "events one by one, 1 in flight", Work.PURCHASE, in_flight=1, base="empty_post"),
-    Case("single_16", "events one by one, 16 in flight", Work.PURCHASE, in_flight=16, base="empty_post"),
-    Case("single_64", "events one by one, 64 in flight", Work.PURCHASE, base="empty_post"),
-    Case(
-        "single_64_worker",
-        "the same with the worker delivering",
-        Work.PURCHASE,
-        scheme=Scheme.WORKER,
-        base="empty_post",
-    ),
-    Case("naive_64", "the same work, a transaction a request", Work.NAIVE, scheme=Scheme.NAIVE, base="empty_post"),
-    Case("batch", "events in batches of 500, 4 in flight", Work.BATCH, in_flight=4, base="empty_post"),
-    Case("redemption_64", "redemptions, 64 in flight", Work.REDEMPTION, base="empty_post"),
-    Case("empty_get", "empty GET, 64 in flight", Work.EMPTY_GET),
-    Case("balance_64", "balances, 64 in flight", Work.BALANCE, base="empty_get"),
-    Case("balance_304_64", "balances, nothing changed (304)", Work.UNCHANGED, base="empty_get"),
+    Case("empty_post", "empty POST · 64", Work.EMPTY_POST),
+    Case("single_1", "events · 1", Work.PURCHASE, in_flight=1, base="empty_post"),
+    Case("single_16", "events · 16", Work.PURCHASE, in_flight=16, base="empty_post"),
+    Case("single_64", "events · 64", Work.PURCHASE, base="empty_post"),
+    Case("single_64_worker", "with the worker · 64", Work.PURCHASE, scheme=Scheme.WORKER, base="empty_post"),
+    Case("naive_64", "a transaction each · 64", Work.NAIVE, scheme=Scheme.NAIVE, base="empty_post"),
+    Case("batch", "batches of 500 · 4", Work.BATCH, in_flight=4, base="empty_post"),
+    Case("redemption_64", "redemptions · 64", Work.REDEMPTION, base="empty_post"),
+    Case("empty_get", "empty GET · 64", Work.EMPTY_GET),
+    Case("balance_64", "balances · 64", Work.BALANCE, base="empty_get"),
+    Case("balance_304_64", "balances, 304 · 64", Work.UNCHANGED, base="empty_get"),
 )
-"""Every case, in the order of the table."""
+"""Every case, in the order of the table; the number in a title is how many requests are in flight."""
 
 
 def chosen(names: tuple[str, ...]) -> tuple[Case, ...]:

@@ -6,7 +6,6 @@ with one request in flight. It talks to 127.0.0.1 alone, for a bounded time and 
 
 import gc
 import json
-import os
 import select
 import socket
 import struct
@@ -15,9 +14,8 @@ import time
 from array import array
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-from app.bench import messages
+from app.bench import messages, usage
 from app.bench.cases import BATCH, Work
 from app.bench.messages import Make, Said
 
@@ -27,34 +25,31 @@ MOST_CONNECTIONS = 1_024
 STALL_SECONDS = 10.0
 MOST_TAGS = 1_000
 _READ_BYTES = 1 << 18
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to send, where to and for how long; `server` is the process whose share of the processors is told."""
+    """What to send, where to and for how long; `watched` are the processes whose use of the processors is told."""
 
     work: Work
     port: int
     in_flight: int
     seconds: float
     warm_up: float
-    server: int
+    watched: dict[str, int]
     said: Said
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of a job: seconds of processors are those used while it was measured, on the whole machine too."""
+    """What came of a job; `used` are the seconds of processors that went by meanwhile, by whose they were."""
 
     requests: int
     events: int
     seconds: float
     p50_ms: float
     p99_ms: float
-    client_seconds: float
-    server_seconds: float
-    machine_seconds: float
+    used: dict[str, float]
     failures: dict[str, int]
     sample: str
 
@@ -79,24 +74,21 @@ def run(job: Job) -> Told:
         line.open(job.port, job.in_flight)
         line.until(time.perf_counter() + job.warm_up)
         line.latencies = array("d")
-        before, started = _used(job.server), time.perf_counter()
+        before, started = usage.used(job.watched), time.perf_counter()
         line.until(started + job.seconds)
-        took, after = time.perf_counter() - started, _used(job.server)
+        took, after = time.perf_counter() - started, usage.used(job.watched)
         latencies = sorted(line.latencies)
         line.finish()
     finally:
         gc.enable()
         line.close()
-    client, server, machine = (late - early for late, early in zip(after, before, strict=True))
     return Told(
         requests=len(latencies),
         events=len(latencies) * (BATCH if job.work is Work.BATCH else 1),
         seconds=took,
         p50_ms=_at(latencies, 0.50) * 1000,
         p99_ms=_at(latencies, 0.99) * 1000,
-        client_seconds=client,
-        server_seconds=server,
-        machine_seconds=machine,
+        used={name: seconds - before[name] for name, seconds in after.items()},
         failures=dict(line.failures),
         sample=line.sample,
     )
@@ -219,23 +211,6 @@ def _with_tags(job: Job) -> Said:
             at = answer.find(b"etag: ")
             tags.append(answer[at + 6 : answer.index(b"\r", at)].decode() if at >= 0 else "")
     return Said(**{**asdict(some), "tags": tags})
-
-
-def _used(server: int) -> tuple[float, float, float]:
-    """Seconds of processors used so far by this process, by the server's and by the machine."""
-    own = os.times()
-    return own.user + own.system, _process(server), _machine()
-
-
-def _process(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _machine() -> float:
-    with open("/proc/stat") as file:
-        user, nice, system, _, _, irq, soft, steal, *_ = (int(word) for word in file.readline().split()[1:])
-    return (user + nice + system + irq + soft + steal) / _TICKS
 
 
 def _at(ordered: list[float], share: float) -> float:

@@ -3,12 +3,11 @@
 It judges with the same pure core and writes the same rows as the corridor, but for the block that a batch shares.
 """
 
-import json
 import os
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 import uuid_utils
 from fastapi import APIRouter, Depends
 from sqlalchemy import ColumnElement, Table, or_, select, update
@@ -45,8 +44,7 @@ async def naive(body: AnyEventIn, mine: PartsHere, caller: Writer) -> Response:
     command = to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
     event = await _record(command, mine, caller)
     headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-    text = json.dumps(answers.event(event), ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode(), 201, headers, "application/json")
+    return Response(orjson.dumps(answers.event(event)), 201, headers, "application/json")
 
 
 async def _record(command: Command, mine: Parts, caller: Caller) -> Recorded:
@@ -97,8 +95,7 @@ async def _locked(connection: AsyncConnection, program_id: bytes, command: Comma
         select(s.key).where(s.program_id == program_id, s.member_id == member_id, s.due_at <= now)
     )
     assert due.first() is None
-    return replace(
-        state,
+    return state._replace(
         accounts={row.unit: rows.account(row._mapping) for row in accounts},
         tiers=tuple(rows.tier_term(row._mapping) for row in terms),
     )

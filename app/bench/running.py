@@ -3,21 +3,25 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from app.bench import processes, scene
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.bench import processes, scene, usage
 from app.bench.cases import Case, Scheme
 from app.bench.load import Job, Told
-from app.bench.messages import Said
-from app.bench.processes import Generator, Listener
+from app.bench.processes import BenchError, Generator, Listener
 from app.bench.scene import Program, Scene
 from app.db import transactions
 from app.settings import Settings
 
 LEAST_WARM_UP = 0.2
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Plan:
 
     @property
     def warm_up(self) -> float:
+        """Seconds of the same load before each measurement."""
         return max(LEAST_WARM_UP, self.seconds / 6)
 
 
@@ -44,6 +49,24 @@ class Turn:
     delivered: float | None = None
     behind: int | None = None
 
+    @property
+    def rate(self) -> float:
+        """Events (or reads) a second."""
+        return self.told.events / self.told.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """The scene with the processes that act on it."""
+
+    plan: Plan
+    scene: Scene
+    load: Generator
+    service: Listener
+    receiver: Listener
+    database: int | None
+    clock: Callable[[], datetime]
+
 
 def run(
     plan: Plan,
@@ -53,29 +76,24 @@ def run(
     clock: Callable[[], datetime],
     say: Callable[[str], None],
 ) -> list[Turn]:
-    """Sets the scene and measures. Raises BenchError where a process fails."""
+    """Sets the scene and measures. Raises BenchError where a process fails or nothing is answered."""
     environment = scene.environment(settings)
     with ExitStack() as stack:
         receiver = stack.enter_context(processes.listener("app.bench.receiver"))
-        server = stack.enter_context(processes.listener("app.bench.server", environment=environment))
+        service = stack.enter_context(processes.listener("app.bench.server", environment=environment))
         load = stack.enter_context(processes.generator())
+        say(f"enrolling {plan.members:,} members in each of {len(programs)} programs")
         at = scene.time_text(clock())
-        say(f"enrolling {plan.members} members in {len(programs)} programs")
         ids = {
-            scheme: scene.populate(server.port, program, members=plan.members, receiver=receiver.port, at=at)
+            scheme: scene.populate(service.port, program, members=plan.members, receiver=receiver.port, at=at)
             for scheme, program in programs.items()
         }
-        stage = Scene(settings, programs, ids, receiver.port)
+        database = asyncio.run(_with_engine(settings, _server_process))
+        stage = _Stage(plan, Scene(settings, programs, ids), load, service, receiver, database, clock)
         turns = []
         for round in range(plan.rounds):
             say(f"round {round + 1} of {plan.rounds}")
-            for case in _rotated(plan.cases, round):
-                said = stage.said(case.scheme, tag=os.urandom(6).hex(), at=scene.time_text(clock()))
-                if case.scheme is Scheme.WORKER:
-                    turns.append(_with_worker(case, round, plan, stage, load, said))
-                else:
-                    told = load.run(_job(case, plan, server, said))
-                    turns.append(Turn(case, round, told))
+            turns += [_turn(case, round, stage) for case in _rotated(plan.cases, round)]
         return turns
 
 
@@ -84,40 +102,54 @@ def _rotated(cases: Sequence[Case], by: int) -> Sequence[Case]:
     return [*cases[at:], *cases[:at]]
 
 
-def _job(case: Case, plan: Plan, server: Listener, said: Said) -> Job:
-    return Job(case.work, server.port, case.in_flight, plan.seconds, plan.warm_up, server.pid, said)
+def _turn(case: Case, round: int, stage: _Stage) -> Turn:
+    if case.scheme is Scheme.WORKER:
+        return _with_worker(case, round, stage)
+    return Turn(case, round, _measured(case, stage, stage.service))
 
 
-def _with_worker(case: Case, round: int, plan: Plan, stage: Scene, load: Generator, said: Said) -> Turn:
-    """The case on a service of its own that delivers as well; it starts and ends with nothing to deliver."""
-    asyncio.run(_forget(stage))
-    with processes.listener("app.bench.server", "--worker", environment=scene.environment(stage.settings)) as server:
-        began, before = time.perf_counter(), _received(stage)
-        told = load.run(_job(case, plan, server, said))
-        took, after = time.perf_counter() - began, _received(stage)
-    behind = asyncio.run(_waiting(stage, stage.programs[case.scheme]))
-    asyncio.run(_forget(stage))
+def _measured(case: Case, stage: _Stage, service: Listener) -> Told:
+    watched = {usage.SERVICE: service.pid, usage.RECEIVER: stage.receiver.pid}
+    if stage.database is not None:
+        watched[usage.DATABASE] = stage.database
+    said = stage.scene.said(case.scheme, tag=os.urandom(6).hex(), at=scene.time_text(stage.clock()))
+    plan = stage.plan
+    told = stage.load.run(Job(case.work, service.port, case.in_flight, plan.seconds, plan.warm_up, watched, said))
+    if not told.requests:
+        raise BenchError(f"{case.name}: nothing was answered in time: {told.failures} {told.sample}")
+    return told
+
+
+def _with_worker(case: Case, round: int, stage: _Stage) -> Turn:
+    """The case on a service of its own that delivers as well, and that finds nothing to deliver when it starts."""
+    settings, program = stage.scene.settings, stage.scene.programs[case.scheme]
+    mine = [program.id for program in stage.scene.programs.values()]
+    asyncio.run(_with_engine(settings, lambda engine: scene.forget_deliveries(engine, mine)))
+    with processes.listener("app.bench.server", "--worker", environment=scene.environment(settings)) as service:
+        processes.answer(service.port, b"GET /empty HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        before, began = _received(stage), time.perf_counter()
+        told = _measured(case, stage, service)
+        after, took = _received(stage), time.perf_counter() - began
+        behind = asyncio.run(_with_engine(settings, lambda engine: scene.waiting_deliveries(engine, program.id)))
     return Turn(case, round, told, delivered=(after - before) / took, behind=behind)
 
 
-def _received(stage: Scene) -> int:
-    request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    return int(processes.body(processes.answer(stage.receiver, request), status=200))
+def _received(stage: _Stage) -> int:
+    answer = processes.answer(stage.receiver.port, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    return int(processes.body(answer, status=200))
 
 
-async def _forget(stage: Scene) -> None:
-    assert stage.settings.database_url is not None
-    engine = transactions.create_engine(stage.settings.database_url, pool_size=3)
+async def _server_process(engine: AsyncEngine) -> int | None:
+    """The first process of PostgreSQL, if it runs on this machine."""
+    async with transactions.reading(engine) as connection:
+        backend = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        return usage.parent(int(backend), called="postgres")
+
+
+async def _with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+    assert settings.database_url is not None
+    engine = transactions.create_engine(settings.database_url, pool_size=3)
     try:
-        await scene.forget_deliveries(engine, stage)
-    finally:
-        await engine.dispose()
-
-
-async def _waiting(stage: Scene, program: Program) -> int:
-    assert stage.settings.database_url is not None
-    engine = transactions.create_engine(stage.settings.database_url, pool_size=3)
-    try:
-        return await scene.waiting_deliveries(engine, program)
+        return await work(engine)
     finally:
         await engine.dispose()

@@ -1,7 +1,7 @@
 """What the cases act on: a program each for what must not meet, members with points, an endpoint that hears it all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,6 @@ class Scene:
     settings: Settings
     programs: Mapping[Scheme, Program]
     ids: Mapping[Scheme, tuple[str, ...]]
-    receiver: int
 
     def said(self, scheme: Scheme, *, tag: str, at: str) -> Said:
         """What requests about this program say."""
@@ -90,18 +89,17 @@ def populate(port: int, program: Program, *, members: int, receiver: int, at: st
     return tuple(ids)
 
 
-async def forget_deliveries(engine: AsyncEngine, scene: Scene) -> None:
-    """Drops what has not been delivered, so that the next worker starts with an empty queue."""
+async def forget_deliveries(engine: AsyncEngine, programs: Sequence[bytes]) -> None:
+    """Drops what these programs have not delivered."""
     p = t.pending_delivery.c
-    mine = [program.id for program in scene.programs.values()]
     async with transactions.operation(engine) as connection:
-        await connection.execute(delete(t.pending_delivery).where(p.program_id.in_(mine)))
+        await connection.execute(delete(t.pending_delivery).where(p.program_id.in_(programs)))
 
 
-async def waiting_deliveries(engine: AsyncEngine, program: Program) -> int:
+async def waiting_deliveries(engine: AsyncEngine, program_id: bytes) -> int:
     """How many deliveries of a program have not been made yet."""
     p = t.pending_delivery.c
-    query = select(func.count()).select_from(t.pending_delivery).where(p.program_id == program.id)
+    query = select(func.count()).select_from(t.pending_delivery).where(p.program_id == program_id)
     async with transactions.reading(engine) as connection:
         return int((await connection.execute(query)).scalar_one())
 

@@ -28,6 +28,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--worker", action="store_true")
     structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

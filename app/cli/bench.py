@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app import localpg
-from app.bench import report, running, scene
+from app.bench import report, results, running, scene
 from app.bench.cases import CASES, Case, Scheme, chosen
 from app.bench.processes import BenchError
 from app.bench.running import Plan
@@ -68,9 +67,9 @@ def bench(
             turns = running.run(plan, settings, made, clock=system_clock, say=opening.console.print)
         except BenchError as error:
             raise CliError(str(error)) from None
-    result = report.document(plan, turns, database=database, at=scene.time_text(system_clock()))
+    result = results.document(plan, turns, database=database, at=scene.time_text(system_clock()))
     json_file.write_text(json.dumps(result, indent=2) + "\n")
-    report.show(Console(), plan, turns)
+    report.show(plan, turns)
     opening.console.print(f"written to {json_file}")
     if not result["valid"]:
         raise CliError("some requests failed: this run counts for nothing")

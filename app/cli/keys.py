@@ -8,12 +8,12 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli import opening
 from app.cli.errors import CliError
 from app.cli.program import actor
 from app.db import transactions
+from app.db.transactions import Engine
 from app.domain import keys as key_texts
 from app.domain import typeid
 from app.domain.scopes import PROGRAM, SHOP, Scope
@@ -64,7 +64,7 @@ def create(
 def list_keys(program: Program) -> None:
     """List a program's keys. The keys themselves are kept nowhere."""
 
-    async def rows(engine: AsyncEngine) -> tuple[operations.KeyRow, ...]:
+    async def rows(engine: Engine) -> tuple[operations.KeyRow, ...]:
         return await operations.listed(engine, program_id=await program_id(engine, program))
 
     with opening.database(opening.settings(), quiet=True) as settings:
@@ -88,7 +88,7 @@ def revoke(key: Annotated[str, typer.Argument(help="The key's id, `key_…`, as 
     if id is None:
         raise CliError("that is not a key's id: see `zegel keys list`")
 
-    async def end(engine: AsyncEngine) -> bool:
+    async def end(engine: Engine) -> bool:
         return await operations.revoke(engine, key_id=id, audit_id=fresh_id(), actor=actor(), now=system_clock())
 
     with opening.database(opening.settings(), quiet=True) as settings:
@@ -98,7 +98,7 @@ def revoke(key: Annotated[str, typer.Argument(help="The key's id, `key_…`, as 
 
 
 async def make_key(
-    engine: AsyncEngine,
+    engine: Engine,
     settings: Settings,
     *,
     program: str,
@@ -122,7 +122,7 @@ async def make_key(
     return text
 
 
-async def program_id(engine: AsyncEngine, code: str) -> bytes:
+async def program_id(engine: Engine, code: str) -> bytes:
     """The program's id. Raises CliError where there is none."""
     found = await programs.named(engine, code)
     if found is None:
@@ -130,7 +130,7 @@ async def program_id(engine: AsyncEngine, code: str) -> bytes:
     return found
 
 
-async def with_engine(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+async def with_engine(settings: Settings, work: Callable[[Engine], Awaitable[T]]) -> T:
     """Runs work on a pool that is closed after it."""
     assert settings.database_url is not None
     engine = transactions.create_engine(settings.database_url)

@@ -6,7 +6,7 @@ import typer
 
 from app.cli import opening
 from app.cli.errors import CliError
-from app.db import roles
+from app.db import installing, roles
 from app.main import newest_migration
 
 
@@ -19,7 +19,7 @@ def migrate(
     """
     found = opening.settings()
     if sql:
-        login = opening.login_of(found.database_url) if found.database_url else opening.SERVICE
+        login = installing.login_of(found.database_url) if found.database_url else opening.SERVICE
         print(";\n".join(roles.statements(login=login)) + ";")
         return
     if found.database_url is None:
@@ -28,5 +28,5 @@ def migrate(
     elif found.migration_database_url is None:
         raise CliError("set MIGRATION_DATABASE_URL: the same database, as the role that owns the tables")
     else:
-        opening.upgrade(found.migration_database_url, login=opening.login_of(found.database_url))
+        opening.upgrade(found.migration_database_url, login=installing.login_of(found.database_url))
     opening.console.print(f"schema at {newest_migration()}")

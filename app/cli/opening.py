@@ -14,14 +14,10 @@ import structlog
 from alembic import command
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from app import localpg
 from app.cli.errors import CliError
-from app.db import roles
+from app.db import installing, transactions
 from app.main import ROOT, alembic_config, newest_migration
 from app.queries import health
 from app.settings import Settings
@@ -58,9 +54,9 @@ def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
     with localpg.open_server(home, settings=localpg.PRODUCTION, on_event=_say(quiet=quiet)) as server:
         migrator = server.url(DATABASE, user=localpg.SUPERUSER)
         with _alone(home):
-            asyncio.run(_make_database(server.url("postgres", user=localpg.SUPERUSER)))
+            asyncio.run(installing.make_database(server.url("postgres", user=localpg.SUPERUSER), DATABASE))
             if asyncio.run(_schema_version(migrator)) != newest_migration():
-                upgrade(migrator, login=SERVICE)
+                upgrade(migrator, login=SERVICE, make_login=True)
         complete = {
             "database_url": server.url(DATABASE, user=SERVICE),
             "migration_database_url": migrator,
@@ -69,17 +65,12 @@ def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
         yield found.model_copy(update=complete)
 
 
-def upgrade(url: str, *, login: str | None) -> None:
+def upgrade(url: str, *, login: str | None, make_login: bool = False) -> None:
     """Brings the schema up to date, and gives the service's role its rights. Again changes nothing."""
     config = alembic_config()
     config.attributes["url"] = url
     command.upgrade(config, "head")
-    asyncio.run(_grant(url, login=login))
-
-
-def login_of(url: str) -> str | None:
-    """The role that a database address logs in as."""
-    return make_url(url).username
+    asyncio.run(installing.grant(url, login=login, make_login=make_login))
 
 
 def configure_logging(level: str) -> None:
@@ -106,41 +97,12 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-async def _make_database(url: str) -> None:
-    """The embedded server's database, made the first time."""
-    engine = _engine(url).execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            found = await connection.execute(
-                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": DATABASE}
-            )
-            if found.first() is None:
-                await connection.execute(text(f"CREATE DATABASE {DATABASE}"))
-    finally:
-        await engine.dispose()
-
-
 async def _schema_version(url: str) -> str | None:
-    engine = _engine(url)
+    engine = transactions.create_engine(url)
     try:
         return await health.schema_version(engine)
     finally:
         await engine.dispose()
-
-
-async def _grant(url: str, *, login: str | None) -> None:
-    engine = _engine(url)
-    try:
-        async with engine.begin() as connection:
-            if login is not None and make_url(url).host is None:
-                await roles.make_login(connection, login)
-            await roles.grant(connection, login=login)
-    finally:
-        await engine.dispose()
-
-
-def _engine(url: str) -> AsyncEngine:
-    return create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
 
 
 def _say(*, quiet: bool) -> Callable[[str], None]:

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli import opening
 from app.cli.errors import CliError
 from app.db import transactions
+from app.db.transactions import Engine
 from app.domain import verifying
 from app.domain.rules import Versions
 from app.domain.verifying import Finding
@@ -58,7 +58,7 @@ async def run(settings: Settings, *, program: str | None = None) -> list[Finding
     return found
 
 
-async def _program(engine: AsyncEngine, program: programs.Program) -> list[Finding]:
+async def _program(engine: Engine, program: programs.Program) -> list[Finding]:
     versions, found = await _versions(engine, program.id)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     members = events = blocks = 0
@@ -82,7 +82,7 @@ async def _program(engine: AsyncEngine, program: programs.Program) -> list[Findi
     return found
 
 
-async def _versions(engine: AsyncEngine, program_id: bytes) -> tuple[Versions, list[Finding]]:
+async def _versions(engine: Engine, program_id: bytes) -> tuple[Versions, list[Finding]]:
     """The published rules, and those whose document is not the one that was digested."""
     found, compiled = [], []
     for row in await programs.rules_versions(engine, program_id=program_id):

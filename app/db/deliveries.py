@@ -16,7 +16,6 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     Text,
-    Update,
     Uuid,
     bindparam,
     delete,
@@ -96,25 +95,19 @@ async def claim(
     Each endpoint has so much `room`, but for those in `rooms`, which have that. Those with most come first, and among
     equals those after endpoint `after`, so that each has its turn. Rows another worker is claiming are passed over.
     """
-    program = uuid(program_id)
-    async with transaction(engine) as connection:
-        found = await _DUE.fetch(
+    async with driver(engine) as connection:
+        found = await _CLAIM.fetch(
             connection,
-            program_id=program,
+            program_id=uuid(program_id),
             now=now,
+            until=until,
+            lease=uuid(lease),
             most=limit,
             room=room,
             endpoints=[uuid(id) for id in rooms],
             rooms=list(rooms.values()),
             after=uuid(after),
         )
-        if not found:
-            return []
-        keys = {"endpoints": [row["endpoint_id"] for row in found], "messages": [row["message_id"] for row in found]}
-        await _LEASE.fetch(connection, program_id=program, lease=uuid(lease), until=until, **keys)
-    async with driver(engine) as connection:
-        messages = await _MESSAGES.fetch(connection, program_id=program, messages=list(set(keys["messages"])))
-    content = {row["message_id"]: (row["type"], row["body"]) for row in messages}
     return [
         Claimed(
             program_id,
@@ -125,10 +118,10 @@ async def claim(
             row["attempts"],
             row["url"],
             row["secret"],
-            *content[row["message_id"]],
+            row["type"],
+            row["body"],
         )
         for row in found
-        if row["message_id"] in content
     ]
 
 
@@ -140,7 +133,7 @@ async def finish(engine: AsyncEngine, attempts: Sequence[Attempt]) -> int:
     """
     ours = 0
     for program_id, of_program in groupby(sorted(attempts, key=_key), lambda attempt: attempt.claimed.program_id):
-        async with transaction(engine) as connection:
+        async with driver(engine) as connection:
             counted = await _FINISH.fetch(connection, program_id=uuid(program_id), **_columns(list(of_program)))
             ours += counted[0]["ours"]
     return ours
@@ -220,10 +213,25 @@ def _gone() -> Select[Any]:
     return select(endpoints.c.endpoint_id, unsent.c.message_id).join_from(endpoints, unsent, true()).limit(_MOST)
 
 
-def _leased() -> Update:
-    asked = _asked()
-    values = {"due_at": bindparam("until", type_=t.INSTANT), "lease": bindparam("lease", type_=Uuid())}
-    return update(t.pending_delivery).where(*_is(asked.c.endpoints, asked.c.messages)).values(values)
+def _claimed() -> Select[Any]:
+    """One statement, and its parts joined row by row whatever the planner believes about how many there are."""
+    due = _due().cte("due")
+    columns = [select(due.c[name]).scalar_subquery() for name in ("endpoint_id", "message_id")]
+    asked = func.unnest(*[func.array(column) for column in columns]).table_valued("endpoints", "messages")
+    asked = asked.render_derived(name="asked")
+    leased = (
+        update(t.pending_delivery)
+        .where(*_is(asked.c.endpoints, asked.c.messages))
+        .values(due_at=bindparam("until", type_=t.INSTANT), lease=bindparam("lease", type_=Uuid()))
+        .cte("leased")
+    )
+    message = (
+        select(_m.type, _m.body)
+        .where(_m.program_id == _PROGRAM, _m.message_id == due.c.message_id)
+        .limit(literal_column("1"))
+        .lateral("content")
+    )
+    return select(*due.c, *message.c).join_from(due, message, true()).add_cte(leased)
 
 
 def _ending(ended: CTE, state: ColumnElement[Any], attempts: ColumnElement[Any], at: ColumnElement[Any]) -> Insert:
@@ -298,13 +306,7 @@ def _finished() -> Select[Any]:
 _PROGRAMS = Statement(
     select(t.program.c.program_id).where(select(_e.endpoint_id).where(_e.program_id == t.program.c.program_id).exists())
 )
-_MESSAGES = Statement(
-    select(_m.message_id, _m.type, _m.body).where(
-        _m.program_id == _PROGRAM, _m.message_id == func.any(bindparam("messages", type_=ARRAY(Uuid())))
-    )
-)
-_DUE, _GONE = Statement(_due()), Statement(_gone())
-_LEASE, _ABANDON, _FINISH = Statement(_leased()), Statement(_abandoned()), Statement(_finished())
+_CLAIM, _GONE, _ABANDON, _FINISH = map(Statement, (_claimed(), _gone(), _abandoned(), _finished()))
 
 
 def _key(attempt: Attempt) -> tuple[bytes, bytes, bytes, bytes]:

@@ -177,7 +177,7 @@ def _remove(table: Table, prefix: str, *names: str) -> CTE:
 
 
 def _deliveries() -> CTE:
-    """A pending delivery per message and endpoint that takes its type: decided where both are known, so none is missed."""
+    """A pending delivery per message and endpoint that takes its type: decided where both lie, so none is missed."""
     p, e = t.pending_delivery, t.endpoint.c
     columns = [t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")]
     rows = _rows("pending", columns)

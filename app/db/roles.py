@@ -12,8 +12,10 @@ def statements(*, login: str | None) -> tuple[str, ...]:
     """The SQL that gives the service's role its rights, and a login role the membership."""
     role = tables.SERVICE_ROLE
     made = (
-        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
-        f"THEN CREATE ROLE {role} NOLOGIN; END IF; END $$",
+        (
+            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+            f"THEN CREATE ROLE {role} NOLOGIN; END IF; END $$"
+        ),
         f"GRANT USAGE ON SCHEMA public TO {role}",
         f"GRANT SELECT ON alembic_version TO {role}",
     )

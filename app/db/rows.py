@@ -153,71 +153,20 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
     return {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)} if rows else {}
 
 
-_STATE = [
-    "member_id",
-    "sequence",
-    "messages",
-    "head",
-    "recorded_at",
-    "judged_at",
-    "quiet_before",
-    "enrolled_at",
-    "referral_code",
-    "referrer_id",
-    "referral",
-    "referral_lapses_at",
-]
-_ACCOUNT = [
-    "member_id",
-    "unit",
-    "balance",
-    "active",
-    "pending",
-    "held",
-    "deficit",
-    "next_due_at",
-    "earned",
-    "redeemed",
-    "expired",
-    "reversed",
-]
-_LOT = [
-    "member_id",
-    "sequence",
-    "position",
-    "unit",
-    "credited",
-    "remaining",
-    "reserved",
-    "occurred_at",
-    "available_at",
-    "expires_at",
-]
-_TERM = ["member_id", "ladder", "sequence", "tier", "since"]
-_SCHEDULE = ["member_id", "key", "due_at", "kind", "facts", "rules_version", "cause"]
-_EVENT = [
-    "member_id",
-    "sequence",
-    "event_id",
-    "source",
-    "kind",
-    "key",
-    "occurred_at",
-    "effective_at",
-    "recorded_at",
-    "rules_version",
-    "engine",
-    "digest",
-    "hash",
-    "content",
-    "explanation",
-    "accounts",
-    "lane",
-    "block",
-    "leaf",
-]
-_ENTRY = ["member_id", "sequence", "position", "unit", "points", "balance_after", "available_at", "expires_at"]
-_DRAW = ["member_id", "sequence", "position", "ordinal", "lot_sequence", "lot_position", "points"]
+_STATE = (
+    "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id referral "
+    "referral_lapses_at"
+).split()
+_ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
+_LOT = "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
+_TERM = "member_id ladder sequence tier since".split()
+_SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
+_EVENT = (
+    "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
+    "content explanation accounts lane block leaf"
+).split()
+_ENTRY = "member_id sequence position unit points balance_after available_at expires_at".split()
+_DRAW = "member_id sequence position ordinal lot_sequence lot_position points".split()
 _PARTICULARS = ["member_id", "sequence", "salt", "body"]
 _MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at"]
 _PENDING = ["message_id", "member_id", "type", "created_at"]

@@ -14,6 +14,10 @@ LOCK_SECONDS = 20
 POOL_SIZE = 8
 
 
+Engine = AsyncEngine
+"""The pool of a process, as rooms that know no SQL pass it on."""
+
+
 class DatabaseError(Exception):
     """The base of what a transaction may end in."""
 

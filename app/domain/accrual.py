@@ -1,4 +1,4 @@
-"""What an event earns: f(goods, context, rules), pure, so that returns can ask again for what is left (semantics A, R2).
+"""What an event earns: f(goods, context, rules), pure, so that returns can ask again for what is left (A, R2).
 
 Stages per unit (A2): rates and per-item points add up per line and keep their fractions; multipliers scale each
 line's sum; fixed grants are added; the sum is rounded once. Everything is exact until that rounding: sums are counted

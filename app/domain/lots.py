@@ -124,7 +124,7 @@ def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datet
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
-    """Ends what is left, and not reserved, of the unit's lots that expire at or before an instant (semantics L3, L7)."""
+    """Ends what is left, and not reserved, of the unit's lots that expire by an instant (semantics L3, L7)."""
     account = state.accounts[unit]
     draws, kept = [], []
     for lot in sorted(state.lots, key=draw_order):

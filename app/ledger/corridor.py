@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import lanes, transactions
 from app.db.lanes import LEASE, Lane
+from app.db.transactions import Engine
 from app.domain.commands import Command, Mode
 from app.domain.keys import Secrets
 from app.ledger import batch as batches
@@ -50,7 +50,7 @@ class Ledger:
     """Carries commands through. Made by `open_ledger`."""
 
     def __init__(
-        self, engine: AsyncEngine, *, clock: Callable[[], datetime], secrets: Secrets, on_commit: Callable[[int], None]
+        self, engine: Engine, *, clock: Callable[[], datetime], secrets: Secrets, on_commit: Callable[[int], None]
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -213,7 +213,7 @@ class Ledger:
 
 @asynccontextmanager
 async def open_ledger(
-    engine: AsyncEngine,
+    engine: Engine,
     *,
     clock: Callable[[], datetime],
     secrets: Secrets,

@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
 from app.db import audit
-from app.db import tables as t
-from app.db.transactions import operation
+from app.db import programs as rows
+from app.db.transactions import Engine, operation
 from app.program import reading
 from app.program.document import Document
 
@@ -24,7 +21,7 @@ class Published:
 
 
 async def publish(
-    engine: AsyncEngine, document: Document, *, code: str, id: bytes, audit_id: bytes, actor: str, now: datetime
+    engine: Engine, document: Document, *, code: str, id: bytes, audit_id: bytes, actor: str, now: datetime
 ) -> Published:
     """Makes the program named by `code` if there is none (with `id`), and publishes the document as its next version.
 
@@ -33,27 +30,15 @@ async def publish(
     canonical = reading.canonical(document)
     digest = reading.digest(canonical)
     async with operation(engine) as connection:
-        program_id = await _program(connection, code=code, name=document.name, id=id, now=now)
-        r = t.rules.c
-        last = (
-            await connection.execute(
-                select(r.version, r.digest).where(r.program_id == program_id).order_by(r.version.desc()).limit(1)
-            )
-        ).first()
-        if last is not None and last.digest == digest:
-            return Published(program_id, last.version, digest, new=False)
-        version = 1 if last is None else last.version + 1
-        await connection.execute(
-            insert(t.rules).values(
-                program_id=program_id,
-                version=version,
-                document=canonical,
-                digest=digest,
-                in_force_from=now,
-                published_at=now,
-                published_by=actor,
-            )
-        )
+        program_id = await rows.locked(connection, code)
+        if program_id is None:
+            program_id = id
+            await rows.add(connection, id=id, code=code, name=document.name, now=now)
+        last = await rows.last_version(connection, program_id=program_id)
+        if last is not None and last[1] == digest:
+            return Published(program_id, last[0], digest, new=False)
+        new = rows.NewVersion(1 if last is None else last[0] + 1, canonical, digest, now, actor)
+        await rows.add_version(connection, new, program_id=program_id, now=now)
         await audit.note(
             connection,
             program_id=program_id,
@@ -61,27 +46,13 @@ async def publish(
             at=now,
             actor=actor,
             action="rules.published",
-            subject=f"version {version}",
+            subject=f"version {new.version}",
             details={"digest": digest.hex()},
         )
-    return Published(program_id, version, digest, new=True)
+    return Published(program_id, new.version, digest, new=True)
 
 
-async def _program(connection: AsyncConnection, *, code: str, name: str, id: bytes, now: datetime) -> bytes:
-    """The program's id; its row is locked, so that two publishers take numbers one after the other."""
-    p = t.program.c
-    found = (
-        await connection.execute(select(p.program_id).where(p.code == code).with_for_update())
-    ).scalar_one_or_none()
-    if found is not None:
-        return bytes(found)
-    await connection.execute(insert(t.program).values(program_id=id, code=code, name=name, created_at=now))
-    return id
-
-
-async def named(engine: AsyncEngine, code: str) -> bytes | None:
+async def named(engine: Engine, code: str) -> bytes | None:
     """The id of the program with this code, or None."""
     async with operation(engine) as connection:
-        query = select(t.program.c.program_id).where(func.lower(t.program.c.code) == code.lower())
-        found = (await connection.execute(query)).scalar_one_or_none()
-    return None if found is None else bytes(found)
+        return await rows.named(connection, code)

@@ -4,13 +4,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.transactions import reading
+from app.db.transactions import DatabaseError, reading
 
 SERVER_LEAST = 150_000
 
 
 async def schema_version(engine: AsyncEngine) -> str | None:
-    """The migration the database is at, or None where it has none."""
+    """The migration the database is at, or None where it has none. Raises DatabaseError."""
 
     def read(connection: Connection) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
@@ -23,3 +23,14 @@ async def server_version(engine: AsyncEngine) -> int:
     """PostgreSQL's version as a number: 15.4 is 150004."""
     async with reading(engine) as connection:
         return int((await connection.execute(text("SHOW server_version_num"))).scalar_one())
+
+
+async def unready(engine: AsyncEngine, *, schema: str | None) -> str | None:
+    """Why requests cannot be taken now, or None; `schema` is the migration that the code knows."""
+    try:
+        version = await schema_version(engine)
+    except DatabaseError:
+        return "the database does not answer"
+    if version != schema:
+        return "the database's schema is not this version's: run `zegel migrate`"
+    return None

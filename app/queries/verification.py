@@ -265,7 +265,7 @@ _HELD = hot.Statement(
 async def trial_balance(
     connection: asyncpg.Connection, told: Mapping[tuple[str, str], int], *, program_id: bytes
 ) -> tuple[tuple[Trial, ...], tuple[Finding, ...]]:
-    """The books of every unit, and where they do not agree, or not with `told`, the blocks' own sums (semantics L15)."""
+    """The books of every unit, and where they do not agree, or not with `told`, the blocks' sums (L15)."""
     asked = {"program_id": rows.uuid(program_id)}
     moved = {(r["unit"], r["way"]): int(r["points"]) for r in await _MOVED.fetch(connection, **asked)}
     held = {r["unit"]: int(r["points"]) for r in await _HELD.fetch(connection, **asked)}

@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 
 import httpx
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import deliveries
 from app.db.deliveries import Attempt, Claimed
-from app.db.transactions import DatabaseError
+from app.db.transactions import DatabaseError, Engine
 from app.domain import typeid
 from app.webhooks import retries, sender, signing
 from app.webhooks.sender import Answer
@@ -56,7 +55,7 @@ class Courier:
     newest first; `on_attempt` hears of every attempt once it is recorded.
     """
 
-    engine: AsyncEngine
+    engine: Engine
     client: httpx.AsyncBaseTransport
     clock: Callable[[], datetime]
     random: Callable[[], float]

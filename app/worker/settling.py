@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.transactions import Engine
 from app.ledger.corridor import Ledger
 from app.ledger.folding import Settle
 from app.ledger.outcomes import Closed, Full, Settled
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 async def settle_forever(
-    engine: AsyncEngine, ledger: Ledger, *, clock: Callable[[], datetime], stopping: asyncio.Event
+    engine: Engine, ledger: Ledger, *, clock: Callable[[], datetime], stopping: asyncio.Event
 ) -> None:
     """Settles page after page, and looks again a second after nothing was due. Trouble is logged and tried again."""
     while not stopping.is_set():
@@ -35,7 +35,7 @@ async def settle_forever(
             await _pause(stopping)
 
 
-async def settle_once(engine: AsyncEngine, ledger: Ledger, *, now: datetime) -> int:
+async def settle_once(engine: Engine, ledger: Ledger, *, now: datetime) -> int:
     """Settles what is due now in every program, in pages; the number of events that were written."""
     events = 0
     for program in await programs.all(engine):

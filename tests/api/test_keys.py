@@ -1,5 +1,6 @@
 """Who may do what: everything is private but a short list, and every wrong key gets the same answer."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -30,12 +31,17 @@ PUBLIC = {
 
 
 def every_route(service: Service) -> list[tuple[str, str]]:
-    """Method and path of everything the app answers; parameters filled with something of the right form."""
-    found = []
-    for route in service.app.routes:
-        for method in sorted(getattr(route, "methods", None) or {"GET"}):
-            found.append((method, route.path))
-    return found
+    """Method and path of everything the app answers."""
+    routes = [one for route in service.app.routes for one in getattr(route, "original_router", service.app).routes]
+    routes += service.app.routes
+    return sorted(
+        {
+            (method, route.path)
+            for route in routes
+            if hasattr(route, "path")
+            for method in (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
+        }
+    )
 
 
 def filled(path: str) -> str:
@@ -142,14 +148,12 @@ async def test_a_revoked_key_ends_within_two_seconds(service: Service, settings:
     await operations.revoke(engine, key_id=id, audit_id=fresh_id(), actor="test", now=service.clock())
     await engine.dispose()
 
-    ends = time.monotonic() + 2.5
-    while (answer := await service.client.get("/v1/program", headers=headers)).status_code == 200:
-        assert time.monotonic() < ends, "the revoked key still works"
-
-    assert answer.json()["code"] == "unauthenticated"
+    assert await _code_once_refused(service, headers) == "unauthenticated"
 
 
-async def test_a_key_ends_at_its_instant(service: Service, settings: Settings, owner: asyncpg.Connection) -> None:
+async def test_a_key_ends_within_two_seconds_of_its_instant(
+    service: Service, settings: Settings, owner: asyncpg.Connection
+) -> None:
     headers = {"Authorization": f"Bearer {await key_for(settings, shop='webshop')}"}
     await owner.execute(
         "UPDATE api_key SET expires_at = $1 WHERE source = 'webshop'", service.clock.now.replace(minute=30)
@@ -157,9 +161,17 @@ async def test_a_key_ends_at_its_instant(service: Service, settings: Settings, o
     assert (await service.client.get("/v1/program", headers=headers)).status_code == 200
 
     service.clock.forward(minutes=30)
-    answer = await service.client.get("/v1/program", headers=headers)
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert await _code_once_refused(service, headers) == "unauthenticated"
+
+
+async def _code_once_refused(service: Service, headers: dict[str, str]) -> Any:
+    """The code of the first refusal, which must come within seconds."""
+    ends = time.monotonic() + 2.5
+    while (answer := await service.client.get("/v1/program", headers=headers)).status_code == 200:
+        assert time.monotonic() < ends, "the key still works"
+        await asyncio.sleep(0.05)
+    return answer.json()["code"]
 
 
 NEEDED: list[tuple[str, str, Any, Scope]] = [

@@ -5,7 +5,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
 from app.api.dependencies import PartsHere
-from app.db import transactions
 from app.queries import health
 
 router = APIRouter(tags=["operations"])
@@ -25,7 +24,7 @@ async def get_liveness() -> dict[str, str]:
 )
 async def get_readiness(mine: PartsHere) -> JSONResponse:
     """Yes if the database answers, its schema is the one this code knows, and no shutdown is under way."""
-    reason = "draining" if mine.draining else await _unready(mine)
+    reason = "draining" if mine.draining else await health.unready(mine.engine, schema=mine.schema_version)
     if reason is not None:
         return JSONResponse({"status": "not ready", "reason": reason}, 503)
     return JSONResponse({"status": "ready"})
@@ -35,13 +34,3 @@ async def get_readiness(mine: PartsHere) -> JSONResponse:
 async def get_metrics() -> Response:
     """What the process has counted since it started."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _unready(mine: PartsHere) -> str | None:
-    try:
-        version = await health.schema_version(mine.engine)
-    except transactions.DatabaseError:
-        return "the database does not answer"
-    if version != mine.schema_version:
-        return "the database's schema is not this version's: run `zegel migrate`"
-    return None

@@ -1,0 +1,60 @@
+"""Rows of programs and of the versions of their rules, for setting up."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import tables as t
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version of a program's rules about to be published."""
+
+    version: int
+    document: bytes
+    digest: bytes
+    in_force_from: datetime
+    published_by: str
+
+
+async def locked(connection: AsyncConnection, code: str) -> bytes | None:
+    """The id of the program with this code; its row is locked, so that publishers take numbers one after the other."""
+    query = select(t.program.c.program_id).where(t.program.c.code == code).with_for_update()
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def named(connection: AsyncConnection, code: str) -> bytes | None:
+    """The id of the program with this code, or None."""
+    query = select(t.program.c.program_id).where(t.program.c.code == code)
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def add(connection: AsyncConnection, *, id: bytes, code: str, name: str, now: datetime) -> None:
+    """A new program. Raises Duplicate where the code is taken."""
+    await connection.execute(insert(t.program).values(program_id=id, code=code, name=name, created_at=now))
+
+
+async def last_version(connection: AsyncConnection, *, program_id: bytes) -> tuple[int, bytes] | None:
+    """The number and digest of the newest version, or None before the first."""
+    r = t.rules.c
+    query = select(r.version, r.digest).where(r.program_id == program_id).order_by(r.version.desc()).limit(1)
+    row = (await connection.execute(query)).first()
+    return None if row is None else (row.version, row.digest)
+
+
+async def add_version(connection: AsyncConnection, new: NewVersion, *, program_id: bytes, now: datetime) -> None:
+    """Publishes a version; it never changes afterwards."""
+    await connection.execute(
+        insert(t.rules).values(
+            program_id=program_id,
+            version=new.version,
+            document=new.document,
+            digest=new.digest,
+            in_force_from=new.in_force_from,
+            published_at=now,
+            published_by=new.published_by,
+        )
+    )

@@ -1,0 +1,194 @@
+"""Bringing a friend: claimed at enrolment, rewarded at the first purchase that qualifies (semantics F1, F2, F5)."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from app.domain import chain
+from app.domain.calendar import parse_span
+from app.domain.commands import Command, Enrolment, Identity, Mode, Purchase, ReferralBonus
+from app.domain.events import Decision
+from app.domain.refusals import UnknownReferralCode
+from app.domain.rules import ReferralTerms, Rules
+from app.domain.state import MemberState, ReferralState
+from tests.domain.builders import (
+    ANNA,
+    BRAM,
+    NOW,
+    card,
+    changed,
+    command,
+    decide,
+    end_of,
+    friends_rules,
+    make_rules,
+    make_state,
+    purchase,
+    settle,
+    told,
+)
+
+CODE = Identity("code", "23456789AB", b"c" * 16)
+NEW = MemberState(id=ANNA)
+
+
+def joined(rules: Rules | None = None, *, code: Identity | None = CODE, at: datetime = NOW) -> MemberState:
+    """Anna, brought by Bram."""
+    decision = decide(
+        NEW,
+        Enrolment((card(),), referral_code=code),
+        rules=rules or friends_rules(),
+        now=at,
+        identities={CODE.digest: BRAM},
+    )
+    assert decision.refusal is None
+    return decision.state
+
+
+def bonuses(decision: Decision) -> list[tuple[bytes, str, str, int]]:
+    """Who gets what for which side."""
+    facts = [(s.member_id, chain.decode_facts(s.kind, s.facts)) for s in decision.schedules]
+    return [(who, f.side, f.unit, f.points) for who, f in facts if isinstance(f, ReferralBonus)]
+
+
+def test_a_friend_named_at_enrolment_is_claimed() -> None:
+    """Semantics F1, F2: with a lapse date, to the end of the day in the program's zone."""
+    state = joined()
+
+    assert (state.referrer, state.referral) == (BRAM, ReferralState.CLAIMED)
+    assert state.referral_lapses_at == end_of("2027-05-20")
+
+
+def test_a_newcomer_without_a_code_has_no_referral() -> None:
+    """Semantics F1."""
+    state = joined(code=None)
+
+    assert (state.referrer, state.referral, state.referral_lapses_at) == (None, ReferralState.NONE, None)
+    assert bonuses(decide(state, purchase("60.00"), rules=friends_rules())) == []
+
+
+def test_an_unknown_code_refuses_the_enrolment() -> None:
+    """Semantics F1: a code of nobody, which for a newcomer includes their own."""
+    decision = decide(NEW, Enrolment((card(),), referral_code=CODE), rules=friends_rules())
+
+    assert decision.refusal == UnknownReferralCode()
+    assert decision.state == NEW
+
+
+def test_a_claim_where_the_program_rewards_nobody_is_kept_without_an_end() -> None:
+    """Semantics F1: once, for life."""
+    state = joined(make_rules())
+
+    assert (state.referrer, state.referral_lapses_at) == (BRAM, None)
+    assert bonuses(decide(state, purchase("60.00"))) == []
+
+
+def test_everybody_gets_a_code_of_their_own() -> None:
+    """Semantics F1."""
+    assert joined().referral_code is not None
+
+
+def test_the_first_qualifying_purchase_schedules_a_bonus_for_each_side() -> None:
+    """Semantics F2, F5: due at once, by derived keys, so that each happens once."""
+    decision = decide(joined(), purchase("10.00"), rules=friends_rules(), now=NOW + timedelta(days=1))
+
+    assert bonuses(decision) == [(BRAM, "referrer", "points", 100), (ANNA, "referee", "points", 25)]
+    assert {s.due_at for s in decision.schedules} == {NOW + timedelta(days=1)}
+    assert [s.key for s in decision.schedules] == [f"ref:{ANNA.hex()}:referrer:1", f"ref:{ANNA.hex()}:referee:1"]
+    assert decision.own is not None
+    assert {s.cause for s in decision.schedules} == {decision.own.id}
+    assert decision.state.referral is ReferralState.QUALIFIED
+
+
+def test_below_the_minimum_nothing_happens_and_a_later_purchase_may_qualify() -> None:
+    """Semantics F2: the first purchase of at least the minimum."""
+    small = decide(joined(), purchase("9.99"), rules=friends_rules())
+
+    assert bonuses(small) == []
+    assert small.state.referral is ReferralState.CLAIMED
+    assert len(bonuses(decide(small.state, purchase("10.00"), rules=friends_rules()))) == 2
+
+
+def test_a_second_purchase_brings_no_second_bonus() -> None:
+    """Semantics F5."""
+    first = decide(joined(), purchase("10.00"), rules=friends_rules())
+
+    second = decide(first.state, purchase("99.00"), rules=friends_rules())
+    paid_out = settle(changed(first.state, scheduled=first.schedules[1:]), rules=friends_rules())
+    third = decide(paid_out.state, purchase("99.00"), rules=friends_rules())
+
+    assert paid_out.state.referral is ReferralState.REWARDED
+    assert bonuses(second) == bonuses(third) == []
+
+
+def test_the_referrers_own_bonus_leaves_their_own_referral_alone() -> None:
+    """Semantics F2: the state is the referee's."""
+    scheduled = decide(joined(), purchase("10.00"), rules=friends_rules()).schedules[0]
+    bram = make_state(id=BRAM, referral=ReferralState.CLAIMED, scheduled=(scheduled,))
+
+    decision = settle(bram, rules=friends_rules())
+
+    assert decision.state.accounts["points"].balance == 100
+    assert decision.state.referral is ReferralState.CLAIMED
+
+
+@pytest.mark.parametrize(("days", "qualifies"), [(-1, True), (0, False), (1, False)])
+def test_a_claim_lapses(days: int, qualifies: bool) -> None:
+    """Semantics F2: from that instant on, judged when the purchase occurred."""
+    state = joined()
+    assert state.referral_lapses_at is not None
+    occurred_at = state.referral_lapses_at + timedelta(days=days)
+
+    decision = decide(state, purchase("60.00"), rules=friends_rules(), at=occurred_at, now=occurred_at)
+    late = decide(state, purchase("60.00"), rules=friends_rules(), at=occurred_at, now=occurred_at + timedelta(days=20))
+
+    assert [bool(bonuses(one)) for one in (decision, late)] == [qualifies, qualifies]
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected", "after"),
+    [
+        ({"referrer": ("points", 100)}, [(BRAM, "referrer", "points", 100)], ReferralState.REWARDED),
+        ({"referee": ("points", 25)}, [(ANNA, "referee", "points", 25)], ReferralState.QUALIFIED),
+    ],
+)
+def test_one_side_alone_may_be_rewarded(
+    sides: dict[str, tuple[str, int]], expected: list[tuple[bytes, str, str, int]], after: ReferralState
+) -> None:
+    """Semantics F3."""
+    rules = make_rules(referrals=ReferralTerms({"EUR": 0}, parse_span("P180D"), **sides))
+
+    decision = decide(joined(rules), purchase("1.00"), rules=rules)
+
+    assert bonuses(decision) == expected
+    assert decision.state.referral is after
+
+
+def test_the_minimum_is_one_per_currency() -> None:
+    """Semantics F2, A1: a currency without a minimum does not qualify."""
+    rules = friends_rules(currencies={"EUR": 2, "USD": 2})
+    dollars = Purchase("USD", 60_00, purchase("60.00").lines)
+
+    assert bonuses(decide(joined(rules), dollars, rules=rules)) == []
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(Mode.HISTORY, 0), (Mode.HISTORY_WITH_MESSAGES, 2)])
+def test_history_schedules_nothing_unless_asked(mode: Mode, expected: int) -> None:
+    """Semantics E7."""
+    sale: Command = command(purchase("60.00"), at=NOW - timedelta(days=1), mode=mode)
+
+    decision = decide(joined(at=NOW - timedelta(days=2)), sale, rules=friends_rules())
+
+    assert len(bonuses(decision)) == expected
+
+
+def test_shops_learn_who_was_brought_by_whom_by_id() -> None:
+    """Semantics F, webhooks W11: the enrolment names the referrer, the bonus the referee."""
+    decision = decide(
+        NEW, Enrolment((card(),), referral_code=CODE), rules=friends_rules(), identities={CODE.digest: BRAM}
+    )
+
+    ((type, data),) = told(decision)
+
+    assert type == "member.enrolled"
+    assert data["referrer"].startswith("mem_")
