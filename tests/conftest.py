@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +20,10 @@ from app.settings import Settings
 from tests.builders import SECRET, Clock, Service, open_service, publish
 
 TEMPLATE = "zegel_template"
+
+# Machines are noisy, so no example has a deadline; where others must see the same failure, examples are the same.
+hypothesis.settings.register_profile("zegel", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("zegel")
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +46,7 @@ def template(server: localpg.Server, testrun_uid: str) -> str:
     with open(Path(tempfile.gettempdir(), f"{name}.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if asyncio.run(_create(server, name, "template0")):
-            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE, make_login=True)
+            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE)
     return name
 
 

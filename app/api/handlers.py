@@ -44,7 +44,7 @@ def field_errors(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple
     """Pydantic's errors as pointers into the body, never with the input itself. `skip` leading parts are ours."""
     found: dict[str, FieldError] = {}
     for error in list(errors)[:ERRORS_SHOWN]:
-        pointer = _pointer(error["loc"][skip:])
+        pointer = _pointer(error, skip=skip)
         if pointer not in found:
             found[pointer] = FieldError(pointer, _message(error), _suggestion(error))
     return tuple(found.values())
@@ -65,7 +65,8 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
     in_body = [e for e in errors if e["loc"][:1] == ("body",)]
-    code = "invalid" if in_body else "malformed_query"
+    in_header = any(e["loc"][:1] == ("header",) for e in errors)
+    code = "invalid" if in_body else "malformed_header" if in_header else "malformed_query"
     problem = Problem(code, errors=field_errors(in_body or errors, skip=1))
     return respond(problem, request_id=request_id(request), instance=request.url.path)
 
@@ -81,12 +82,18 @@ async def _full(request: Request, error: Exception) -> Response:
     return respond(Problem("too_busy"), request_id=request_id(request), instance=request.url.path)
 
 
-_TAGS = frozenset({"purchase", "activity", "redemption", "enrolment", "MemberRef", "dict", "str", "int", "bool"})
+_EVENTS = frozenset({"purchase", "activity", "redemption", "enrolment"})
+_BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "str", "int", "bool"})
 
 
-def _pointer(loc: Sequence[Any]) -> str:
-    """A JSON Pointer from pydantic's location, without the names of union branches."""
-    parts = [part for part in loc if not (isinstance(part, str) and (part in _TAGS or "[" in part))]
+def _pointer(error: Mapping[str, Any], *, skip: int) -> str:
+    """A JSON Pointer from pydantic's location, without the names of the union's branches."""
+    loc = list(error["loc"][skip:])
+    if loc and loc[0] in _EVENTS:
+        del loc[0]
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        loc.append("type")
+    parts = [part for at, part in enumerate(loc) if at == 0 or part not in _BRANCHES]
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1")[:128] for part in parts)
 
 

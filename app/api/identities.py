@@ -11,6 +11,9 @@ _KIND = re.compile(r"[a-z][a-z0-9_]{0,31}\Z", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+\Z")
 _RESERVED = {identities.REFERRAL_CODE, typeid.MEMBER}
 
+LONGEST = 320
+_LENGTH = f"an identity has 1 to {LONGEST} printable characters"
+
 NAMED = "a member id, or an identity such as card:2740001234567"
 
 
@@ -32,9 +35,12 @@ def identity(kind: str, value: str, *, key: bytes) -> Identity:
     if not _KIND.match(kind) or kind in _RESERVED:
         raise ValueError("the kind of an identity is a short lower-case word such as card, email, phone or customer")
     value = value.strip()
-    if not 1 <= len(value) <= 320 or not value.isprintable():
-        raise ValueError("an identity has 1 to 320 printable characters")
-    return identities.identity(kind, _normalized(kind, value), key=key)
+    if not 1 <= len(value) <= LONGEST or not value.isprintable():
+        raise ValueError(_LENGTH)
+    normalized = _normalized(kind, value)
+    if len(normalized) > LONGEST:
+        raise ValueError(_LENGTH)
+    return identities.identity(kind, normalized, key=key)
 
 
 def _normalized(kind: str, value: str) -> str:

@@ -19,6 +19,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 _LIMITS = {"/v1/events": EVENT_BYTES, "/v1/events/batch": BATCH_BYTES}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _BODIES = ("POST", "PUT", "PATCH")
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", *_BODIES})
 
 REQUESTS = Counter("zegel_http_requests_total", "Requests by route and status.", ("method", "route", "status"))
 SECONDS = Histogram(
@@ -74,7 +75,8 @@ class Envelope:
                 )
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            REQUESTS.labels(scope["method"], route, status).inc()
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            REQUESTS.labels(method, route, status).inc()
             SECONDS.labels(route).observe(time.perf_counter() - started)
 
 

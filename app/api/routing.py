@@ -1,22 +1,30 @@
 """How routes read bodies and declare what they may answer: shared by every router."""
 
+import difflib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import ParamTypes
 from fastapi.routing import APIRoute
 
 from app.api import strict_json
-from app.api.problems import KINDS, MEDIA_TYPE
+from app.api.dependencies import authenticated
+from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem
+
+BODIES = ("POST", "PUT", "PATCH")
+_QUERY = ParamTypes.query
 
 
 class StrictRequest(Request):
-    """A request whose JSON body is read strictly (api C9)."""
+    """A request whose JSON body is read strictly (api C9), before the framework can word the error its own way."""
 
-    async def json(self) -> Any:
-        if not hasattr(self, "_json"):
-            self._json = strict_json.loads(await self.body())
-        return self._json
+    async def read(self) -> None:
+        """Reads and parses the body, if there is one. Raises Problem."""
+        body = await self.body()
+        if body:
+            self._json = strict_json.loads(body)
 
 
 class StrictRoute(APIRoute):
@@ -24,11 +32,40 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
+        parameters = get_flat_params(self.dependant)
+        known = frozenset(p.alias for p in parameters if getattr(p.field_info, "in_", None) is _QUERY)
 
         async def strict(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
+            if request.scope["query_string"]:
+                _refuse_unknown(request, known)
+            mine = StrictRequest(request.scope, request.receive)
+            if request.method in BODIES:
+                await mine.read()
+            return await handler(mine)
 
         return strict
+
+
+class PrivateRoute(StrictRoute):
+    """A route that knows the caller before it looks at anything else."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def private(request: Request) -> Response:
+            await authenticated(request)
+            return await handler(request)
+
+        return private
+
+
+def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
+    """A misspelt `dry_run` must not record for real."""
+    for name in request.query_params:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            error = FieldError("/" + name[:64], "this parameter is not known here", close[0] if close else None)
+            raise Problem("malformed_query", errors=(error,))
 
 
 _ALWAYS = ("unauthenticated", "forbidden", "too_busy", "unavailable", "internal")

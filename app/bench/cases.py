@@ -5,6 +5,9 @@ from enum import StrEnum
 
 BATCH = 500
 IN_FLIGHT = 64
+LOTS = 50
+"""Open lots of each member who has many."""
+HOT_MEMBERS = 50
 
 
 class Work(StrEnum):
@@ -16,6 +19,7 @@ class Work(StrEnum):
     NAIVE = "naive"
     BATCH = "batch"
     REDEMPTION = "redemption"
+    MIXED = "mixed"
     BALANCE = "balance"
     UNCHANGED = "unchanged"
 
@@ -28,6 +32,14 @@ class Scheme(StrEnum):
     NAIVE = "naive"
 
 
+class Crowd(StrEnum):
+    """Whom the requests are about: anybody, those with many open lots, or a few whom everybody asks for."""
+
+    ALL = "all"
+    MANY_LOTS = "many_lots"
+    HOT = "hot"
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One row of the result. `base` names the case of an empty route that it is held against."""
@@ -38,6 +50,7 @@ class Case:
     in_flight: int = IN_FLIGHT
     scheme: Scheme = Scheme.PLAIN
     base: str | None = None
+    crowd: Crowd = Crowd.ALL
 
 
 CASES = (
@@ -49,6 +62,8 @@ CASES = (
     Case("naive_64", "a transaction each · 64", Work.NAIVE, scheme=Scheme.NAIVE, base="empty_post"),
     Case("batch", "batches of 500 · 4", Work.BATCH, in_flight=4, base="empty_post"),
     Case("redemption_64", "redemptions · 64", Work.REDEMPTION, base="empty_post"),
+    Case("redemption_lots_64", "redemptions, 50 lots · 64", Work.REDEMPTION, base="empty_post", crowd=Crowd.MANY_LOTS),
+    Case("hot_64", "50 hot members, mixed · 64", Work.MIXED, base="empty_post", crowd=Crowd.HOT),
     Case("empty_get", "empty GET · 64", Work.EMPTY_GET),
     Case("balance_64", "balances · 64", Work.BALANCE, base="empty_get"),
     Case("balance_304_64", "balances, 304 · 64", Work.UNCHANGED, base="empty_get"),

@@ -6,6 +6,7 @@ with one request in flight. It talks to 127.0.0.1 alone, for a bounded time and 
 
 import gc
 import json
+import math
 import select
 import socket
 import struct
@@ -89,7 +90,7 @@ def run(job: Job) -> Told:
         p50_ms=_at(latencies, 0.50) * 1000,
         p99_ms=_at(latencies, 0.99) * 1000,
         used={name: seconds - before[name] for name, seconds in after.items()},
-        failures=dict(line.failures),
+        failures=dict(+line.failures),
         sample=line.sample,
     )
 
@@ -119,12 +120,16 @@ class _Line:
             connection.sendall(self.make())
 
     def until(self, deadline: float) -> None:
-        """Sends a request whenever an answer has come."""
+        """Sends a request whenever an answer has come, and ends with the first answer after the deadline.
+
+        From answer to answer, no part of a slow one is counted as time in which nothing was done.
+        """
         self._turn(deadline, again=True)
 
     def finish(self) -> None:
         """Waits for the answers that are still on their way."""
-        self._turn(time.perf_counter() + STALL_SECONDS, again=False)
+        self._turn(math.inf, again=False)
+        self.failures["no answer"] += len(self.sent)
 
     def close(self) -> None:
         self.poll.close()
@@ -134,28 +139,33 @@ class _Line:
     def _turn(self, deadline: float, *, again: bool) -> None:
         clock, sockets, sent, partly = time.perf_counter, self.sockets, self.sent, self.partly
         latencies, make, waiting = self.latencies, self.make, self.poll.poll
-        while (now := clock()) < deadline and sent:
-            for fd, _ in waiting(deadline - now):
-                data = sockets[fd].recv(_READ_BYTES)
-                now = clock()
-                if fd in partly:
-                    data = partly.pop(fd) + data
-                elif not data:
+        last = clock()
+        while sent and last < deadline:
+            ready = waiting(STALL_SECONDS)
+            if not ready:
+                break
+            for fd, _ in ready:
+                try:
+                    data = sockets[fd].recv(_READ_BYTES)
+                except OSError:
+                    data = b""
+                last = clock()
+                if not data:
                     self._lost(fd)
                     continue
+                if fd in partly:
+                    data = partly.pop(fd) + data
                 if not _whole(data):
                     partly[fd] = data
                     continue
-                latencies.append(now - sent[fd])
+                latencies.append(last - sent[fd])
                 self._check(data)
                 if again and self.made < MOST_REQUESTS:
-                    sent[fd] = now
+                    sent[fd] = last
                     self.made += 1
                     sockets[fd].sendall(make())
                 else:
                     del sent[fd]
-        if not again and sent:
-            self.failures["no answer"] += len(sent)
 
     def _check(self, data: bytes) -> None:
         start, mark, times = self.right

@@ -1,5 +1,6 @@
 """The requests of the load generator as bytes: shaped once, then filled in with an id, a member, an amount."""
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ _REDEMPTION = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the requests of one job say: who asks, under which prefix of ids, about which of so many cards.
+    """What the requests of one job say: who asks, under which prefix of ids, about which cards (`first` and on).
 
     `ids` are the members' ids and `tags` the ETags of their balances, for those who read.
     """
@@ -37,6 +38,7 @@ class Said:
     key: str
     tag: str
     at: str
+    first: int
     cards: int
     ids: Sequence[str] = ()
     tags: Sequence[str] = ()
@@ -53,6 +55,8 @@ def maker(work: Work, said: Said) -> Make:
             return _posts(b"/naive", _purchases(said), key=said.key)
         case Work.REDEMPTION:
             return _posts(b"/v1/events", _redemptions(said), key=said.key)
+        case Work.MIXED:
+            return _alternating(maker(Work.PURCHASE, said), maker(Work.REDEMPTION, said))
         case Work.BATCH:
             return _posts(b"/v1/events/batch", _batches(said), key=said.key)
         case Work.EMPTY_GET:
@@ -75,7 +79,7 @@ def balance_requests(said: Said) -> list[bytes]:
 def expected(work: Work) -> tuple[bytes, bytes, int]:
     """How a right answer begins, and a mark in it with how often that must be there (0: not looked for)."""
     match work:
-        case Work.PURCHASE | Work.NAIVE | Work.REDEMPTION:
+        case Work.PURCHASE | Work.NAIVE | Work.REDEMPTION | Work.MIXED:
             return b"HTTP/1.1 201 ", b"", 0
         case Work.BATCH:
             return b"HTTP/1.1 207 ", b'"outcome":"created"', BATCH
@@ -117,24 +121,24 @@ def _shape(template: bytes, said: Said) -> bytes:
 
 
 def _purchases(said: Said) -> Make:
-    shape, cards, draw, sent = _shape(_PURCHASE, said), said.cards, random.random, 0
+    shape, first_card, cards, draw, sent = _shape(_PURCHASE, said), said.first, said.cards, random.random, 0
 
     def purchase() -> bytes:
         nonlocal sent
         sent += 1
         first, second, total = _AMOUNTS[sent & 63]
-        return shape % (sent, int(draw() * cards), total, first, second, total)
+        return shape % (sent, first_card + int(draw() * cards), total, first, second, total)
 
     return purchase
 
 
 def _redemptions(said: Said) -> Make:
-    shape, cards, draw, sent = _shape(_REDEMPTION, said), said.cards, random.random, 0
+    shape, first_card, cards, draw, sent = _shape(_REDEMPTION, said), said.first, said.cards, random.random, 0
 
     def redemption() -> bytes:
         nonlocal sent
         sent += 1
-        return shape % (sent, int(draw() * cards))
+        return shape % (sent, first_card + int(draw() * cards))
 
     return redemption
 
@@ -142,6 +146,11 @@ def _redemptions(said: Said) -> Make:
 def _batches(said: Said) -> Make:
     purchase = _purchases(said)
     return lambda: b'{"events":[' + b",".join([purchase() for _ in range(BATCH)]) + b"]}"
+
+
+def _alternating(*makes: Make) -> Make:
+    turns = itertools.cycle(makes)
+    return lambda: next(turns)()
 
 
 def _always(request: bytes) -> Make:

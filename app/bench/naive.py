@@ -4,21 +4,19 @@ It judges with the same pure core and writes the same rows as the corridor, but 
 """
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 import uuid_utils
-from fastapi import APIRouter, Depends
-from sqlalchemy import ColumnElement, Table, or_, select, update
-from sqlalchemy import insert as plain_insert
-from sqlalchemy.dialects.postgresql import insert
+from fastapi import Depends
+from sqlalchemy import ColumnElement, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.problems import Problem
-from app.api.routing import StrictRoute
 from app.api.schemas import answers
 from app.api.schemas.events import AnyEventIn, to_command
 from app.db import rows, transactions
@@ -30,15 +28,14 @@ from app.domain.posting import Ids
 from app.domain.scopes import Scope
 from app.domain.state import Account, MemberState, OpenLot
 
-router = APIRouter(route_class=StrictRoute)
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 
+_MEMBER = [column for column in t.member.c if column.name != "program_id"]
 _ACCOUNT = [c.name for c in t.account.c if c.name not in ("program_id", "member_id", "active_until")]
 _LOT = [c.name for c in t.open_lot.c if c.name not in ("program_id", "member_id")]
 _IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
 
 
-@router.post("/naive")
 async def naive(body: AnyEventIn, mine: PartsHere, caller: Writer) -> Response:
     """Records an event of a known member."""
     command = to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
@@ -75,17 +72,17 @@ async def _locked(connection: AsyncConnection, program_id: bytes, command: Comma
     identity = command.member.identity
     assert identity is not None
     i, m, a, n, s = t.member_identity.c, t.member.c, t.account.c, t.tier_term.c, t.schedule.c
-    found = await connection.execute(select(i.member_id).where(i.program_id == program_id, i.digest == identity.digest))
-    member_id = found.scalar_one_or_none()
-    if member_id is None:
-        raise Problem("unknown_member")
-    columns = [column for column in t.member.c if column.name != "program_id"]
     found = await connection.execute(
-        select(*columns).where(m.program_id == program_id, m.member_id == member_id).with_for_update()
+        select(*_MEMBER)
+        .join(t.member_identity, and_(i.program_id == m.program_id, i.member_id == m.member_id))
+        .where(i.program_id == program_id, i.digest == identity.digest)
+        .with_for_update(of=t.member)
     )
-    state = rows.member_state(found.one()._mapping)
-    columns = [column for column in t.account.c if column.name not in ("program_id", "active_until")]
-    accounts = await connection.execute(select(*columns).where(a.program_id == program_id, a.member_id == member_id))
+    row = found.one_or_none()
+    if row is None:
+        raise Problem("unknown_member")
+    state, member_id = rows.member_state(row._mapping), row.member_id
+    accounts = await connection.execute(select(t.account).where(a.program_id == program_id, a.member_id == member_id))
     terms = await connection.execute(
         select(n.ladder, n.tier, n.since, n.sequence)
         .where(n.program_id == program_id, n.member_id == member_id)
@@ -111,10 +108,10 @@ async def _known(connection: AsyncConnection, program_id: bytes, command: Comman
 async def _write_event(connection: AsyncConnection, program_id: bytes, posted: Posted) -> None:
     event = posted.recorded
     mine = {"program_id": program_id, "member_id": event.member_id, "sequence": event.sequence}
-    await connection.execute(plain_insert(t.event), {**mine, **_event(event)})
+    await connection.execute(insert(t.event), {**mine, **_event(event)})
     if event.entries:
         await connection.execute(
-            plain_insert(t.entry),
+            insert(t.entry),
             [
                 {
                     **mine,
@@ -128,46 +125,54 @@ async def _write_event(connection: AsyncConnection, program_id: bytes, posted: P
                 for entry in event.entries
             ],
         )
-    for message in posted.messages:
-        await _write_message(connection, message, mine, at=event.recorded_at)
+    if posted.messages:
+        await _write_messages(connection, posted.messages, mine, at=event.recorded_at)
 
 
-async def _write_message(connection: AsyncConnection, message: Message, mine: dict[str, Any], *, at: datetime) -> None:
-    program_id, e = mine["program_id"], t.endpoint.c
-    row = {"message_id": message.id, "number": message.number, "type": message.type, "body": message.body}
-    await connection.execute(plain_insert(t.message), {**mine, **row, "created_at": at})
-    endpoints = await connection.execute(
-        select(e.endpoint_id).where(
-            e.program_id == program_id,
-            e.state == "enabled",
-            or_(e.types.is_(None), e.types.any(message.type)),
-        )
+async def _write_messages(
+    connection: AsyncConnection, messages: Sequence[Message], mine: dict[str, Any], *, at: datetime
+) -> None:
+    e = t.endpoint.c
+    await connection.execute(
+        insert(t.message),
+        [
+            {**mine, "message_id": m.id, "number": m.number, "type": m.type, "body": m.body, "created_at": at}
+            for m in messages
+        ],
     )
-    for endpoint_id in endpoints.scalars():
-        await connection.execute(
-            plain_insert(t.pending_delivery),
-            {
-                "program_id": program_id,
-                "endpoint_id": endpoint_id,
-                "message_id": message.id,
-                "due_at": at,
-                "ordering_key": mine["member_id"],
-                "attempts": 0,
-            },
-        )
+    endpoints = await connection.execute(
+        select(e.endpoint_id, e.types).where(e.program_id == mine["program_id"], e.state == "enabled")
+    )
+    pending = [
+        {
+            "program_id": mine["program_id"],
+            "endpoint_id": endpoint.endpoint_id,
+            "message_id": message.id,
+            "due_at": at,
+            "ordering_key": mine["member_id"],
+            "attempts": 0,
+        }
+        for endpoint in endpoints
+        for message in messages
+        if endpoint.types is None or message.type in endpoint.types
+    ]
+    if pending:
+        await connection.execute(insert(t.pending_delivery), pending)
 
 
 async def _write_state(connection: AsyncConnection, program_id: bytes, before: MemberState, after: MemberState) -> None:
-    mine = {"program_id": program_id, "member_id": after.id}
+    mine, a, m = {"program_id": program_id, "member_id": after.id}, t.account.c, t.member.c
     for unit, account in after.accounts.items():
-        if account is not before.accounts.get(unit):
-            await _upsert(connection, t.account, {**mine, **_account(account)})
-    for lot in after.lots:
-        await _upsert(connection, t.open_lot, {**mine, **_lot(lot)})
+        if unit not in before.accounts:
+            await connection.execute(insert(t.account), {**mine, **_account(account)})
+        elif account is not before.accounts[unit]:
+            changed = update(t.account).where(a.program_id == program_id, a.member_id == after.id, a.unit == unit)
+            await connection.execute(changed.values(_account(account)))
+    if after.lots:
+        await connection.execute(insert(t.open_lot), [{**mine, **_lot(lot)} for lot in after.lots])
     for term in after.tiers[len(before.tiers) :]:
         row = {"ladder": term.ladder, "tier": term.tier, "since": term.since, "sequence": term.sequence}
-        await connection.execute(plain_insert(t.tier_term), {**mine, **row})
-    m = t.member.c
+        await connection.execute(insert(t.tier_term), {**mine, **row})
     await connection.execute(
         update(t.member)
         .where(m.program_id == program_id, m.member_id == after.id)
@@ -179,12 +184,6 @@ async def _write_state(connection: AsyncConnection, program_id: bytes, before: M
             judged_at=after.judged_at,
         )
     )
-
-
-async def _upsert(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> None:
-    keys = list(table.primary_key.columns)
-    changing = {name: value for name, value in row.items() if name not in {key.name for key in keys}}
-    await connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=keys, set_=changing))
 
 
 def _event(event: Recorded) -> dict[str, Any]:

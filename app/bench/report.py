@@ -12,12 +12,15 @@ from app.bench.running import Plan, Turn
 from app.bench.usage import CLIENT, DATABASE, SERVICE
 
 DISTURBED = 0.1
-"""It is said where what does not belong to the bench used more than this share of a processor."""
+"""It is said where what does not belong to the bench took more than this share of a processor."""
 
-WIDTH = 104
+WIDTH = 116
 """Columns that the table needs: a narrower terminal folds its lines."""
 
-_NOTE = "· n: so many in flight. client, service, database, others: share of one processor; limit: what was used up."
+_NOTE = (
+    "· n: so many in flight. CPU: of service and database, for each event or read. client, service, database, others: "
+    "share of one processor. limit: what was used up."
+)
 
 
 def show(plan: Plan, turns: Sequence[Turn]) -> None:
@@ -31,9 +34,9 @@ def show(plan: Plan, turns: Sequence[Turn]) -> None:
             late = f"{row.undelivered or 0:,.0f} waiting at the end"
             console.print(f"{row.title}: {row.delivered_per_second:,.0f} deliveries/s, {late}")
     console.print(_promises(results.musts(turns)))
-    disturbed = [row.title for row in rows if row.shares.get(OTHERS, 0) > DISTURBED]
-    if disturbed:
-        console.print(f"The machine was busy with something else as well during: {', '.join(disturbed)}.")
+    most = max(row.shares.get(OTHERS, 0) for row in rows)
+    if most > DISTURBED:
+        console.print(f"Something else was running as well, and took up to {most:.0%} of a processor.")
     for row in rows:
         if row.failures:
             console.print(f"INVALID: {row.title}: {row.failures}\n{row.sample}", markup=False)
@@ -43,7 +46,18 @@ def _table(plan: Plan, rows: Sequence[Row]) -> Table:
     title = f"median of {plan.rounds} × {plan.seconds:g} s, {plan.members:,} members"
     table = Table(title=title, caption=_NOTE, box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("case", no_wrap=True)
-    for name in ("per s", "p50 ms", "p99 ms", "of\nempty", "×\nnaive", CLIENT, SERVICE, "data-\nbase", OTHERS):
+    for name in (
+        "per s",
+        "p50 ms",
+        "p99 ms",
+        "CPU\nµs",
+        "of\nempty",
+        "×\nnaive",
+        CLIENT,
+        SERVICE,
+        "data-\nbase",
+        OTHERS,
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("limit")
     for row in rows:
@@ -52,6 +66,7 @@ def _table(plan: Plan, rows: Sequence[Row]) -> Table:
             f"{row.per_second:,.0f}",
             f"{row.p50_ms:.1f}",
             f"{row.p99_ms:.1f}",
+            "?" if row.microseconds is None else f"{row.microseconds:,.0f}",
             "" if row.of_empty is None else f"{row.of_empty:.0%}",
             "" if row.times_naive is None else f"{row.times_naive:.1f}",
             *(f"{row.shares[who]:.0%}" if who in row.shares else "?" for who in (CLIENT, SERVICE, DATABASE, OTHERS)),

@@ -19,8 +19,9 @@ OTHERS = "others"
 class Row:
     """A case over all rounds.
 
-    `shares` are of one processor, by whose they were; `others` is what did not belong to the bench. `of_empty` is the
-    rate against the empty route's, `times_naive` against a transaction a request.
+    `shares` are of one processor, by whose they were; `others` is what did not belong to the bench. `microseconds` of a
+    processor are what the service and the database spent on one event or read. `of_empty` is the rate against the empty
+    route's, `times_naive` against a transaction a request.
     """
 
     case: str
@@ -31,6 +32,7 @@ class Row:
     of_empty: float | None
     times_naive: float | None
     shares: dict[str, float]
+    microseconds: float | None
     limit: str
     delivered_per_second: float | None
     undelivered: float | None
@@ -80,6 +82,8 @@ def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
         Must("p99 of events, times the empty POST's", "×", 4, 2, late, at_most=True),
         Must("events in batches", "/s", 4000, 10000, batch),
         Must("events in batches, times one by one", "×", 1.5, None, rate("batch", "single_64")),
+        Must("redemptions with 50 lots, of events", "%", 60, None, _percent(rate("redemption_lots_64", "single_64"))),
+        Must("50 hot members mixed, of events", "%", 60, None, _percent(rate("hot_64", "single_64"))),
         Must("balances, of the empty GET", "%", 60, None, _percent(rate("balance_64", "empty_get"))),
         Must("balances with 304, of balances", "%", 100, None, _percent(rate("balance_304_64", "balance_64"))),
     )
@@ -116,6 +120,7 @@ def _row(name: str, turns: Sequence[Turn]) -> Row:
         of_empty=_ratio(turns, name, case.base, lambda turn: turn.rate),
         times_naive=_ratio(turns, name, "naive_64", lambda turn: turn.rate) if case.base == "empty_post" else None,
         shares=shares,
+        microseconds=_median([_spent(turn) * 1e6 for turn in mine if DATABASE in turn.told.used]),
         limit=_limit(shares),
         delivered_per_second=_median([turn.delivered for turn in mine if turn.delivered is not None]),
         undelivered=_median([turn.behind for turn in mine if turn.behind is not None]),
@@ -131,6 +136,10 @@ def _shares(turn: Turn) -> dict[str, float]:
         known = (CLIENT, SERVICE, DATABASE, RECEIVER)
         shares[OTHERS] = max(0.0, shares[MACHINE] - sum(shares[who] for who in known))
     return shares
+
+
+def _spent(turn: Turn) -> float:
+    return (turn.told.used[SERVICE] + turn.told.used[DATABASE]) / max(1, turn.told.events)
 
 
 def _limit(shares: dict[str, float]) -> str:

@@ -13,14 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bench import processes, scene, usage
-from app.bench.cases import Case, Scheme
+from app.bench.cases import Case, Crowd, Scheme
 from app.bench.load import Job, Told
 from app.bench.processes import BenchError, Generator, Listener
 from app.bench.scene import Program, Scene
 from app.db import transactions
 from app.settings import Settings
 
-LEAST_WARM_UP = 0.2
+LEAST_WARM_UP = 0.1
+MANY_LOTS_SHARE = 50
 T = TypeVar("T")
 
 
@@ -37,6 +38,11 @@ class Plan:
     def warm_up(self) -> float:
         """Seconds of the same load before each measurement."""
         return max(LEAST_WARM_UP, self.seconds / 6)
+
+    @property
+    def many_lots(self) -> int:
+        """Members who have many open lots, besides the others."""
+        return max(1, self.members // MANY_LOTS_SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,13 @@ def run(
         load = stack.enter_context(processes.generator())
         say(f"enrolling {plan.members:,} members in each of {len(programs)} programs")
         at = scene.time_text(clock())
-        ids = {
-            scheme: scene.populate(service.port, program, members=plan.members, receiver=receiver.port, at=at)
-            for scheme, program in programs.items()
-        }
+        ids = {scheme: scene.enrol(service.port, program, plan.members, at=at) for scheme, program in programs.items()}
+        if any(case.crowd is Crowd.MANY_LOTS for case in plan.cases):
+            scene.fill(service.port, programs[Scheme.PLAIN], first=plan.members, count=plan.many_lots, at=at)
+        for program in programs.values():
+            scene.subscribe(service.port, program, receiver=receiver.port)
         database = asyncio.run(_with_engine(settings, _server_process))
-        stage = _Stage(plan, Scene(settings, programs, ids), load, service, receiver, database, clock)
+        stage = _Stage(plan, Scene(settings, programs, ids, plan.many_lots), load, service, receiver, database, clock)
         turns = []
         for round in range(plan.rounds):
             say(f"round {round + 1} of {plan.rounds}")
@@ -112,7 +119,7 @@ def _measured(case: Case, stage: _Stage, service: Listener) -> Told:
     watched = {usage.SERVICE: service.pid, usage.RECEIVER: stage.receiver.pid}
     if stage.database is not None:
         watched[usage.DATABASE] = stage.database
-    said = stage.scene.said(case.scheme, tag=os.urandom(6).hex(), at=scene.time_text(stage.clock()))
+    said = stage.scene.said(case, tag=os.urandom(6).hex(), at=scene.time_text(stage.clock()))
     plan = stage.plan
     told = stage.load.run(Job(case.work, service.port, case.in_flight, plan.seconds, plan.warm_up, watched, said))
     if not told.requests:

@@ -1,6 +1,7 @@
 """What the cases act on: a program each for what must not meet, members with points, an endpoint that hears it all."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bench import messages, processes
-from app.bench.cases import BATCH, Scheme
+from app.bench.cases import BATCH, HOT_MEMBERS, LOTS, Case, Crowd, Scheme
 from app.bench.messages import Said
 from app.db import tables as t
 from app.db import transactions
@@ -55,11 +56,19 @@ class Scene:
     settings: Settings
     programs: Mapping[Scheme, Program]
     ids: Mapping[Scheme, tuple[str, ...]]
+    many_lots: int
 
-    def said(self, scheme: Scheme, *, tag: str, at: str) -> Said:
-        """What requests about this program say."""
-        ids = self.ids[scheme]
-        return Said(key=self.programs[scheme].key, tag=tag, at=at, cards=len(ids), ids=ids)
+    def said(self, case: Case, *, tag: str, at: str) -> Said:
+        """What the requests of a case say. Each time others are hot, lest their lots pile up."""
+        ids = self.ids[case.scheme]
+        match case.crowd:
+            case Crowd.ALL:
+                first, cards = 0, len(ids)
+            case Crowd.MANY_LOTS:
+                first, cards = len(ids), self.many_lots
+            case Crowd.HOT:
+                first, cards = random.randrange(max(1, len(ids) - HOT_MEMBERS)), min(len(ids), HOT_MEMBERS)
+        return Said(key=self.programs[case.scheme].key, tag=tag, at=at, first=first, cards=cards, ids=ids)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -76,17 +85,23 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def populate(port: int, program: Program, *, members: int, receiver: int, at: str) -> tuple[str, ...]:
-    """Enrols members through the service on this port, and then makes the endpoint; the members' ids."""
-    ids: list[str] = []
-    for first in range(0, members, BATCH):
-        cards = range(first, min(first + BATCH, members))
-        body = {"events": [_enrolment(card, at=at) for card in cards]}
-        results = _post(port, "/v1/events/batch", body, key=program.key, status=207)["results"]
-        ids += [result["event"]["member"] for result in results]
+def enrol(port: int, program: Program, count: int, *, at: str) -> tuple[str, ...]:
+    """Enrols members with the cards 0, 1, 2, … through the service on this port; their ids."""
+    recorded = _record(port, program, [_enrolment(card, at=at) for card in range(count)])
+    return tuple(event["member"] for event in recorded)
+
+
+def fill(port: int, program: Program, *, first: int, count: int, at: str) -> None:
+    """Enrols so many more members, from card `first` on, and lets each buy until they have many open lots."""
+    cards = range(first, first + count)
+    _record(port, program, [_enrolment(card, at=at) for card in cards])
+    _record(port, program, [_purchase(card, lot, at=at) for lot in range(LOTS - 1) for card in cards])
+
+
+def subscribe(port: int, program: Program, *, receiver: int) -> None:
+    """Makes an endpoint that hears everything from now on."""
     endpoint = {"url": f"http://127.0.0.1:{receiver}/", "types": list(message_types.TYPES)}
     _post(port, "/v1/webhook-endpoints", endpoint, key=program.key, status=201, more="Idempotency-Key: bench\r\n")
-    return tuple(ids)
 
 
 async def forget_deliveries(engine: AsyncEngine, programs: Sequence[bytes]) -> None:
@@ -111,6 +126,25 @@ def time_text(now: datetime) -> str:
 
 def _enrolment(card: int, *, at: str) -> dict[str, Any]:
     return {"type": "enrolment", "id": f"enrol-{card}", "occurred_at": at, "identities": {"card": f"{card:010d}"}}
+
+
+def _purchase(card: int, lot: int, *, at: str) -> dict[str, Any]:
+    return {
+        "type": "purchase",
+        "id": f"lot-{card}-{lot}",
+        "member": f"card:{card:010d}",
+        "occurred_at": at,
+        "currency": "EUR",
+        "total": "1.00",
+    }
+
+
+def _record(port: int, program: Program, events: Sequence[Any]) -> list[Any]:
+    recorded: list[Any] = []
+    for at in range(0, len(events), BATCH):
+        answer = _post(port, "/v1/events/batch", {"events": events[at : at + BATCH]}, key=program.key, status=207)
+        recorded += [result["event"] for result in answer["results"]]
+    return recorded
 
 
 def _post(port: int, path: str, body: Any, *, key: str, status: int, more: str = "") -> Any:

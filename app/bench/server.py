@@ -1,7 +1,8 @@
 """The service under test, a process of its own: what `zegel serve` runs, with the bench's routes added.
 
 It prints the port of 127.0.0.1 that it listens on, and ends with its standard input, that is with the bench.
-With ZEGEL_BENCH_PROFILE, the name of a file, it profiles itself (which makes it slower) and leaves the result there.
+With ZEGEL_BENCH_PROFILE, the name of a file, it profiles itself (which makes it slower) and leaves the result there,
+the process's number added to the name.
 """
 
 import argparse
@@ -15,7 +16,9 @@ import threading
 
 import structlog
 import uvicorn
+from fastapi import APIRouter, FastAPI
 
+from app.api.routing import StrictRoute
 from app.bench import empty, naive
 from app.main import DRAIN_SECONDS, Options, create_app
 from app.settings import Settings
@@ -34,8 +37,7 @@ def main() -> None:
         cache_logger_on_first_use=True,
     )
     app = create_app(Settings(), Options(worker=arguments.parse_args().worker))
-    app.include_router(empty.router)
-    app.include_router(naive.router)
+    add_routes(app)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -51,8 +53,19 @@ def main() -> None:
             uvicorn.Server(config).run(sockets=[port])
             return
         profiler = cProfile.Profile()
+        signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn, when done, sends itself what ended it
         profiler.runcall(uvicorn.Server(config).run, sockets=[port])
-        profiler.dump_stats(profile)
+        profiler.dump_stats(f"{profile}.{os.getpid()}")
+
+
+def add_routes(app: FastAPI) -> None:
+    """Adds the bench's routes before all others, so that no route is found sooner than the empty ones."""
+    router = APIRouter(route_class=StrictRoute)
+    router.post("/empty")(empty.empty_post)
+    router.get("/empty")(empty.empty_get)
+    router.post("/naive")(naive.naive)
+    app.include_router(router)
+    app.router.routes.insert(0, app.router.routes.pop())
 
 
 def listening() -> socket.socket:

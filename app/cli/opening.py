@@ -56,7 +56,7 @@ def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
         with _alone(home):
             asyncio.run(installing.make_database(server.url("postgres", user=localpg.SUPERUSER), DATABASE))
             if asyncio.run(_schema_version(migrator)) != newest_migration():
-                upgrade(migrator, login=SERVICE, make_login=True)
+                upgrade(migrator, login=SERVICE)
         complete = {
             "database_url": server.url(DATABASE, user=SERVICE),
             "migration_database_url": migrator,
@@ -65,12 +65,12 @@ def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
         yield found.model_copy(update=complete)
 
 
-def upgrade(url: str, *, login: str | None, make_login: bool = False) -> None:
+def upgrade(url: str, *, login: str | None) -> None:
     """Brings the schema up to date, and gives the service's role its rights. Again changes nothing."""
     config = alembic_config()
     config.attributes["url"] = url
     command.upgrade(config, "head")
-    asyncio.run(installing.grant(url, login=login, make_login=make_login))
+    asyncio.run(installing.grant(url, login=login, make_login=login == SERVICE))
 
 
 def configure_logging(level: str) -> None:

@@ -28,7 +28,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE, TableValuedAlias
 from sqlalchemy.types import TypeEngine
@@ -36,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 from app.db import tables as t
 from app.db.hot import Statement
 from app.db.rows import uuid
-from app.db.transactions import driver, transaction
+from app.db.transactions import Engine, driver, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,14 @@ class Attempt:
     due_at: datetime | None
 
 
-async def programs(engine: AsyncEngine) -> tuple[bytes, ...]:
+async def programs(engine: Engine) -> tuple[bytes, ...]:
     """The programs that have or had an endpoint."""
     async with driver(engine) as connection:
         return tuple(row["program_id"].bytes for row in await _PROGRAMS.fetch(connection))
 
 
 async def claim(
-    engine: AsyncEngine,
+    engine: Engine,
     *,
     program_id: bytes,
     now: datetime,
@@ -125,7 +124,7 @@ async def claim(
     ]
 
 
-async def finish(engine: AsyncEngine, attempts: Sequence[Attempt]) -> int:
+async def finish(engine: Engine, attempts: Sequence[Attempt]) -> int:
     """Records attempts, and moves or ends their deliveries where the lease still holds; how many did.
 
     Running it again after an error changes nothing twice. Where another worker took the lease over, the attempt is
@@ -139,7 +138,7 @@ async def finish(engine: AsyncEngine, attempts: Sequence[Attempt]) -> int:
     return ours
 
 
-async def abandon(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> int:
+async def abandon(engine: Engine, *, program_id: bytes, now: datetime, limit: int) -> int:
     """Ends up to so many deliveries of deleted endpoints, but for those that are being sent; how many."""
     program = uuid(program_id)
     async with transaction(engine) as connection:
@@ -206,6 +205,7 @@ def _gone() -> Select[Any]:
         select(_p.message_id)
         .where(_p.program_id == _PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id)
         .where(or_(_p.lease.is_(None), _p.due_at <= _NOW))
+        .order_by(_p.message_id)
         .limit(_MOST)
         .with_for_update(skip_locked=True)
         .lateral("unsent")

@@ -91,7 +91,7 @@ def _spread(
     """Deductions (negative lines) and payments that do not count are spread over the goods in proportion (A1)."""
     charged = sum(line.amount for line in lines if line.amount > 0)
     away = -sum(line.amount for line in lines if line.amount < 0)
-    away += sum(payment.amount for payment in payments if payment.kind in unpaid)
+    away += sum(max(0, payment.amount) for payment in payments if payment.kind in unpaid)
     if away == 0:
         return [None if amount is None else max(0, amount) for amount in amounts]
     left = Fraction(max(0, charged - away), charged) if charged else Fraction(0)

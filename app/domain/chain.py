@@ -154,7 +154,7 @@ def command_digest(command: Command, facts: bytes, member_id: bytes, *, key: byt
         (
             command.facts.kind.encode(),
             member_id,
-            str(micros(command.occurred_at)).encode(),
+            str(micros(command.occurred_at)).encode() if command.time_said else b"",
             facts,
             command.particulars,
             messages,

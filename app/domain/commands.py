@@ -142,5 +142,5 @@ class Command:
     particulars: bytes = b""
     mode: Mode = Mode.LIVE
     not_after: datetime | None = None
-    rules_version: int | None = None
-    """Set on scheduled commands: the version that made them judges them."""
+    time_said: bool = True
+    """Whether the caller gave `occurred_at`; a time we took for want of one is no part of the content."""

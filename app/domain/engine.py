@@ -1,7 +1,7 @@
 """The door of the core: what a command does to a member, or why it must not (architecture §4)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from app.domain import accrual, chain, lots, messages, posting, referral_code, referrals, settling, tiers, typeid
@@ -29,6 +29,9 @@ from app.domain.units import Unit, expires_at
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
 
+_SHORTEST_LIFE = timedelta(hours=20)
+"""No lot ends sooner: it lives to the end of a day at least one day on, and a day may have 23 hours."""
+
 Identities = Mapping[bytes, bytes]
 """Who an identity's digest belongs to, as far as the batch looked them up."""
 
@@ -52,9 +55,18 @@ class Effect(NamedTuple):
     schedules: tuple[Scheduled, ...] = ()
 
 
-def needs_lots(command: Command) -> bool:
-    """Whether deciding on this kind of command draws on lots; settling what is due needs them in any case."""
-    return isinstance(command.facts, Redemption)
+def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
+    """Whether deciding on this command draws on lots, or may open one that is born expired (semantics L10).
+
+    Settling what is due needs them in any case.
+    """
+    if isinstance(command.facts, Redemption):
+        return True
+    if not versions.all or now - command.occurred_at < _SHORTEST_LIFE:
+        return False
+    rules = versions.at(command.occurred_at)
+    ends = (expires_at(unit, available_from=command.occurred_at, zone=rules.zone) for unit in rules.units.values())
+    return any(end is not None and end <= now for end in ends)
 
 
 def moment_of(
@@ -116,12 +128,12 @@ def _decide(
 
 def _taken_at(command: Command, moment: Moment) -> datetime:
     """When the event counts as having occurred; beyond the program's limits refused or taken now (semantics E3)."""
-    if command.mode is not Mode.LIVE:
-        return command.occurred_at
     rules = moment.versions.at(moment.recorded_at)
     earliest, latest = moment.recorded_at - rules.late, moment.recorded_at + rules.early
-    if earliest <= command.occurred_at <= latest:
+    if command.occurred_at <= latest and (command.mode is not Mode.LIVE or earliest <= command.occurred_at):
         return command.occurred_at
+    if command.mode is not Mode.LIVE:
+        raise Refused(TooEarly(latest))
     if rules.out_of_time is OutOfTime.RECORD_NOW:
         return moment.recorded_at
     raise Refused(TooLate(earliest) if command.occurred_at < earliest else TooEarly(latest))
@@ -137,15 +149,6 @@ def _post(
     digest: bytes,
     facts: bytes,
 ) -> tuple[MemberState, Posted]:
-    state = effect.state
-    lifted = tiers.reached(state.accounts, state.tiers, rules, occurred_at=occurred_at, sequence=state.sequence + 1)
-    tells = effect.tells
-    if lifted:
-        state = state._replace(tiers=(*state.tiers, *(term for term, _ in lifted)))
-        tells = (
-            *tells,
-            *((messages.UPGRADED, {"ladder": c.ladder, "before": c.before, "tier": c.after}) for _, c in lifted),
-        )
     draft = Draft(
         id=command.id,
         source=command.source,
@@ -159,12 +162,11 @@ def _post(
         context=effect.context or {},
         entries=effect.entries,
         steps=effect.steps,
-        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in lifted),
         flags=() if occurred_at == command.occurred_at else (CLOCK_CORRECTED,),
         particulars=command.particulars,
-        tells=tells,
+        tells=effect.tells,
     )
-    return posting.post(state, draft, moment)
+    return posting.post(effect.state, draft, moment)
 
 
 def _enrol_first(

@@ -170,6 +170,14 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     )
 
 
+def by_the_instant(accounts: Mapping[str, Account], lots: Iterable[OpenLot], *, now: datetime) -> Mapping[str, Account]:
+    """All accounts by the instant; needs the open lots of those on which something has fallen due."""
+    if all(account.next_due_at is None or now < account.next_due_at for account in accounts.values()):
+        return accounts
+    known = tuple(lots)
+    return {unit: folded(account, known, now=now) for unit, account in accounts.items()}
+
+
 def balances(accounts: Mapping[str, Account]) -> dict[str, Balances]:
     """The accounts as an answer shows them."""
     return {

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain import chain, lots, messages
+from app.domain import chain, lots, messages, tiers
 from app.domain.accrual import Step
+from app.domain.commands import CLOCK
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
 from app.domain.rules import Rules, Versions
-from app.domain.state import MemberState
+from app.domain.state import Account, MemberState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,23 @@ class Draft(NamedTuple):
     context: Mapping[str, Any]
     entries: tuple[Entry, ...] = ()
     steps: tuple[Step, ...] = ()
-    tier_changes: tuple[tuple[str, str, str], ...] = ()
     flags: tuple[str, ...] = ()
     particulars: bytes = b""
     tells: tuple[Tell, ...] = ()
 
 
 def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState, Posted]:
-    """Numbers the event, links it into the member's chain, and writes its messages.
+    """Numbers the event, lifts the member to what they reached, links it into the chain, and writes its messages.
 
-    `state` already has the entries' effect on accounts, lots and tiers.
+    `state` already has the entries' effect on accounts and lots.
     """
     sequence = state.sequence + 1
+    accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
+    lifted = tiers.reached(accounts, state.tiers, draft.rules, occurred_at=draft.occurred_at, sequence=sequence)
+    if lifted:
+        state = state._replace(tiers=(*state.tiers, *(term for term, _ in lifted)))
+        tells = ((messages.UPGRADED, {"ladder": c.ladder, "before": c.before, "tier": c.after}) for _, c in lifted)
+        draft = draft._replace(tells=(*draft.tells, *tells))
     salt = moment.ids.random(16) if draft.particulars else b""
     content = chain.encode_content(
         chain.Content(
@@ -109,11 +115,11 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         hash=chain.event_hash(state.head, content, draft.entries),
         entries=draft.entries,
         steps=draft.steps,
-        accounts=lots.balances(state.accounts),
-        tier_changes=draft.tier_changes,
+        accounts=lots.balances(accounts),
+        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in lifted),
         flags=draft.flags,
     )
-    told = () if _quiet(state, draft, moment) else tuple(_messages(state, draft, recorded, moment))
+    told = () if _quiet(state, draft, moment) else tuple(_messages(state, draft, recorded, accounts, moment))
     state = state._replace(
         sequence=sequence,
         messages=state.messages + len(told),
@@ -125,17 +131,20 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
 
 
 def _quiet(state: MemberState, draft: Draft, moment: Moment) -> bool:
-    """History is not told, nor what fell due before the history was sent (semantics E7)."""
-    return moment.silent or (state.quiet_before is not None and draft.effective_at < state.quiet_before)
+    """History is not told, nor what the clock brings for instants before the history was sent (semantics E7)."""
+    past = state.quiet_before is not None and draft.effective_at < state.quiet_before
+    return moment.silent or (draft.source == CLOCK and past)
 
 
-def _messages(state: MemberState, draft: Draft, recorded: Recorded, moment: Moment) -> list[Message]:
+def _messages(
+    state: MemberState, draft: Draft, recorded: Recorded, accounts: Mapping[str, Account], moment: Moment
+) -> list[Message]:
     return [
         Message(
             moment.ids.fresh(),
             number,
             type,
-            messages.body(type, event=recorded, number=number, accounts=state.accounts, extra=extra),
+            messages.body(type, event=recorded, number=number, accounts=accounts, extra=extra),
         )
         for number, (type, extra) in enumerate(draft.tells, start=state.messages + 1)
     ]

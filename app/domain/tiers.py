@@ -30,12 +30,12 @@ class Standing:
 
 
 def held_at(instant: datetime, terms: Iterable[TierTerm], ladder: Ladder) -> str:
-    """The tier held at an instant by what was recorded so far: what counts for an event that occurred then (A6)."""
-    held = ladder.tiers[0].code
-    for term in sorted((t for t in terms if t.ladder == ladder.code), key=lambda t: (t.since, t.sequence)):
-        if term.since <= instant:
-            held = term.tier
-    return held
+    """The tier held at an instant by what was recorded so far: what counts for an event that occurred then (A6).
+
+    Of the terms that had begun, the one recorded last: a late event may have reached a tier before an earlier one.
+    """
+    begun = [term for term in terms if term.ladder == ladder.code and term.since <= instant]
+    return max(begun, key=lambda term: term.sequence).tier if begun else ladder.tiers[0].code
 
 
 def current(terms: Iterable[TierTerm], ladder: Ladder) -> TierTerm | None:

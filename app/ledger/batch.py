@@ -43,7 +43,7 @@ async def load(
         connection, program_id=program_id, keys={(c.source, c.facts.kind, c.key) for c in commands}
     )
     states = await loading.standing(connection, states, program_id=program_id, now=clock)
-    drawing = {member_of(command, known) for command in commands if engine.needs_lots(command)}
+    drawing = {member_of(command, known) for command in commands if engine.needs_lots(command, versions, now=clock)}
     now = max([clock, *(command.occurred_at for command in commands)])
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=now)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)

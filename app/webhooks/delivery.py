@@ -5,6 +5,7 @@ lease is over (webhooks W1, W2). The same message may then arrive twice, always 
 """
 
 import asyncio
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -30,21 +31,22 @@ BUSY_SECONDS, IDLE_SECONDS = 0.1, 1.0
 LIST_SECONDS = 1.0
 ABANDON_SECONDS = 5.0
 DATABASE_PAUSE_SECONDS = 0.5
-RECORD_GRACE_SECONDS = 10.0
+RECORD_TRIES = 5
+RECORD_GRACE_SECONDS = 3.0
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once and for how long. The lease must outlast the deadline by far, and the grace by a little."""
+    """How much at once and for how long; the lease must outlast the deadline by far. `grace` is for a shutdown."""
 
     in_flight: int = 512
     per_endpoint: int = 64
     lease: timedelta = timedelta(seconds=60)
     deadline_seconds: float = sender.DEADLINE_SECONDS
     connect_seconds: float = sender.CONNECT_SECONDS
-    grace_seconds: float = sender.DEADLINE_SECONDS + 1
+    grace_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class _Run:
     """What one run of the loop has under way."""
 
     programs: deque[bytes] = field(default_factory=deque)
+    listed: float = -math.inf
+    abandoned: float = -math.inf
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     flying: dict[bytes, Counter[bytes]] = field(default_factory=dict)
     turns: dict[bytes, bytes] = field(default_factory=dict)
@@ -148,34 +152,39 @@ class _Run:
 async def _claim_until(
     stopping: asyncio.Event, hint: asyncio.Event, courier: Courier, run: _Run, group: asyncio.TaskGroup
 ) -> None:
-    pause, listed, abandoned = BUSY_SECONDS, -LIST_SECONDS, -ABANDON_SECONDS
+    pause = BUSY_SECONDS
     while not stopping.is_set():
         hint.clear()
         run.room.clear()
-        started = 0
         run.cut_short = False
         try:
-            now = time.monotonic()
-            if now >= listed + LIST_SECONDS:
-                run.programs, listed = deque(await deliveries.programs(courier.engine)), now
-            if now >= abandoned + ABANDON_SECONDS:
-                await _abandon(courier, run.programs)
-                abandoned = now
-            run.programs.rotate(-1)
-            for program_id in run.programs:
-                claimed = await _claim(courier, run, program_id)
-                _start(claimed, courier, run, group)
-                started += len(claimed)
+            started = await _claim_round(courier, run, group)
         except DatabaseError as error:
             _log.warning("webhooks.claim_failed", problem=type(error).__name__)
             await _any(stopping, seconds=DATABASE_PAUSE_SECONDS)
-            continue
-        pause = BUSY_SECONDS if started or run.cut_short else min(2 * pause, IDLE_SECONDS)
-        if run.cut_short:
-            await _any(run.room, stopping, seconds=pause)
+        except Exception:
+            _log.exception("webhooks.claim_failed")
+            await _any(stopping, seconds=DATABASE_PAUSE_SECONDS)
         else:
-            await _any(hint, stopping, seconds=pause)
-            await asyncio.sleep(LINGER_SECONDS)
+            pause = BUSY_SECONDS if started or run.cut_short else min(2 * pause, IDLE_SECONDS)
+            await _any(run.room if run.cut_short else hint, stopping, seconds=pause)
+            await asyncio.sleep(0 if run.cut_short else LINGER_SECONDS)
+
+
+async def _claim_round(courier: Courier, run: _Run, group: asyncio.TaskGroup) -> int:
+    now = time.monotonic()
+    if now >= run.listed + LIST_SECONDS:
+        run.programs, run.listed = deque(await deliveries.programs(courier.engine)), now
+    if now >= run.abandoned + ABANDON_SECONDS:
+        await _abandon(courier, run.programs)
+        run.abandoned = now
+    run.programs.rotate(-1)
+    started = 0
+    for program_id in run.programs:
+        claimed = await _claim(courier, run, program_id)
+        _start(claimed, courier, run, group)
+        started += len(claimed)
+    return started
 
 
 async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed]:
@@ -271,13 +280,23 @@ async def _record_forever(courier: Courier, done: "asyncio.Queue[Attempt | None]
             batch.append(done.get_nowait())
         attempts = [attempt for attempt in batch if attempt is not None]
         open = len(attempts) == len(batch)
-        while True:
-            try:
-                await _record(courier, attempts)
-                break
-            except DatabaseError as error:
-                _log.warning("webhooks.record_failed", problem=type(error).__name__, attempts=len(attempts))
-                await asyncio.sleep(DATABASE_PAUSE_SECONDS)
+        await _record_at_last(courier, attempts)
+
+
+async def _record_at_last(courier: Courier, attempts: Sequence[Attempt]) -> None:
+    """Tries for as long as the database is away, and a few times whatever else is wrong."""
+    tries = 0
+    while tries < RECORD_TRIES:
+        try:
+            await _record(courier, attempts)
+        except DatabaseError as error:
+            _log.warning("webhooks.record_failed", problem=type(error).__name__, attempts=len(attempts))
+        except Exception:
+            tries += 1
+            _log.exception("webhooks.record_failed", attempts=len(attempts))
+        else:
+            return
+        await asyncio.sleep(DATABASE_PAUSE_SECONDS)
 
 
 async def _record(courier: Courier, attempts: Sequence[Attempt]) -> None:

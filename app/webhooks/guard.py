@@ -93,7 +93,7 @@ def check_url(url: str, policy: AddressPolicy) -> str | None:
         port = parts.port
     except ValueError:
         return "The URL cannot be understood."
-    return _check_form(url, parts, port, policy) or _check_host(parts.hostname or "", policy)
+    return _check_form(url, parts, port, policy) or _check_host(parts, policy)
 
 
 class CheckedResolver(AbstractResolver):
@@ -167,11 +167,12 @@ def _check_form(url: str, parts: SplitResult, port: int | None, policy: AddressP
     return None if parts.hostname else "The URL has no host."
 
 
-def _check_host(host: str, policy: AddressPolicy) -> str | None:
+def _check_host(parts: SplitResult, policy: AddressPolicy) -> str | None:
+    host, bracketed = parts.hostname or "", "[" in parts.netloc
     name = host.removesuffix(".")
-    if _is_literal(name):
+    if bracketed or _is_literal(name):
         try:
-            address = str(IPv6Address(host) if ":" in host else IPv4Address(name))
+            address = str(IPv6Address(host) if bracketed else IPv4Address(name))
         except AddressValueError:
             address = ""
         if not address or "%" in address:
@@ -188,4 +189,4 @@ def _check_host(host: str, policy: AddressPolicy) -> str | None:
 
 def _is_literal(name: str) -> bool:
     """Whether anything takes this for an address: a last label that is a number makes it one (WHATWG URL §3.5)."""
-    return ":" in name or _NUMBER.fullmatch(name.rpartition(".")[2]) is not None
+    return _NUMBER.fullmatch(name.rpartition(".")[2]) is not None

@@ -122,6 +122,7 @@ _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
     (aiohttp.ClientSSLError, Failure.TLS),
     (aiohttp.ClientConnectorError, Failure.NOT_CONNECTED),
     (aiohttp.InvalidURL, Failure.BAD_URL),
+    (aiohttp.NonHttpUrlClientError, Failure.BAD_URL),
     (httpx.InvalidURL, Failure.BAD_URL),
     (aiohttp.ClientResponseError, Failure.BAD_ANSWER),
     (aiohttp.ClientConnectionError, Failure.DISCONNECTED),

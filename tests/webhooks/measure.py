@@ -1,4 +1,4 @@
-"""Deliveries per second, sent and recorded by one worker: run by hand in `tests/`, `python -m webhooks.measure`."""
+"""Deliveries per second, sent and recorded by one worker: run by hand, `python -m tests.webhooks.measure`."""
 
 import argparse
 import asyncio
@@ -16,12 +16,14 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import asyncpg
-from webhooks import receiver, rows
 
 from app import localpg
-from app.db.transactions import create_engine
+from app.db import tables
+from app.db.deliveries import Attempt
+from app.db.transactions import Engine, create_engine, operation
 from app.webhooks import guard, sender
 from app.webhooks.delivery import Courier, deliver_forever
+from tests.webhooks import receiver, rows
 
 
 async def serve(behave: receiver.Behavior) -> None:
@@ -38,7 +40,11 @@ async def measure(server: localpg.Server, *, messages: int, endpoints: int, dead
     await connection.execute("CREATE DATABASE measured")
     await connection.close()
     engine = create_engine(server.url("measured", user=localpg.SUPERUSER))
-    await rows.create_tables(engine)
+    async with operation(engine) as made:
+        await made.run_sync(tables.metadata.create_all)
+    owner = await asyncpg.connect(server.url("measured", user=localpg.SUPERUSER))
+    await rows.ensure_index(owner)
+    await owner.close()
     program = await rows.make_program(engine)
     shops = [_shop("healthy"), _shop("hanging")]
     try:
@@ -55,10 +61,10 @@ async def measure(server: localpg.Server, *, messages: int, endpoints: int, dead
         await engine.dispose()
 
 
-async def _run(engine: rows.AsyncEngine, *, expected: int) -> None:
+async def _run(engine: Engine, *, expected: int) -> None:
     stopping, hint, counts = asyncio.Event(), asyncio.Event(), Counter[str]()
 
-    def count(attempt: rows.Any) -> None:
+    def count(attempt: Attempt) -> None:
         counts[attempt.outcome] += 1
         if counts["delivered"] == expected:
             stopping.set()
@@ -86,7 +92,7 @@ async def _run(engine: rows.AsyncEngine, *, expected: int) -> None:
 
 
 def _shop(kind: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "webhooks.measure", kind], stdout=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-m", "tests.webhooks.measure", kind], stdout=subprocess.PIPE)
 
 
 def main() -> None:

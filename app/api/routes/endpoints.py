@@ -11,9 +11,9 @@ from starlette.responses import Response
 from app.api import cursors
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.problems import FieldError, Problem
-from app.api.routing import StrictRoute, problems
+from app.api.routing import PrivateRoute, problems
 from app.api.schemas import endpoints as bodies
-from app.api.schemas.common import time
+from app.api.schemas.common import Count, time
 from app.domain import chain, typeid
 from app.domain.scopes import Scope
 from app.operations import endpoints as operations
@@ -22,7 +22,7 @@ from app.queries import endpoints as queries
 PAGE, PAGE_MOST = 50, 200
 SECRET_BYTES = 32
 
-router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_class=PrivateRoute)
 
 Reader = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_READ))]
 Writer = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_WRITE))]
@@ -95,7 +95,7 @@ async def create_endpoint(
 async def list_endpoints(
     mine: PartsHere,
     caller: Reader,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = PAGE,
+    limit: Annotated[Count, Query(ge=1, le=PAGE_MOST)] = PAGE,
     cursor: Annotated[str | None, Query(max_length=512)] = None,
 ) -> Response:
     """The endpoints you may see: a shop its own, the program all."""

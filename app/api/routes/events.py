@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from app.api import handlers
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
-from app.api.problems import Problem, of_refusal
-from app.api.routing import StrictRoute, problems
+from app.api.problems import FieldError, Problem, of_refusal
+from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
-from app.api.schemas.common import Instant
+from app.api.schemas.common import PRINTABLE, Instant
 from app.api.schemas.events import (
     EVENT,
     ActivityIn,
@@ -31,7 +31,7 @@ from app.queries import events as recorded_events
 
 BATCH_EVENTS = 500
 
-router = APIRouter(prefix="/v1/events", tags=["events"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/events", tags=["events"], route_class=PrivateRoute)
 
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
@@ -69,6 +69,7 @@ async def record_event(
     `Idempotent-Replayed: true`, so retry freely. Other content under a used id is refused.
     """
     command = _command(body, mine, caller)
+    _may_pretend(caller, now, dry_run=dry_run)
     if dry_run:
         return await _previewed(command, mine, caller, now=now)
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
@@ -108,8 +109,8 @@ async def record_events(
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
     items: list[Command | Problem] = [_item(item, mine, caller) for item in body.events]
     commands = [item for item in items if isinstance(item, Command)]
+    _may_pretend(caller, now, dry_run=dry_run)
     if dry_run:
-        _may_pretend(caller, now)
         outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=now)
     else:
         outcomes = await mine.ledger.submit(commands, program_id=caller.program_id) if commands else []
@@ -132,9 +133,11 @@ async def record_events(
 async def find_events(
     mine: PartsHere,
     caller: Reader,
-    source: Annotated[str, Query(max_length=64, description="The shop that sent it.")],
-    id: Annotated[str, Query(max_length=128, description="The sender's own id.")],
-    kind: Annotated[str | None, Query(max_length=32, description="Its type; all types if left out.")] = None,
+    source: Annotated[str, Query(pattern=PRINTABLE, max_length=64, description="The shop that sent it.")],
+    id: Annotated[str, Query(pattern=PRINTABLE, max_length=128, description="The sender's own id.")],
+    kind: Annotated[
+        str | None, Query(pattern=PRINTABLE, max_length=32, description="Its type; all types if left out.")
+    ] = None,
 ) -> Response:
     """Finds what a shop recorded under its own id."""
     found = await recorded_events.by_key(mine.engine, program_id=caller.program_id, source=source, key=id, kind=kind)
@@ -169,7 +172,6 @@ def _command(body: PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn, mine: P
 
 
 async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any) -> Response:
-    _may_pretend(caller, now)
     (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=now)
     if isinstance(outcome, Created | Replayed):
         body = answers.event(outcome.event, provisional=isinstance(outcome, Created))
@@ -177,9 +179,11 @@ async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any)
     return _answer(outcome)
 
 
-def _may_pretend(caller: Caller, now: Any) -> None:
+def _may_pretend(caller: Caller, now: Any, *, dry_run: bool) -> None:
     if now is not None:
         may(caller, Scope.PROGRAM_WRITE)
+        if not dry_run:
+            raise Problem("malformed_query", errors=(FieldError("/now", "goes with `dry_run` only"),))
 
 
 def _answer(outcome: Outcome) -> Response:

@@ -12,10 +12,11 @@ from app.api import cursors, identities
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed
 from app.api.problems import FieldError, Problem
 from app.api.routes.events import problem_of
-from app.api.routing import StrictRoute, problems
+from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas import events as event_bodies
 from app.api.schemas import members as bodies
+from app.api.schemas.common import Count
 from app.domain import typeid
 from app.domain.commands import Command, Identity, Reference
 from app.domain.refusals import IdentityTaken
@@ -31,10 +32,10 @@ PAGE, PAGE_MOST = 50, 200
 FRESH_SECONDS = 5
 """How long an app may show a balance without asking again."""
 
-router = APIRouter(prefix="/v1/members", tags=["members"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/members", tags=["members"], route_class=PrivateRoute)
 
 Enroller = Annotated[Caller, Depends(allowed(Scope.MEMBERS_WRITE))]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
+Limit = Annotated[Count, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag: 304 if nothing has changed.")]
 
@@ -48,7 +49,7 @@ IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag:
     responses={
         200: {"model": bodies.MemberOut, "description": "Enrolled before, or (`if_exists: return`) known already."},
         **problems(
-            "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "idempotency_key_missing",
+            "malformed_json", "malformed_header", "unsupported_media_type", "body_too_large", "invalid", "idempotency_key_missing",
             "identity_taken", "unknown_referral_code", "event_id_reused", "too_late", "too_early", "no_rules",
             "shop_key_required", "unknown_outcome",
         ),
@@ -78,7 +79,8 @@ async def enrol_member(
         source=caller.shop,
         key=name,
         member=Reference(),
-        occurred_at=await _joined_at(body.occurred_at, name, mine, caller),
+        occurred_at=body.occurred_at or mine.clock(),
+        time_said=body.occurred_at is not None,
         facts=facts,
         particulars=particulars,
     )
@@ -114,7 +116,7 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     if "balance" in body.include:
         answer["balance"] = await _balances(member_id, mine, caller)
     if "tier" in body.include:
-        answer["tier"] = bodies.tier_list(await _state(member_id, mine, caller), await _rules(mine, caller))
+        answer["tier"] = (await _tiers(member_id, mine, caller, now=mine.clock()))[0]
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
@@ -162,9 +164,8 @@ async def get_balance(member_id: str, mine: PartsHere, caller: Reader, if_none_m
 async def get_tier(member_id: str, mine: PartsHere, caller: Reader, if_none_match: IfNoneMatch = None) -> Response:
     """The member's place on each ladder, and what is needed for the next tier."""
     id, now = _id(member_id), mine.clock()
-    state = await _state(id, mine, caller)
-    body = orjson.dumps(bodies.tier_list(state, await _rules(mine, caller)))
-    return _conditional(body, if_none_match, now=now, changes_at=None)
+    answer, changes_at = await _tiers(id, mine, caller, now=now)
+    return _conditional(orjson.dumps(answer), if_none_match, now=now, changes_at=changes_at)
 
 
 @router.get(
@@ -230,16 +231,6 @@ def _id(text: str) -> bytes:
     return found
 
 
-async def _joined_at(said: datetime | None, name: str, mine: Parts, caller: Caller) -> datetime:
-    """Now, unless said; a retry of what was recorded says the same again (semantics E1)."""
-    if said is not None:
-        return said
-    known = await event_queries.by_key(
-        mine.engine, program_id=caller.program_id, source=caller.shop, key=name, kind="enrolment"
-    )
-    return known[0].occurred_at if known else mine.clock()
-
-
 async def _resolved(member_id: bytes | None, identity: Identity | None, mine: Parts, caller: Caller) -> bytes | None:
     if member_id is not None or identity is None:
         return member_id
@@ -266,6 +257,17 @@ async def _balances(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, 
         raise Problem("not_found")
     shown = balance_queries.balances(found, now=mine.clock())
     return bodies.balances(member_id, shown, await _rules(mine, caller))
+
+
+async def _tiers(
+    member_id: bytes, mine: Parts, caller: Caller, *, now: datetime
+) -> tuple[dict[str, Any], datetime | None]:
+    """The tiers by the instant, and when time alone changes them."""
+    state = await _state(member_id, mine, caller)
+    found = await mine.accounts.get((caller.program_id, member_id))
+    assert found is not None
+    shown = balance_queries.balances(found, now=now)
+    return bodies.tier_list(state, shown, await _rules(mine, caller)), balance_queries.changes_at(found, now=now)
 
 
 async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any] | None:

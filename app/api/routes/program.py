@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.problems import Problem
-from app.api.routing import StrictRoute, problems
-from app.api.schemas.common import Out, time
+from app.api.routing import PrivateRoute, problems
+from app.api.schemas.common import Count, Out, time
 from app.domain import typeid
 from app.domain.scopes import Scope
 from app.queries import programs
 
-router = APIRouter(prefix="/v1/program", tags=["program"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1/program", tags=["program"], route_class=PrivateRoute)
 
 Reader = Annotated[Caller, Depends(allowed(Scope.PROGRAM_READ))]
 
@@ -81,7 +81,7 @@ async def get_rules(mine: PartsHere, caller: Reader) -> Response:
     response_model=RulesOut,
     responses=problems("not_found", "malformed_query"),
 )
-async def get_rules_version(version: int, mine: PartsHere, caller: Reader) -> Response:
+async def get_rules_version(version: Count, mine: PartsHere, caller: Reader) -> Response:
     """A version that some event names."""
     published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
     found = next((row for row in published if row.version == version), None)

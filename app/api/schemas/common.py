@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import iso4217
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from app.domain import messages
 
@@ -14,7 +14,7 @@ MINOR_UNITS: dict[str, int] = {
 }
 """Decimals of each ISO 4217 currency that has minor units."""
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)\Z", re.ASCII)
 
 
 class In(BaseModel):
@@ -38,6 +38,19 @@ def _instant(text: Any) -> datetime:
         raise ValueError("must lie between the years 1900 and 2199")
     return instant
 
+
+PRINTABLE = r"^[\x20-\x7e]+$"
+"""Printable ASCII."""
+
+
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise ValueError("must be a whole number in plain digits")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_digits)]
+"""A whole number in a query or a path, in plain digits."""
 
 Id = Annotated[
     str,

@@ -171,7 +171,7 @@ class PersonIn(In):
     """What is said of a person who joins."""
 
     identities: IdentityMap = {}
-    birthday: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")] | None = Field(
+    birthday: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
         default=None, examples=["1990-02-28"]
     )
     attributes: Attributes = {}
@@ -324,7 +324,7 @@ def _purchase(body: PurchaseIn) -> Purchase:
         total=total,
         lines=lines or (Line("1", total),),
         payments=tuple(
-            Payment(payment.kind, _minor(payment.amount, f"/payments/{i}/amount", decimals), payment.hold)
+            Payment(payment.kind, _paid(payment.amount, f"/payments/{i}/amount", decimals), payment.hold)
             for i, payment in enumerate(body.payments)
         ),
         vouchers=tuple(body.vouchers),
@@ -347,6 +347,13 @@ def _line(line: LineIn, position: int, decimals: int) -> Line:
         cost=None if line.cost is None else _minor(line.cost, f"{at}/cost", decimals),
         categories=tuple(line.categories),
     )
+
+
+def _paid(amount: str, pointer: str, decimals: int) -> int:
+    paid = _minor(amount, pointer, decimals)
+    if paid < 0:
+        raise _invalid(pointer, "is below zero: name what was paid, less the change")
+    return paid
 
 
 def _quantity(text: str, pointer: str) -> str:

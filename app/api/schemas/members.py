@@ -167,9 +167,10 @@ def balances(member_id: bytes, found: Sequence[Balance], rules: Rules) -> dict[s
     }
 
 
-def tier_list(state: MemberState, rules: Rules) -> dict[str, Any]:
-    """Where the member stands on each ladder of the rules (semantics T6)."""
-    standings = (tiers.standing(state.accounts, state.tiers, ladder) for ladder in rules.ladders)
+def tier_list(state: MemberState, found: Iterable[Balance], rules: Rules) -> dict[str, Any]:
+    """Where the member stands on each ladder of the rules, by the accounts as they are now (semantics T6)."""
+    accounts = {balance.account.unit: balance.account for balance in found}
+    standings = (tiers.standing(accounts, state.tiers, ladder) for ladder in rules.ladders)
     return {"member": typeid.encode(typeid.MEMBER, state.id), "tiers": [_tier(standing) for standing in standings]}
 
 

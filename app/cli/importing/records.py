@@ -11,6 +11,7 @@ from app.cli.errors import CliError
 RECORD_BYTES = 256 * 1024
 RECORD_LINES = 100
 """A record may contain this many quoted line ends; more, and a quote was left open."""
+_KEPT = 100_000
 _HEAD_BYTES = 64 * 1024
 _HEAD_LINES = 50
 _DELIMITERS = ",;\t|"
@@ -150,19 +151,22 @@ def _record(first: _Line, source: _Source, format: Format) -> Record:
 
     try:
         if first.cut:
-            return _broken(first, "row_too_long", f"the line is longer than {RECORD_BYTES:,} bytes")
+            return _broken(
+                first, "row_too_long", f"the line is longer than {RECORD_BYTES:,} bytes; this is its beginning"
+            )
         fields = tuple(next(csv.reader(feed(), delimiter=format.delimiter, strict=True, skipinitialspace=True), ()))
     except csv.Error as error:
         source.put_back(taken[1:])
-        return _broken(first, "bad_quotes", f"the line cannot be read as CSV: {error}")
+        why = "a quote is left open" if "unexpected end" in str(error) else str(error)
+        return _broken(first, "bad_quotes", f"the line cannot be read as CSV: {why}")
     if any(line.cut for line in taken):
         source.put_back(taken[1:])
-        return _broken(first, "bad_quotes", "a quote was left open")
+        return _broken(first, "bad_quotes", "the line cannot be read as CSV: a quote is left open")
     return Record(first.number, fields, taken[-1].after, _unreadable(fields))
 
 
 def _broken(line: _Line, code: str, detail: str) -> Record:
-    return Record(line.number, (line.text.rstrip("\r\n")[:RECORD_BYTES],), line.after, Fault(code, detail))
+    return Record(line.number, (line.text.rstrip("\r\n")[:_KEPT],), line.after, Fault(code, detail))
 
 
 def _unreadable(fields: tuple[str, ...]) -> Fault | None:

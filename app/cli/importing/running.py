@@ -24,6 +24,8 @@ from app.cli.importing.rows import Mark, Plan, Sale
 from app.cli.importing.sending import Patience, Unreachable
 
 MOST_BATCH = 500
+_FIRST_SECONDS = 15.0
+"""How long a service is waited for that has not answered at all yet."""
 _PREFIX_LENGTH = 100
 _MEMBERS_REMEMBERED = 100_000
 
@@ -133,7 +135,8 @@ async def _prepared(
     format = records.detect(file, encoding=options.encoding, delimiter=options.delimiter)
     header, begin = _header(file, format, options)
     found = columns.find(header, options.named)
-    program = await sending.get(client, "/v1/program", patience=replace(patience, seconds=min(patience.seconds, 5)))
+    briefly = replace(patience, seconds=min(patience.seconds, _FIRST_SECONDS))
+    program = await sending.get(client, "/v1/program", patience=briefly)
     document = (await sending.get(client, "/v1/program/rules", patience=patience))["document"]
     plan = Plan(
         columns=found,

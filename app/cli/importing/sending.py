@@ -58,10 +58,10 @@ async def send(
         for i, result in enumerate(results):
             if settled[i] is None and result["outcome"] not in _AGAIN:
                 settled[i] = result
-        done = [result for result in settled if result is not None]
-        if len(done) < len(settled):
-            raise _Again(f"{len(settled) - len(done)} events have no outcome yet")
-        return done
+        left = [str(event["id"]) for event, result in zip(events, settled, strict=True) if result is None]
+        if left:
+            raise _Again(f"{len(left)} events could not be recorded yet, the first is {left[0]}")
+        return [result for result in settled if result is not None]
 
     results: list[dict[str, Any]] = await _patiently(attempt, client, patience)
     for result in results:
@@ -78,7 +78,7 @@ class _Again(Exception):
 
 
 async def _patiently(attempt: Callable[[], Awaitable[Any]], client: httpx.AsyncClient, patience: Patience) -> Any:
-    ends, pause = patience.monotonic() + patience.seconds, _FIRST_PAUSE
+    ends, pause, said = patience.monotonic() + patience.seconds, _FIRST_PAUSE, ""
     while True:
         try:
             return await attempt()
@@ -86,7 +86,9 @@ async def _patiently(attempt: Callable[[], Awaitable[Any]], client: httpx.AsyncC
             wait = max(pause, reason.pause)
             if patience.monotonic() + wait > ends:
                 raise Unreachable(f"{client.base_url} gives no answer to go on with: {reason}") from None
-            patience.say(str(reason))
+            if str(reason) != said:
+                said = str(reason)
+                patience.say(f"waiting: {reason}")
         await patience.sleep(wait)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -1,0 +1,369 @@
+"""Whatever a caller sends, the answer is a problem that names the place, and nothing is written."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import asyncpg
+import httpx
+
+from app.api.problems import KINDS
+from tests.api import hostile
+from tests.api.hostile import Bad, Body
+from tests.api.test_http import JSON, problem_of
+from tests.builders import Service
+from tests.database import picture
+
+PURCHASE: Body = {
+    "type": "purchase",
+    "id": "good",
+    "member": "card:1001",
+    "occurred_at": "2026-11-21T09:41:00+01:00",
+    "channel": "pos",
+    "location": "utrecht-12",
+    "terminal": "7",
+    "operator": "o-31",
+    "currency": "EUR",
+    "total": "12.50",
+    "lines": [
+        {
+            "id": "a",
+            "sku": "1",
+            "quantity": "2",
+            "amount": "8.50",
+            "tax": "0.70",
+            "categories": ["c"],
+            "attributes": {},
+        },
+        {"amount": "4.00", "discount": "0.10", "cost": "1.00"},
+    ],
+    "payments": [{"kind": "card", "amount": "7.50"}, {"kind": "points", "amount": "5.00", "hold": "h9"}],
+    "vouchers": ["v1"],
+    "attributes": {"a": 1},
+    "history": False,
+    "not_after": "2026-12-01T00:00:00Z",
+}
+ACTIVITY: Body = {
+    "type": "activity",
+    "id": "good",
+    "member": "card:1001",
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "activity": "survey",
+}
+REDEMPTION: Body = {
+    "type": "redemption",
+    "id": "good",
+    "member": "card:1001",
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "points": 1,
+    "unit": "points",
+}
+MEMBER: Body = {
+    "id": "good",
+    "identities": {"card": "7"},
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "birthday": "1990-02-28",
+    "attributes": {"a": "b"},
+    "if_exists": "refuse",
+}
+ENROLMENT: Body = {**{name: value for name, value in MEMBER.items() if name != "if_exists"}, "type": "enrolment"}
+LOOKUP: Body = {"member": "card:1001", "include": ["balance"]}
+ENDPOINT: Body = {"url": "https://shop.example/x", "description": "x", "types": ["points.earned"]}
+
+_CODES = (*hostile.NOT_TEXT, '""', '"Survey"', '"a b"', '"x\\u0000"', '"é"', json.dumps("x" * 33))
+_COMMON = {"/id": hostile.ID, "/occurred_at": hostile.TIME, "/type": hostile.TYPE, "/member": hostile.MEMBER}
+_PERSON = {
+    "/identities": hostile.IDENTITIES,
+    "/birthday": hostile.BIRTHDAY,
+    "/attributes": hostile.ATTRIBUTES,
+    "/referral_code": (*hostile.NOT_TEXT, '""', '"x"', '"SZTYQKL5FX"', '"٥٥٥٥٥٥٥٥٥٥"', json.dumps("A" * 33)),
+}
+EVENTS: tuple[tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
+    (
+        PURCHASE,
+        {
+            **_COMMON,
+            "/currency": hostile.CURRENCY,
+            "/total": (*hostile.MONEY, '"-12.50"'),
+            "/lines": hostile.LINES,
+            "/lines/0/amount": (*hostile.MONEY, "null"),
+            "/lines/1/discount": hostile.MONEY,
+            "/lines/0/quantity": (*hostile.QUANTITY, "null"),
+            "/lines/0/id": hostile.ID[11:],
+            "/lines/0/attributes": hostile.ATTRIBUTES,
+            "/payments/0/amount": (*hostile.MONEY, "null", '"-7.50"'),
+            "/payments/1/amount": ('"-5.00"', '"-1000000.00"'),
+            "/payments/0/kind": _CODES,
+            "/payments": (
+                "5",
+                "{}",
+                "null",
+                "[null]",
+                '[{"kind": "card"}]',
+                json.dumps([PURCHASE["payments"][0]] * 33),
+            ),
+            "/vouchers": ("5", '"v1"', "null", "[5]", "[null]", '[""]', json.dumps(["v"] * 33)),
+            "/channel": hostile.NAME,
+            "/attributes": hostile.ATTRIBUTES,
+            "/history": hostile.FLAG,
+            "/messages": (*hostile.FLAG, "true"),
+            "/not_after": hostile.TIME[11:-6],
+        },
+        ("type", "id", "member", "occurred_at", "currency"),
+    ),
+    (ACTIVITY, {"/activity": _CODES, "/history": hostile.FLAG}, ("activity", "member")),
+    (REDEMPTION, {"/points": hostile.POINTS, "/unit": _CODES, "/member": hostile.MEMBER}, ("points", "id")),
+    (ENROLMENT, {"/occurred_at": hostile.TIME, **_PERSON}, ("type", "id", "occurred_at")),
+)
+
+
+def bad_events() -> Iterator[Bad]:
+    """Every event with one thing wrong."""
+    for body, values, needed in EVENTS:
+        prefix = str(body["type"])[:4]
+        yield from hostile.wrong_values(body, values, prefix=prefix)
+        yield from hostile.unknown_fields(body, prefix=prefix)
+        yield from hostile.missing_fields(body, needed, prefix=prefix)
+
+
+OTHERS: dict[str, tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]]] = {
+    "/v1/members": (
+        MEMBER,
+        {
+            "/id": tuple(token for token in hostile.ID if token != "null"),
+            "/occurred_at": tuple(token for token in hostile.TIME if token != "null"),
+            "/if_exists": (*hostile.NOT_TEXT, "null", '""', '"Return"', '"maybe"'),
+            "/channel": hostile.NAME,
+            **_PERSON,
+        },
+        (),
+    ),
+    "/v1/members/lookup": (LOOKUP, {"/member": hostile.MEMBER, "/include": hostile.INCLUDE}, ("member",)),
+    "/v1/webhook-endpoints": (
+        ENDPOINT,
+        {
+            "/url": hostile.URL,
+            "/types": hostile.TYPES,
+            "/description": (*hostile.NOT_TEXT, "null", json.dumps("x" * 201)),
+        },
+        ("url",),
+    ),
+}
+WRITES = ("/v1/events", "/v1/events?dry_run=true", "/v1/events/batch", "/v1/events/batch?dry_run=true", *OTHERS)
+
+
+async def post(service: Service, path: str, content: bytes) -> httpx.Response:
+    """POST of raw bytes as JSON."""
+    return await service.client.post(path, content=content, headers={**JSON, "Idempotency-Key": "k1"})
+
+
+def complaint(problem: dict[str, Any], bad: Bad) -> str | None:
+    """What is wrong with the problem as an answer to this body, or None."""
+    if problem["code"] not in KINDS or not 400 <= problem["status"] < 500:
+        return f"{bad.name}: {problem['status']} {problem['code']}"
+    if problem["outcome"] != "not_applied":
+        return f"{bad.name}: {problem['outcome']}"
+    if bad.secret is not None and bad.secret in json.dumps(problem):
+        return f"{bad.name}: repeats what was sent"
+    if problem["code"] == "malformed_json":
+        return None
+    pointers = [error["pointer"] for error in problem.get("errors", [])]
+    if problem["code"] == "invalid" and bad.pointer is not None:
+        if not any(pointer == bad.pointer or pointer.startswith(bad.pointer + "/") for pointer in pointers):
+            return f"{bad.name}: points at {pointers}"
+        if lost := [pointer for pointer in pointers if not leads(pointer, bad.content)]:
+            return f"{bad.name}: {lost} lead nowhere"
+    suggestions = [error.get("suggestion") for error in problem.get("errors", [])]
+    if bad.suggestion is not None and bad.suggestion not in suggestions:
+        return f"{bad.name}: suggests {suggestions}"
+    return None
+
+
+def leads(pointer: str, content: bytes) -> bool:
+    """Whether a JSON Pointer leads to something in the body, or to something that is missing there (RFC 6901)."""
+    value = json.loads(content)
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    for step, part in enumerate(parts, start=1):
+        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, dict) and any(name[:128] == part for name in value):
+            value = next(inner for name, inner in value.items() if name[:128] == part)
+        else:
+            return step == len(parts) and isinstance(value, dict)
+    return True
+
+
+def report(complaints: Iterable[str | None]) -> None:
+    """Fails with all complaints at once."""
+    found = [complaint for complaint in complaints if complaint is not None]
+    assert not found, f"{len(found)} bodies:\n" + "\n".join(found[:400])
+
+
+async def refused_alone(service: Service, path: str, bads: Sequence[Bad]) -> None:
+    """Sends each body by itself."""
+    complaints = []
+    for bad in bads:
+        answer = await post(service, path, bad.content)
+        refused = 400 <= answer.status_code < 500
+        complaints.append(complaint(problem_of(answer), bad) if refused else f"{bad.name}: {answer.status_code}")
+    report(complaints)
+
+
+async def test_what_is_no_json_is_refused_by_every_write(service: Service, owner: asyncpg.Connection) -> None:
+    await service.enrol()
+    before = await picture(owner)
+    complaints: list[str | None] = []
+
+    for path in WRITES:
+        for name, content in (hostile.NO_JSON | hostile.NO_OBJECT).items():
+            answer = await post(service, path, content)
+            expected = {"invalid"} if name in hostile.NO_OBJECT else {"malformed_json"}
+            if answer.status_code >= 500 or problem_of(answer)["code"] not in expected | (
+                {"invalid"} if not content else set()
+            ):
+                complaints.append(f"{path} {name}: {answer.status_code} {answer.json().get('code')}")
+
+    assert len(hostile.NO_JSON | hostile.NO_OBJECT) >= 50
+    report(complaints)
+    assert await picture(owner) == before
+
+
+async def test_a_problem_of_json_says_what_is_wrong_and_where(service: Service) -> None:
+    for name, said in {"a trailing comma": "line 1", "no UTF-8": "UTF-8", "NaN": "NaN", "a key twice": "twice"}.items():
+        answer = await post(service, "/v1/events", hostile.NO_JSON[name])
+
+        assert said in problem_of(answer)["detail"], name
+
+
+async def test_every_event_with_one_thing_wrong_is_refused_and_its_id_stays_free(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    await service.enrol()
+    before = await picture(owner)
+    bads = list(bad_events())
+    assert len(bads) >= 500
+
+    await refused_alone(service, "/v1/events", bads)
+
+    assert await picture(owner) == before
+    good = [{**ACTIVITY, "id": bad.id, "type": "activity"} for bad in bads if bad.id is not None]
+    for at in range(0, len(good), 500):
+        answer = await service.send({"events": good[at : at + 500]}, path="/v1/events/batch")
+        assert {one["outcome"] for one in answer.json()["results"]} == {"created"}
+
+
+async def test_the_same_id_sent_correctly_succeeds_for_every_kind(service: Service) -> None:
+    await service.enrol()
+    await service.buy("100.00")
+
+    for body, values, _ in EVENTS:
+        pointer, tokens = next(reversed(values.items()))
+        wrong = await post(service, "/v1/events", hostile.put({**body, "id": "again"}, pointer, tokens[0]))
+        right = await service.send({**body, "id": "again"})
+
+        assert (wrong.status_code, right.status_code) == (422, 201), (body["type"], right.text)
+
+
+async def test_dry_runs_refuse_the_same(service: Service, owner: asyncpg.Connection) -> None:
+    await service.enrol()
+    before = await picture(owner)
+
+    await refused_alone(service, "/v1/events?dry_run=true", list(bad_events())[::5])
+
+    assert await picture(owner) == before
+
+
+async def test_a_batch_refuses_each_by_itself(service: Service, owner: asyncpg.Connection) -> None:
+    await service.enrol()
+    before = await picture(owner)
+    complaints: list[str | None] = []
+    bads = [bad for bad in bad_events() if _is_json(bad.content) and len(bad.content) < 50_000]
+
+    for path in ("/v1/events/batch", "/v1/events/batch?dry_run=true"):
+        for at in range(0, len(bads), 500):
+            some = bads[at : at + 500]
+            answer = await post(service, path, b'{"events": [' + b",".join(bad.content for bad in some) + b"]}")
+            assert answer.status_code in (200, 207), answer.text[:300]
+            for bad, one in zip(some, answer.json()["results"], strict=True):
+                wrong = one["outcome"] != "refused"
+                complaints.append(f"{bad.name}: {one['outcome']}" if wrong else complaint(one["problem"], bad))
+
+    report(complaints)
+    assert await picture(owner) == before
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content, parse_constant=int)
+    except ValueError:
+        return False
+    return b"\\u0000" not in content and b"\\ud8" not in content
+
+
+async def test_every_other_write_refuses_what_has_one_thing_wrong(service: Service, owner: asyncpg.Connection) -> None:
+    await service.enrol()
+    before = await picture(owner)
+
+    for path, (body, values, needed) in OTHERS.items():
+        prefix = path.rpartition("/")[2]
+        bads = [
+            *hostile.wrong_values(body, values, prefix=prefix),
+            *hostile.unknown_fields(body, prefix=prefix),
+            *hostile.missing_fields(body, needed, prefix=prefix),
+        ]
+        assert len(bads) + len(hostile.NO_JSON) >= 100
+        await refused_alone(service, path, bads)
+
+    assert await picture(owner) == before
+
+
+async def test_a_sale_beyond_all_points_is_refused(service: Service, owner: asyncpg.Connection) -> None:
+    await service.enrol()
+    lines = [{"amount": "9999999999999.99", "quantity": "999999999.999999"}] * 1_000
+    body = {name: value for name, value in PURCHASE.items() if name not in ("total", "payments")} | {"lines": lines}
+    before = await picture(owner)
+
+    answer = await service.send(body)
+
+    assert (answer.status_code, problem_of(answer)["code"]) == (422, "points_out_of_range")
+    assert await picture(owner) == before
+
+
+async def test_the_order_of_names_is_no_other_content(service: Service) -> None:
+    await service.enrol()
+    first = await service.send(PURCHASE)
+
+    again = await post(service, "/v1/events", json.dumps(dict(reversed(PURCHASE.items())), indent=3).encode())
+
+    assert (first.status_code, again.status_code) == (201, 200)
+
+
+async def test_headers_and_queries_of_any_kind_break_nothing(service: Service, owner: asyncpg.Connection) -> None:
+    member = (await service.enrol())["id"]
+    before = await picture(owner)
+    values = ("", "\xff\xfe", "a" * 5_000, "%00", "\t", '"', "*", "W/", "é💶", "1.0", "-1", "null", "\x00")
+    headers = ("Idempotency-Key", "Authorization", "If-None-Match", "Accept", "Content-Encoding", "Expect", "Range")
+    queries = ("limit", "cursor", "dry_run", "explain", "now", "source", "id", "kind", "x", "limit[]", "")
+    paths = ("/v1/webhook-endpoints", f"/v1/members/{member}/balance", f"/v1/members/{member}/statement", "/v1/events")
+    complaints: list[str | None] = []
+
+    for value in values:
+        for name in headers:
+            answer = await service.client.get(paths[1], headers={name.encode(): value.encode()})
+            complaints.append(_broken(answer, f"{name}: {value[:10]!r}"))
+        for query in queries:
+            for path in paths:
+                answer = await service.client.get(path, params={"id": "x", query: value})
+                complaints.append(_broken(answer, f"{path}?{query}={value[:10]!r}"))
+        for query in ("dry_run", "now"):
+            answer = await service.client.post("/v1/events", params={query: value}, json=PURCHASE)
+            complaints.append(
+                None if 400 <= answer.status_code < 500 else f"{query}={value[:10]!r}: {answer.status_code}"
+            )
+
+    report(complaints)
+    assert await picture(owner) == before
+
+
+def _broken(answer: httpx.Response, name: str) -> str | None:
+    return None if answer.status_code < 500 else f"{name}: {answer.status_code}"

@@ -1,0 +1,165 @@
+"""The OpenAPI document is as true as the code: reviewed when it changes, and its examples run."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.api.problems import KINDS
+from app.domain import messages
+from app.domain.scopes import Scope
+from tests.api import write_openapi
+from tests.builders import START, Service, purchase
+
+METHODS = ("get", "put", "post", "delete", "patch")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The app's document."""
+    return dict(json.loads(write_openapi.text()))
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and operation, each."""
+    for path, named in document["paths"].items():
+        for method, operation in named.items():
+            assert method in METHODS
+            yield method, path, operation
+
+
+def schemas_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a document, at any depth."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from schemas_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from schemas_in(inner)
+
+
+def test_the_committed_document_is_the_apps() -> None:
+    committed = write_openapi.FILE.read_text(encoding="utf-8") if write_openapi.FILE.exists() else ""
+
+    assert committed == write_openapi.text(), (
+        "the API has changed: review it, then renew the file with `python -m tests.api.write_openapi`"
+    )
+
+
+def test_operation_ids_are_unique_and_a_verb_with_a_noun(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+
+    assert len(ids) == len(set(ids))
+    for id in ids:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+){1,3}", id), id
+
+
+def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        assert 5 <= len(operation["summary"]) <= 60, path
+        assert len(operation["description"]) >= 20, (method, path)
+        assert operation["tags"], path
+
+
+def test_every_private_operation_names_the_key_and_how_it_may_fail(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        if not path.startswith("/v1/"):
+            assert "security" not in operation
+            continue
+        assert operation["security"] == [{"key": []}]
+        assert {"401", "403", "500", "503"} <= set(operation["responses"]), (method, path)
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= set(operation["responses"]), (method, path)
+    described = document["components"]["securitySchemes"]["key"]["description"]
+    assert all(f"`{scope.value}`" in described for scope in Scope)
+
+
+def test_every_answer_names_codes_that_exist_under_their_own_status(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if "application/problem+json" not in answer.get("content", {}):
+                continue
+            codes = re.findall(r"`([a-z_]+)`", answer["description"])
+            assert codes, (path, status)
+            for code in codes:
+                assert str(KINDS[code].status) == status, (path, code)
+
+
+def test_every_code_is_named_by_some_operation(document: dict[str, Any]) -> None:
+    of_any_request = {"method_not_allowed", "not_found"}
+    named = {
+        code
+        for _, _, operation in operations(document)
+        for answer in operation["responses"].values()
+        for code in re.findall(r"`([a-z_]+)`", answer["description"])
+    }
+
+    assert set(KINDS) - of_any_request - named == set()
+    assert set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(KINDS)
+
+
+def test_every_reference_leads_somewhere_and_nothing_lies_about_unused(document: dict[str, Any]) -> None:
+    known = set(document["components"]["schemas"])
+    asked = {found["$ref"] for found in schemas_in(document) if isinstance(found.get("$ref"), str)}
+    mapped = {
+        target
+        for found in schemas_in(document)
+        for target in (found.get("discriminator") or {}).get("mapping", {}).values()
+    }
+
+    assert {name.removeprefix("#/components/schemas/") for name in asked | mapped} == known
+
+
+def test_no_floats_are_spoken_of(document: dict[str, Any]) -> None:
+    assert not [found for found in schemas_in(document) if found.get("type") == "number"]
+
+
+def test_bodies_are_closed_and_their_texts_have_an_end(document: dict[str, Any]) -> None:
+    taken = {name: schema for name, schema in document["components"]["schemas"].items() if name.endswith("In")}
+
+    assert len(taken) >= 8
+    for name, schema in taken.items():
+        if "properties" not in schema:
+            continue
+        assert schema["additionalProperties"] is False, name
+        for field, said in schema["properties"].items():
+            for inner in schemas_in(said):
+                if inner.get("type") == "string" and "const" not in inner and "enum" not in inner:
+                    limits = {"maxLength", "pattern", "format"}
+                    assert limits & set(inner), (name, field)
+
+
+def test_every_message_is_a_webhook(document: dict[str, Any]) -> None:
+    assert set(document["webhooks"]) == set(messages.TYPES)
+
+
+PATHS = {"MemberIn": "/v1/members", "LookupIn": "/v1/members/lookup", "EndpointIn": "/v1/webhook-endpoints"}
+"""Where a body goes; the others are events."""
+
+
+async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
+    first = ["EnrolmentIn", "PurchaseIn"]
+    assert set(examples) >= {*PATHS, *first, "ActivityIn", "RedemptionIn"}
+    before = purchase("100.00", id="before", card="", at=START)
+
+    for name in [*first, *sorted(set(examples) - set(first))]:
+        for body in examples[name]:
+            answer = await service.send(body, path=PATHS.get(name, "/v1/events"), headers={"Idempotency-Key": name})
+            assert answer.status_code in (200, 201), (name, answer.text)
+            if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
+                earned = await service.send({**before, "member": answer.json()["member"]})
+                assert earned.status_code == 201
+
+
+def test_every_example_of_a_field_is_taken_by_it(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, said in schema.get("properties", {}).items():
+            for inner in [said, *said.get("anyOf", [])]:
+                for example in said.get("examples", []):
+                    if "pattern" in inner and isinstance(example, str):
+                        assert re.search(inner["pattern"], example), (name, field)

@@ -1,0 +1,86 @@
+"""Migrations make exactly the tables the code knows, and the newest can be taken back and made again."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.cli import opening
+from app.db.tables import metadata
+from app.main import alembic_config
+from app.settings import Settings
+from tests.db import catalog
+
+
+def engine_of(settings: Settings) -> AsyncEngine:
+    """Connections of the owner."""
+    assert settings.migration_database_url is not None
+    return create_async_engine(
+        settings.migration_database_url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
+    )
+
+
+def schema_of(settings: Settings) -> dict[str, Any]:
+    """The whole catalog, with the grants."""
+
+    async def read() -> dict[str, Any]:
+        connection = await asyncpg.connect(settings.migration_database_url)
+        try:
+            return {**await catalog.whole(connection), "grants": await catalog.grants(connection)}
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())
+
+
+async def test_alembic_finds_nothing_to_generate(settings: Settings, anyio_backend: str) -> None:
+    def compare(connection: Connection) -> list[Any]:
+        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+    async with engine_of(settings).connect() as connection:
+        assert await connection.run_sync(compare) == []
+
+
+async def test_the_migrations_make_what_the_tables_say_to_the_letter(
+    settings: Settings, owner: asyncpg.Connection
+) -> None:
+    migrated = await catalog.whole(owner)
+
+    async with engine_of(settings).begin() as connection:
+        await connection.execute(text("DROP SCHEMA public CASCADE"))
+        await connection.execute(text("CREATE SCHEMA public"))
+        await connection.run_sync(metadata.create_all)
+    declared = await catalog.whole(owner)
+
+    for part, rows in declared.items():
+        assert migrated[part] == rows, part
+    assert any("WHERE" in row["definition"] for row in migrated["indexes"])
+
+
+def test_the_newest_migration_goes_down_and_up_again(settings: Settings) -> None:
+    config = alembic_config()
+    config.attributes["url"] = settings.migration_database_url
+    before = schema_of(settings)
+
+    command.downgrade(config, "-1")
+    down = schema_of(settings)
+    assert settings.migration_database_url is not None
+    opening.upgrade(settings.migration_database_url, login=opening.SERVICE)
+
+    assert down != before
+    assert schema_of(settings) == before
+
+
+def test_migrating_again_changes_nothing(settings: Settings) -> None:
+    before = schema_of(settings)
+    assert settings.migration_database_url is not None
+
+    opening.upgrade(settings.migration_database_url, login=opening.SERVICE)
+
+    assert schema_of(settings) == before

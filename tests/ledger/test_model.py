@@ -1,0 +1,248 @@
+"""Random sequences over the HTTP API against a small independent model: no overspend, no lost point (quality, Never).
+
+After every step the members concerned, and at the end all, must have what the model says: balances, lots, tier,
+statement with its running balances and dense numbers (semantics L1, L3–L7, L10, L15, E1, E3, A6, T2, F2, F5).
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.settings import Settings
+from app.worker.settling import settle_once
+from tests import model
+from tests.builders import START, Clock, Service, open_service, publish
+from tests.model import Model, View
+
+PEOPLE = 4
+SECOND = timedelta(seconds=1)
+STARTS = (START, START + timedelta(days=115), START + timedelta(days=445))
+"""In November, a fortnight before the clocks go forward, and before 29 February of a leap year."""
+
+Step = tuple[Any, ...]
+
+people = st.integers(0, PEOPLE - 1)
+cents = st.sampled_from([0, 99, 9_99, 10_00, 49_95, 190_00, 200_00, 310_01]) | st.integers(0, 600_00)
+lateness = st.sampled_from([0, 0, 0, 1, 26, 19 * 24 + 15, 20 * 24, 21 * 24, 30 * 24 - 1, 30 * 24 + 1, -0.05, -0.1])
+"""Hours: on time, late, so late that the points are born expired, too late, a little and too early."""
+
+steps = st.one_of(
+    st.tuples(st.just("rest")),
+    st.tuples(st.just("buy"), people, cents, lateness),
+    st.tuples(st.just("buy"), people, cents, st.just(0)),
+    st.tuples(st.just("redeem"), people, st.integers(1, 400)),
+    st.tuples(st.just("redeem"), people, st.sampled_from(["all", "one more"])),
+    st.tuples(st.just("enrol"), people, st.none() | people),
+    st.tuples(st.just("wait"), st.sampled_from([1, 9, 24, 5 * 24, 20 * 24, 21 * 24, 45 * 24])),
+    st.tuples(st.just("again"), st.integers(0, 50)),
+    st.tuples(st.just("otherwise"), st.integers(0, 50)),
+    st.tuples(st.just("settle")),
+)
+_examples = itertools.count(1)
+
+
+quiet: dict[str, Any] = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
+
+
+@pytest.fixture
+async def modeled(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
+    """The service with the program that the model knows."""
+    await publish(settings, clock=clock, document=model.DOCUMENT, program="model")
+    async with open_service(settings, clock=clock, program="model") as service:
+        yield service
+
+
+@pytest.mark.timeout(600)
+@settings(max_examples=20, **quiet)
+@given(st.sampled_from(STARTS), st.lists(steps, min_size=30, max_size=30))
+async def test_every_sequence_of_commands_ends_where_the_model_says(
+    modeled: Service, start: datetime, todo: Sequence[Step]
+) -> None:
+    await Driver(modeled, start).run(todo)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@settings(max_examples=200, **quiet)
+@given(st.sampled_from(STARTS), st.lists(steps, min_size=50, max_size=50))
+async def test_every_long_sequence_of_commands_ends_where_the_model_says(
+    modeled: Service, start: datetime, todo: Sequence[Step]
+) -> None:
+    await Driver(modeled, start).run(todo)
+
+
+class Driver:
+    """Sends the same to the service and to the model, and compares. Members and ids are new in each example."""
+
+    def __init__(self, service: Service, start: datetime) -> None:
+        self.service, self.clock, self.model = service, service.clock, Model()
+        self.prefix = f"x{next(_examples)}-"
+        self.ids: dict[str, str] = {}
+        self.codes: dict[str, str] = {}
+        self.answers: dict[tuple[str, str], Any] = {}
+        self.sent: list[View] = []
+        self.clock.now = start
+
+    async def run(self, todo: Sequence[Step]) -> None:
+        for name, *arguments in todo:
+            self.clock.forward(seconds=1)
+            await getattr(self, f"_{name}")(*arguments)
+        await self._compare(self.model.members)
+
+    async def _rest(self) -> None:
+        pass
+
+    async def _wait(self, hours: int) -> None:
+        self.clock.forward(hours=hours)
+        await self._compare(self.model.members)
+
+    async def _settle(self) -> None:
+        parts = self.service.app.state.parts
+        await settle_once(parts.engine, parts.ledger, now=self.clock())
+        self.model.settle(self.clock())
+        assert await settle_once(parts.engine, parts.ledger, now=self.clock()) == 0
+        await self._compare(self.model.members)
+
+    async def _enrol(self, who: int, friend: int | None) -> None:
+        body: View = {"type": "enrolment", "id": self._id(), "occurred_at": self.clock().isoformat()}
+        body |= {"identities": {"card": self._card(who)}}
+        if friend is not None and self._card(friend) in self.codes:
+            body["friend"] = self._card(friend)
+        await self._send(body)
+
+    async def _buy(self, who: int, cents: int, hours_late: float) -> None:
+        body: View = {"type": "purchase", "id": self._id(), "occurred_at": self._ago(hours_late), "currency": "EUR"}
+        body |= {"member": {"identity": f"card:{self._card(who)}", "enrol": True}}
+        await self._send(body | {"total": f"{cents // 100}.{cents % 100:02d}"})
+
+    async def _redeem(self, who: int, asked: int | str) -> None:
+        member = self.model.members.get(self._card(who))
+        available = sum(lot.left for lot in member.active(self.clock())) if member is not None else 0
+        points = asked if isinstance(asked, int) else max(1, available + (asked == "one more"))
+        body = {"type": "redemption", "id": self._id(), "occurred_at": self._ago(0), "points": points}
+        await self._send(body | {"member": f"card:{self._card(who)}"})
+
+    async def _again(self, number: int) -> None:
+        """The same event again: a replay, or a new attempt at what was refused."""
+        if self.sent:
+            await self._send(self.sent[number % len(self.sent)])
+
+    async def _otherwise(self, number: int) -> None:
+        """The same id with other content."""
+        if self.sent:
+            body = self.sent[number % len(self.sent)]
+            later = (datetime.fromisoformat(body["occurred_at"]) - SECOND).isoformat()
+            await self._send({**body, "occurred_at": later})
+
+    async def _send(self, body: View) -> None:
+        if body not in self.sent:
+            self.sent.append(body)
+        expected = self.model.send(body, self.clock())
+        answer = await self._post(body)
+        assert answer.status_code == expected.status, (body, answer.text)
+        key, said = (body["type"], body["id"]), answer.json()
+        if expected.problem is not None:
+            assert {name: said[name] for name in expected.problem} == expected.problem
+        elif body["type"] == "enrolment":
+            self._learn(self._card_of(body), said)
+            assert said["id"] == self.answers.setdefault(key, said)["id"]
+        else:
+            assert expected.event == _event(said)
+            assert said == self.answers.setdefault(key, said)
+            if self._card_of(body) not in self.ids:
+                await self._look_up(self._card_of(body))
+        await self._compare({card for card in (self._card_of(body), body.get("friend")) if card in self.ids})
+
+    async def _post(self, body: View) -> httpx.Response:
+        if body["type"] != "enrolment":
+            return await self.service.send(body)
+        said = {name: value for name, value in body.items() if name not in ("type", "friend")}
+        code = {"referral_code": self.codes[body["friend"]]} if "friend" in body else {}
+        return await self.service.send(said | code, path="/v1/members")
+
+    async def _look_up(self, card: str) -> View:
+        include = ["balance", "tier"]
+        answer = await self.service.send({"member": f"card:{card}", "include": include}, path="/v1/members/lookup")
+        assert answer.status_code == 200, answer.text
+        self._learn(card, answer.json())
+        return dict(answer.json())
+
+    def _learn(self, card: str, member: View) -> None:
+        self.ids[card], self.codes[card] = member["id"], member["referral_code"]
+
+    async def _compare(self, cards: Any) -> None:
+        named = sorted(cards)
+        for card, seen in zip(named, await asyncio.gather(*map(self._seen, named)), strict=True):
+            expected = model.view(self.model.members[card], self.clock())
+            for name, value in expected.items():
+                assert seen[name] == value, f"{name} of {card}"
+
+    async def _seen(self, card: str) -> View:
+        pages = (self._page(card, "lots"), self._page(card, "statement"))
+        person, lots, statement = await asyncio.gather(self._look_up(card), *pages)
+        points, spent = (person["balance"]["units"][unit] for unit in ("points", "spent"))
+        (tier,) = person["tier"]["tiers"]
+        return {
+            "points": {name: points[name] for name in ("balance", "available", "pending", "held", "deficit")},
+            "expiring": [(day["expires_at"], day["points"]) for day in points["expiring"]],
+            "spent": spent["balance"],
+            "tier": (tier["tier"], tier["since"], tier["qualifying"], tier["needed"]),
+            "lots": [_lot(lot) for lot in lots["lots"]],
+            "referral": person["referral"],
+            "events": [_event(event) for event in reversed(statement["events"])],
+        }
+
+    async def _page(self, card: str, name: str) -> View:
+        answer = await self.service.client.get(f"/v1/members/{self.ids[card]}/{name}?limit=200")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["next_cursor"] is None
+        return dict(answer.json())
+
+    def _id(self) -> str:
+        return f"{self.prefix}{len(self.sent)}"
+
+    def _card(self, who: int) -> str:
+        return f"{self.prefix}{who}"
+
+    def _card_of(self, body: View) -> str:
+        if body["type"] == "enrolment":
+            return str(body["identities"]["card"])
+        member = body["member"]
+        return str(member if isinstance(member, str) else member["identity"]).removeprefix("card:")
+
+    def _ago(self, hours: float) -> str:
+        return (self.clock() - timedelta(hours=hours)).isoformat()
+
+
+def _event(event: View) -> View:
+    """An event of an answer in the model's words."""
+    entries = [
+        (
+            entry["unit"],
+            entry["points"],
+            entry["balance_after"],
+            entry["expires_at"],
+            [(draw["sequence"], draw["points"]) for draw in entry["draws"]],
+        )
+        for entry in event["entries"]
+    ]
+    changes = [(change["before"], change["tier"]) for change in event["tier_changes"]]
+    return {
+        "sequence": event["sequence"],
+        "kind": event["type"],
+        "effective_at": event["effective_at"],
+        "entries": entries,
+        "change": changes[0] if changes else None,
+    }
+
+
+def _lot(lot: View) -> tuple[Any, ...]:
+    names = ("sequence", "credited", "remaining", "occurred_at", "expires_at", "state")
+    return tuple(lot[name] for name in names)
