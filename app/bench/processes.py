@@ -92,9 +92,13 @@ def _running(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # Ctrl-C is for the bench, which ends them
     )
     try:
         yield process
+    except BaseException:
+        process.terminate()
+        raise
     finally:
         assert process.stdin is not None
         process.stdin.close()

@@ -33,7 +33,9 @@ def show(plan: Plan, turns: Sequence[Turn]) -> None:
         if row.delivered_per_second is not None:
             late = f"{row.undelivered or 0:,.0f} waiting at the end"
             console.print(f"{row.title}: {row.delivered_per_second:,.0f} deliveries/s, {late}")
-    console.print(_promises(results.musts(turns)))
+    measured = [must for must in results.musts(turns) if must.found is not None]
+    if measured:
+        console.print(_promises(measured))
     most = max(row.shares.get(OTHERS, 0) for row in rows)
     if most > DISTURBED:
         console.print(f"Something else was running as well, and took up to {most:.0%} of a processor.")
@@ -80,7 +82,7 @@ def _promises(musts: Sequence[Must]) -> Table:
     for name in ("measured", "must", "aim"):
         table.add_column(name, justify="right", no_wrap=True)
     for must in musts:
-        mark = {None: "–", True: "[green]✓[/green]", False: "[red]✗[/red]"}[must.kept]
+        mark = "[green]✓[/green]" if must.kept else "[red]✗[/red]"
         least = f"{'≤' if must.at_most else '≥'} {_shown(must.must, must.unit)}"
         table.add_row(must.what, mark, _shown(must.found, must.unit), least, _shown(must.aim, must.unit))
     return table

@@ -20,8 +20,8 @@ class Row:
     """A case over all rounds.
 
     `shares` are of one processor, by whose they were; `others` is what did not belong to the bench. `microseconds` of a
-    processor are what the service and the database spent on one event or read. `of_empty` is the rate against the empty
-    route's, `times_naive` against a transaction a request.
+    processor are what the service and the database spent on one event or read. `megabytes` are the service's at the
+    end. `of_empty` is the rate against the empty route's, `times_naive` against a transaction a request.
     """
 
     case: str
@@ -33,6 +33,7 @@ class Row:
     times_naive: float | None
     shares: dict[str, float]
     microseconds: float | None
+    megabytes: float
     limit: str
     delivered_per_second: float | None
     undelivered: float | None
@@ -73,6 +74,7 @@ def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
 
     late = _ratio(turns, "single_64", "empty_post", lambda turn: turn.told.p99_ms)
     batch = _median([turn.rate for turn in turns if turn.case.name == "batch"])
+    memory = _median([turn.megabytes for turn in turns if turn.case.name == "single_64"])
     return (
         Must("events, of the empty POST", "%", 45, 70, _percent(rate("single_64", "empty_post"))),
         Must(
@@ -86,6 +88,7 @@ def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
         Must("50 hot members mixed, of events", "%", 60, None, _percent(rate("hot_64", "single_64"))),
         Must("balances, of the empty GET", "%", 60, None, _percent(rate("balance_64", "empty_get"))),
         Must("balances with 304, of balances", "%", 100, None, _percent(rate("balance_304_64", "balance_64"))),
+        Must("memory of the service, 64 in flight", "MB", 200, None, memory, at_most=True),
     )
 
 
@@ -121,6 +124,7 @@ def _row(name: str, turns: Sequence[Turn]) -> Row:
         times_naive=_ratio(turns, name, "naive_64", lambda turn: turn.rate) if case.base == "empty_post" else None,
         shares=shares,
         microseconds=_median([_spent(turn) * 1e6 for turn in mine if DATABASE in turn.told.used]),
+        megabytes=statistics.median(turn.megabytes for turn in mine),
         limit=_limit(shares),
         delivered_per_second=_median([turn.delivered for turn in mine if turn.delivered is not None]),
         undelivered=_median([turn.behind for turn in mine if turn.behind is not None]),

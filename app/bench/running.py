@@ -47,11 +47,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One case of one round. `delivered` per second and `behind` count webhooks, where the worker runs."""
+    """One case of one round, and the service's memory after it. `delivered` per second and `behind` count webhooks."""
 
     case: Case
     round: int
     told: Told
+    megabytes: float
     delivered: float | None = None
     behind: int | None = None
 
@@ -112,7 +113,7 @@ def _rotated(cases: Sequence[Case], by: int) -> Sequence[Case]:
 def _turn(case: Case, round: int, stage: _Stage) -> Turn:
     if case.scheme is Scheme.WORKER:
         return _with_worker(case, round, stage)
-    return Turn(case, round, _measured(case, stage, stage.service))
+    return Turn(case, round, _measured(case, stage, stage.service), usage.memory(stage.service.pid))
 
 
 def _measured(case: Case, stage: _Stage, service: Listener) -> Told:
@@ -138,7 +139,8 @@ def _with_worker(case: Case, round: int, stage: _Stage) -> Turn:
         told = _measured(case, stage, service)
         after, took = _received(stage), time.perf_counter() - began
         behind = asyncio.run(_with_engine(settings, lambda engine: scene.waiting_deliveries(engine, program.id)))
-    return Turn(case, round, told, delivered=(after - before) / took, behind=behind)
+        megabytes = usage.memory(service.pid)
+    return Turn(case, round, told, megabytes, delivered=(after - before) / took, behind=behind)
 
 
 def _received(stage: _Stage) -> int:

@@ -21,6 +21,12 @@ def used(watched: Mapping[str, int]) -> dict[str, float]:
     return found
 
 
+def memory(pid: int) -> float:
+    """Megabytes of memory that a process holds."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
 def parent(pid: int, *, called: str) -> int | None:
     """The parent of a process on this machine that goes by that name; None where there is none."""
     try:

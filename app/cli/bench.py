@@ -1,7 +1,6 @@
 """`zegel bench`: how fast this machine is, measured beside what an empty route and an ordinary service do."""
 
 import asyncio
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -10,12 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import localpg
-from app.bench import report, results, running, scene
+from app.bench import database, report, results, running, scene
 from app.bench.cases import CASES, Case, Scheme, chosen
 from app.bench.processes import BenchError
 from app.bench.running import Plan
@@ -23,12 +20,12 @@ from app.bench.scene import Program
 from app.cli import keys, opening
 from app.cli.errors import CliError
 from app.domain.scopes import Scope
-from app.main import ROOT, fresh_id, system_clock
+from app.main import ROOT, fresh_id, newest_migration, system_clock
 from app.operations import programs
 from app.program import reading
+from app.queries import health
 from app.settings import Settings
 
-DATABASE = "zegel_bench"
 SECONDS, QUICK_SECONDS = 3.0, 0.5
 ROUNDS, QUICK_ROUNDS = 5, 1
 MEMBERS, QUICK_MEMBERS = 10_000, 1_000
@@ -38,11 +35,11 @@ _NAMES = ", ".join(case.name for case in CASES)
 
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A few seconds in all: to see that it works.")] = False,
-    rounds: Annotated[int | None, typer.Option(min=1, max=50, help="Rounds.  [default: 5]")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=50, help="Rounds.", show_default="5")] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, max=60, help="Seconds a case and round.  [default: 3]")
+        float | None, typer.Option(min=0.1, max=60, help="Seconds a case and round.", show_default="3")
     ] = None,
-    members: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Members.  [default: 10000]")] = None,
+    members: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Members.", show_default="10000")] = None,
     case: Annotated[list[str] | None, typer.Option(help=f"Only cases that start so; repeatable: {_NAMES}.")] = None,
     json_file: Annotated[Path, typer.Option("--json", help="Where the result goes.")] = Path("bench-results.json"),
 ) -> None:
@@ -61,13 +58,13 @@ def bench(
         seconds=seconds or (QUICK_SECONDS if quick else SECONDS),
         members=members or (QUICK_MEMBERS if quick else MEMBERS),
     )
-    with _database() as (settings, database):
-        made = asyncio.run(keys.with_engine(settings, lambda engine: _programs(engine, settings, cases)))
-        try:
+    try:
+        with _database() as (settings, where):
+            made = asyncio.run(keys.with_engine(settings, lambda engine: _programs(engine, settings, cases)))
             turns = running.run(plan, settings, made, clock=system_clock, say=opening.console.print)
-        except BenchError as error:
-            raise CliError(str(error)) from None
-    result = results.document(plan, turns, database=database, at=scene.time_text(system_clock()))
+    except BenchError as error:
+        raise CliError(str(error)) from None
+    result = results.document(plan, turns, database=where, at=scene.time_text(system_clock()))
     json_file.write_text(json.dumps(result, indent=2) + "\n")
     report.show(plan, turns)
     opening.console.print(f"written to {json_file}")
@@ -87,47 +84,18 @@ def _database() -> Iterator[tuple[Settings, str]]:
     home = (found.data or localpg.home_for(ROOT, root=os.geteuid() == 0)) / "bench"
     with (
         localpg.open_server(home, settings=localpg.PRODUCTION, on_event=opening.console.print) as server,
-        _alone(home),
-        _dropped(server.url("postgres", user=localpg.SUPERUSER)),
+        database.alone(home),
+        database.fresh(server.url("postgres", user=localpg.SUPERUSER)),
     ):
-        opening.upgrade(server.url(DATABASE, user=localpg.SUPERUSER), login=opening.SERVICE)
-        complete = {"database_url": server.url(DATABASE, user=opening.SERVICE), "secret": os.urandom(32).hex()}
+        opening.upgrade(server.url(database.NAME, user=localpg.SUPERUSER), login=opening.SERVICE)
+        complete = {"database_url": server.url(database.NAME, user=opening.SERVICE), "secret": os.urandom(32).hex()}
         yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
-
-
-@contextmanager
-def _dropped(url: str) -> Iterator[None]:
-    """A fresh database, dropped on leaving; one that a killed run has left is dropped first."""
-    drop = f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"
-    asyncio.run(_execute(url, drop, f"CREATE DATABASE {DATABASE}"))
-    try:
-        yield
-    finally:
-        asyncio.run(_execute(url, drop))
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    with (home / "bench.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CliError("another bench is running: two at once would measure each other") from None
-        yield
-
-
-async def _execute(url: str, *statements: str) -> None:
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
-    try:
-        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            for statement in statements:
-                await connection.execute(text(statement))
-    finally:
-        await engine.dispose()
 
 
 async def _programs(engine: AsyncEngine, settings: Settings, cases: tuple[Case, ...]) -> dict[Scheme, Program]:
     """A program for each scheme that the cases need, under names nobody else has."""
+    if await health.schema_version(engine) != newest_migration():
+        raise CliError("the database's schema is not up to date: run `zegel migrate`")
     run, made = os.urandom(4).hex(), {}
     for scheme in sorted({case.scheme for case in cases}):
         code = f"bench-{run}-{scheme.value}"

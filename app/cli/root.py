@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from app import localpg
-from app.cli import bench, import_, keys, migrate, program, serve, verify, worker
+from app.cli import bench, demo, import_, keys, migrate, program, serve, verify, worker
 from app.cli.errors import CliError
 from app.db.transactions import DatabaseError
 from app.main import NotReady
@@ -23,6 +23,7 @@ app.command("serve")(serve.serve)
 app.command("bench")(bench.bench)
 app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
+app.command("demo")(demo.demo)
 app.command("import")(import_.import_)
 app.command("verify")(verify.verify)
 app.add_typer(keys.app, name="keys")

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.domain import accrual, chain, lots, messages, posting, referral_code, referrals, settling, tiers, typeid
-from app.domain.accrual import Earned, Occasion
+from app.domain.accrual import Occasion
 from app.domain.commands import CLOCK, Activity, Command, Enrolment, Mode, Purchase, Redemption, Reference
 from app.domain.events import Decision, Entry, Posted
 from app.domain.posting import Draft, Ids, Moment, Tell
@@ -44,13 +45,28 @@ class Refused(Exception):
         self.refusal = refusal
 
 
+class Case(NamedTuple):
+    """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
+
+    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3).
+    """
+
+    command: Command
+    moment: Moment
+    occurred_at: datetime
+    rules: Rules
+    facts: bytes
+    digest: bytes
+    identities: Identities
+
+
 class Effect(NamedTuple):
     """What a kind of event does to the state: entries in order, why, and whom to tell."""
 
     state: MemberState
     entries: tuple[Entry, ...] = ()
     steps: tuple[accrual.Step, ...] = ()
-    context: Mapping[str, Any] | None = None
+    context: Mapping[str, Any] = MappingProxyType({})
     tells: tuple[Tell, ...] = ()
     schedules: tuple[Scheduled, ...] = ()
 
@@ -89,7 +105,11 @@ def decide(
     `facts` and `digest` are the command's as `chain` makes them. A refusal leaves the state as it was.
     """
     try:
-        return _decide(state, command, moment, digest=digest, facts=facts, identities=identities)
+        if command.not_after is not None and moment.recorded_at > command.not_after:
+            raise Refused(NotAfterPassed(command.not_after, moment.recorded_at))
+        occurred_at = _taken_at(command, moment)
+        rules = moment.versions.at(occurred_at)
+        return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities))
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
     except lots.OutOfRange as beyond:
@@ -102,21 +122,16 @@ def settle(state: MemberState, moment: Moment) -> Decision:
     return Decision(state, events)
 
 
-def _decide(
-    state: MemberState, command: Command, moment: Moment, *, digest: bytes, facts: bytes, identities: Identities
-) -> Decision:
-    if command.not_after is not None and moment.recorded_at > command.not_after:
-        raise Refused(NotAfterPassed(command.not_after, moment.recorded_at))
-    occurred_at = _taken_at(command, moment)
-    rules = moment.versions.at(occurred_at)
+def _decide(state: MemberState, case: Case) -> Decision:
+    moment = case.moment
     events: list[Posted] = []
-    if state.enrolled_at is None and not isinstance(command.facts, Enrolment):
-        state, enrolled = _enrol_first(state, command, moment, occurred_at=occurred_at, rules=rules)
+    if state.enrolled_at is None and not isinstance(case.command.facts, Enrolment):
+        state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
     state, settled = settling.settle(state, moment)
     events.extend(settled)
-    effect = _effect(state, command, moment, occurred_at=occurred_at, rules=rules, identities=identities)
-    state, own = _post(effect, command, moment, occurred_at=occurred_at, rules=rules, digest=digest, facts=facts)
+    effect = _effect(state, case)
+    state, own = _post(effect, case)
     events.append(own)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
@@ -139,196 +154,155 @@ def _taken_at(command: Command, moment: Moment) -> datetime:
     raise Refused(TooLate(earliest) if command.occurred_at < earliest else TooEarly(latest))
 
 
-def _post(
-    effect: Effect,
-    command: Command,
-    moment: Moment,
-    *,
-    occurred_at: datetime,
-    rules: Rules,
-    digest: bytes,
-    facts: bytes,
-) -> tuple[MemberState, Posted]:
+def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
+    command = case.command
     draft = Draft(
         id=command.id,
         source=command.source,
         kind=command.facts.kind,
         key=command.key,
-        occurred_at=occurred_at,
-        effective_at=occurred_at,
-        rules=rules,
-        digest=digest,
-        facts=facts,
-        context=effect.context or {},
+        occurred_at=case.occurred_at,
+        effective_at=case.occurred_at,
+        rules=case.rules,
+        digest=case.digest,
+        facts=case.facts,
+        context=effect.context,
         entries=effect.entries,
         steps=effect.steps,
-        flags=() if occurred_at == command.occurred_at else (CLOCK_CORRECTED,),
+        flags=() if case.occurred_at == command.occurred_at else (CLOCK_CORRECTED,),
         particulars=command.particulars,
         tells=effect.tells,
     )
-    return posting.post(effect.state, draft, moment)
+    return posting.post(effect.state, draft, case.moment)
 
 
-def _enrol_first(
-    state: MemberState, command: Command, moment: Moment, *, occurred_at: datetime, rules: Rules
-) -> tuple[MemberState, Posted]:
+def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
     """The enrolment of an unknown identity inside another event: two events, one transaction (semantics M1)."""
-    identity = command.member.identity
+    identity = case.command.member.identity
     assert identity is not None
+    facts = Enrolment(identities=(identity,))
     enrolment = Command(
-        id=moment.ids.fresh(),
+        id=case.moment.ids.fresh(),
         source=CLOCK,
         key=f"enr:{state.id.hex()}",
         member=Reference(),
-        occurred_at=occurred_at,
-        facts=Enrolment(identities=(identity,)),
+        occurred_at=case.occurred_at,
+        facts=facts,
         particulars=chain.canonical({"identities": {identity.kind: identity.value}}),
-        mode=command.mode,
+        mode=case.command.mode,
     )
-    effect = _enrol(state, enrolment, moment, occurred_at=occurred_at, rules=rules, identities={})
-    facts = chain.encode_facts(enrolment.facts)
-    digest = bytes(chain.DIGEST_BYTES)
-    return _post(effect, enrolment, moment, occurred_at=occurred_at, rules=rules, digest=digest, facts=facts)
+    first = case._replace(
+        command=enrolment, facts=chain.encode_facts(facts), digest=bytes(chain.DIGEST_BYTES), identities={}
+    )
+    return _post(_enrol(state, facts, first), first)
 
 
-def _effect(
-    state: MemberState,
-    command: Command,
-    moment: Moment,
-    *,
-    occurred_at: datetime,
-    rules: Rules,
-    identities: Identities,
-) -> Effect:
-    facts = command.facts
+def _effect(state: MemberState, case: Case) -> Effect:
+    facts = case.command.facts
     if isinstance(facts, Purchase):
-        return _purchase(state, facts, command, moment, occurred_at=occurred_at, rules=rules)
+        return _purchase(state, facts, case)
     if isinstance(facts, Activity):
-        return _activity(state, facts, command, moment, occurred_at=occurred_at, rules=rules)
+        return _activity(state, facts, case)
     if isinstance(facts, Redemption):
-        return _redeem(state, facts, moment, occurred_at=occurred_at, rules=rules)
+        return _redeem(state, facts, case)
     if isinstance(facts, Enrolment):
-        return _enrol(state, command, moment, occurred_at=occurred_at, rules=rules, identities=identities)
+        return _enrol(state, facts, case)
     raise TypeError(f"{facts.kind} is no command of a caller's")
 
 
-def _purchase(
-    state: MemberState, facts: Purchase, command: Command, moment: Moment, *, occurred_at: datetime, rules: Rules
-) -> Effect:
-    _check_sale(facts, rules)
-    held = _held(state, rules, occurred_at=occurred_at)
-    occasion = Occasion(
-        kind=facts.kind,
-        occurred_at=occurred_at,
-        tiers=frozenset(held.values()),
-        source=command.source,
-        channel=facts.channel,
-        location=facts.location,
-    )
-    gained = accrual.earned(facts, occasion, rules)
-    state, entries = _credit(state, gained, moment, occurred_at=occurred_at, rules=rules)
+def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
+    _check_sale(facts, case.rules)
+    context = _context(state, case)
+    state, entries, steps = _earn(state, facts, _occasion(facts, context, case), case)
     schedules: tuple[Scheduled, ...] = ()
     if state.referral is ReferralState.CLAIMED:
         state, schedules = referrals.qualified(
-            state, facts, rules, occurred_at=occurred_at, due_at=moment.recorded_at, cause=command.id
+            state,
+            facts,
+            case.rules,
+            occurred_at=case.occurred_at,
+            due_at=case.moment.recorded_at,
+            cause=case.command.id,
         )
-    return Effect(
-        state=state,
-        entries=entries,
-        steps=gained.steps,
-        context={"tiers": held} if held else None,
-        tells=_earned(entries),
-        schedules=() if moment.silent else schedules,
-    )
+    return Effect(state, entries, steps, context, _earned(entries), () if case.moment.silent else schedules)
 
 
-def _activity(
-    state: MemberState, facts: Activity, command: Command, moment: Moment, *, occurred_at: datetime, rules: Rules
-) -> Effect:
-    held = _held(state, rules, occurred_at=occurred_at)
-    occasion = Occasion(
-        kind=facts.kind,
-        occurred_at=occurred_at,
-        tiers=frozenset(held.values()),
-        source=command.source,
-        activity=facts.activity,
-        channel=facts.channel,
-        location=facts.location,
-    )
-    gained = accrual.earned(None, occasion, rules)
-    state, entries = _credit(state, gained, moment, occurred_at=occurred_at, rules=rules)
+def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
+    context = _context(state, case)
+    state, entries, steps = _earn(state, None, _occasion(facts, context, case, activity=facts.activity), case)
     tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries))
-    return Effect(state, entries, gained.steps, {"tiers": held} if held else None, tells)
+    return Effect(state, entries, steps, context, tells)
 
 
-def _redeem(state: MemberState, facts: Redemption, moment: Moment, *, occurred_at: datetime, rules: Rules) -> Effect:
+def _redeem(state: MemberState, facts: Redemption, case: Case) -> Effect:
     """Points spent, judged by what is available now, not when it occurred (semantics E3, L6)."""
-    unit = _spendable(facts, rules)
+    unit = _spendable(facts, case.rules)
     account = state.accounts.get(unit.code)
     available = account.available if account is not None else 0
     if facts.points > available:
         raise Refused(InsufficientPoints(unit.code, asked=facts.points, available=available))
     place = lots.Place(state.sequence + 1, 0)
-    state, entry = lots.redeem(state, unit, facts.points, at=place, now=moment.judged_at)
+    state, entry = lots.redeem(state, unit, facts.points, at=place, now=case.moment.judged_at)
     return Effect(state, (entry,), tells=((messages.REDEEMED, {"points": {unit.code: facts.points}}),))
 
 
-def _enrol(
-    state: MemberState,
-    command: Command,
-    moment: Moment,
-    *,
-    occurred_at: datetime,
-    rules: Rules,
-    identities: Identities,
-) -> Effect:
-    facts = command.facts
-    assert isinstance(facts, Enrolment)
+def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
     for identity in facts.identities:
-        owner = identities.get(identity.digest)
+        owner = case.identities.get(identity.digest)
         if owner is not None:
             raise Refused(IdentityTaken(identity.kind, owner))
-    code = referral_code.make(moment.ids.random(8))
-    state = state._replace(enrolled_at=occurred_at, referral_code=code)
-    context: dict[str, Any] = {"code": code}
+    code = referral_code.make(case.moment.ids.random(8))
+    state = state._replace(enrolled_at=case.occurred_at, referral_code=code)
+    context = {"code": code}
+    extra: dict[str, str] = {}
     if facts.referral_code is not None:
-        referrer = identities.get(facts.referral_code.digest)
+        referrer = case.identities.get(facts.referral_code.digest)
         if referrer is None:
             raise Refused(UnknownReferralCode())
-        state = referrals.claimed(state, referrer=referrer, rules=rules, occurred_at=occurred_at)
+        state = referrals.claimed(state, referrer=referrer, rules=case.rules, occurred_at=case.occurred_at)
         context["referrer"] = referrer.hex()
-    occasion = Occasion(
+        extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
+    state, entries, steps = _earn(state, None, _occasion(facts, _context(state, case), case), case)
+    return Effect(state, entries, steps, context, ((messages.ENROLLED, extra), *_earned(entries)))
+
+
+def _context(state: MemberState, case: Case) -> Mapping[str, Any]:
+    """What besides the facts was judged: the tiers held when it occurred, by what was recorded before (A6, E2)."""
+    held = {ladder.code: tiers.held_at(case.occurred_at, state.tiers, ladder) for ladder in case.rules.ladders}
+    return {"tiers": held} if held else {}
+
+
+def _occasion(
+    facts: Purchase | Activity | Enrolment, context: Mapping[str, Any], case: Case, *, activity: str | None = None
+) -> Occasion:
+    return Occasion(
         kind=facts.kind,
-        occurred_at=occurred_at,
-        tiers=frozenset(_held(state, rules, occurred_at=occurred_at).values()),
-        source=command.source,
+        occurred_at=case.occurred_at,
+        tiers=frozenset(context.get("tiers", {}).values()),
+        source=case.command.source,
+        activity=activity,
         channel=facts.channel,
         location=facts.location,
     )
-    gained = accrual.earned(None, occasion, rules)
-    state, entries = _credit(state, gained, moment, occurred_at=occurred_at, rules=rules)
-    extra = {"referrer": typeid.encode(typeid.MEMBER, state.referrer)} if state.referrer is not None else {}
-    return Effect(state, entries, gained.steps, context, ((messages.ENROLLED, extra), *_earned(entries)))
 
 
-def _credit(
-    state: MemberState, gained: Earned, moment: Moment, *, occurred_at: datetime, rules: Rules
-) -> tuple[MemberState, tuple[Entry, ...]]:
-    available_at = min(occurred_at, moment.judged_at)
+def _earn(
+    state: MemberState, goods: Purchase | None, occasion: Occasion, case: Case
+) -> tuple[MemberState, tuple[Entry, ...], tuple[accrual.Step, ...]]:
+    """Credits what the rules give on this occasion."""
+    gained = accrual.earned(goods, occasion, case.rules)
+    available_at = min(case.occurred_at, case.moment.judged_at)
     credits = []
     for code, amount in gained.points:
-        unit = rules.units[code]
-        ends = expires_at(unit, available_from=occurred_at, zone=rules.zone)
-        credits.append((unit, amount, lots.Dates(occurred_at, available_at, ends)))
-    return lots.credit_state(state, credits, now=moment.judged_at)
+        unit = case.rules.units[code]
+        ends = expires_at(unit, available_from=case.occurred_at, zone=case.rules.zone)
+        credits.append((unit, amount, lots.Dates(case.occurred_at, available_at, ends)))
+    state, entries = lots.credit_state(state, credits, now=case.moment.judged_at)
+    return state, entries, gained.steps
 
 
 def _earned(entries: tuple[Entry, ...]) -> tuple[Tell, ...]:
     return ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
-
-
-def _held(state: MemberState, rules: Rules, *, occurred_at: datetime) -> dict[str, str]:
-    return {ladder.code: tiers.held_at(occurred_at, state.tiers, ladder) for ladder in rules.ladders}
 
 
 def _check_sale(facts: Purchase, rules: Rules) -> None:

@@ -75,29 +75,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         tells = ((messages.UPGRADED, {"ladder": c.ladder, "before": c.before, "tier": c.after}) for _, c in lifted)
         draft = draft._replace(tells=(*draft.tells, *tells))
     salt = moment.ids.random(16) if draft.particulars else b""
-    content = chain.encode_content(
-        chain.Content(
-            program_id=moment.program_id,
-            member_id=state.id,
-            event_id=draft.id,
-            sequence=sequence,
-            source=draft.source,
-            kind=draft.kind,
-            key=draft.key,
-            occurred_at=draft.occurred_at,
-            effective_at=draft.effective_at,
-            recorded_at=moment.recorded_at,
-            judged_at=moment.judged_at,
-            rules_version=draft.rules.version,
-            rules_digest=draft.rules.digest,
-            engine=ENGINE,
-            silent=moment.silent,
-            digest=draft.digest,
-            facts=draft.facts,
-            context=chain.canonical(draft.context) if draft.context else b"",
-            particulars_hash=chain.particulars_hash(draft.particulars, salt=salt),
-        )
-    )
+    content = _content(state, draft, moment, salt=salt)
     recorded = Recorded(
         id=draft.id,
         member_id=state.id,
@@ -128,6 +106,33 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         judged_at=moment.judged_at,
     )
     return state, Posted(recorded, told, salt, draft.particulars)
+
+
+def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -> bytes:
+    """The bytes that are hashed, of the member's next event."""
+    return chain.encode_content(
+        chain.Content(
+            program_id=moment.program_id,
+            member_id=state.id,
+            event_id=draft.id,
+            sequence=state.sequence + 1,
+            source=draft.source,
+            kind=draft.kind,
+            key=draft.key,
+            occurred_at=draft.occurred_at,
+            effective_at=draft.effective_at,
+            recorded_at=moment.recorded_at,
+            judged_at=moment.judged_at,
+            rules_version=draft.rules.version,
+            rules_digest=draft.rules.digest,
+            engine=ENGINE,
+            silent=moment.silent,
+            digest=draft.digest,
+            facts=draft.facts,
+            context=chain.canonical(draft.context) if draft.context else b"",
+            particulars_hash=chain.particulars_hash(draft.particulars, salt=salt),
+        )
+    )
 
 
 def _quiet(state: MemberState, draft: Draft, moment: Moment) -> bool:

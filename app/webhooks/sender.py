@@ -80,7 +80,6 @@ async def open_client(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            auto_decompress=False,
             read_bufsize=ANSWER_BYTES,
         ) as session:
             yield AiohttpTransport(verify=tls, client=session)

@@ -67,7 +67,7 @@ def turn(name: str, round: int, rate: int, *, failures: dict[str, int] | None = 
     """A turn of one second."""
     (case,) = (case for case in CASES if case.name == name)
     used = {"client": 0.1, "service": 0.8, "machine": 1.2}
-    return Turn(case, round, Told(rate, rate, 1.0, 5.0, 20.0, used, failures or {}, ""))
+    return Turn(case, round, Told(rate, rate, 1.0, 5.0, 20.0, used, failures or {}, ""), megabytes=100)
 
 
 def run(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:

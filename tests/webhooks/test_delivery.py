@@ -1,4 +1,5 @@
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from app.db import deliveries
 from app.db.deliveries import Attempt, Claimed
 from app.db.transactions import Engine
 from app.domain import typeid
-from app.webhooks import delivery, retries, signing
+from app.webhooks import delivery, guard, retries, sender, signing
 from app.webhooks.delivery import Courier
 from app.webhooks.sender import Answer
 from tests.builders import START, Clock
@@ -229,10 +230,15 @@ async def test_of_a_10_mb_answer_4_kib_are_kept(courier: Courier, owner: asyncpg
 async def test_a_forbidden_address_is_an_attempt_that_failed(
     courier: Courier, owner: asyncpg.Connection, program: bytes
 ) -> None:
+    def open_nothing(family: int, type: int, protocol: int) -> socket.socket:
+        raise AssertionError("nothing is opened")
+
     endpoint = await rows.make_endpoint(courier.engine, program, "http://169.254.169.254/latest/meta-data/")
     await rows.make_messages(courier.engine, program, [endpoint])
 
-    await delivery.deliver_once(courier)
+    policy = guard.AddressPolicy(allow_http=True)
+    async with sender.open_client(policy, open_socket=open_nothing) as client:
+        await delivery.deliver_once(replace(courier, client=client))
 
     assert await attempts(owner) == [(1, None, "failed", "address_refused: link-local")]
 

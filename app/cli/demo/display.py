@@ -27,7 +27,7 @@ class Pace:
     def at(self, now: float, events: int) -> float:
         """The pace, now that there are so many."""
         self.seen.append((now, events))
-        while now - self.seen[0][0] > _WINDOW_SECONDS:
+        while len(self.seen) > 2 and now - self.seen[1][0] >= _WINDOW_SECONDS:
             self.seen.popleft()
         then, before = self.seen[0]
         return (events - before) / (now - then) if now > then else 0.0
