@@ -91,6 +91,7 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         version=version("zegel"),
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lambda app: _lifespan(app, settings, options),
         openapi_tags=TAGS,
     )

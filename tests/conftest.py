@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import localpg
@@ -29,6 +30,15 @@ hypothesis.settings.load_profile("zegel")
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """A line a log entry: a traceback drawn with all its locals takes seconds."""
+    processors = structlog.processors
+    structlog.configure(
+        processors=[processors.add_log_level, processors.format_exc_info, processors.JSONRenderer()],
+    )
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ EVENT_BYTES = 256 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
 _LIMITS = {"/v1/events": EVENT_BYTES, "/v1/events/batch": BATCH_BYTES}
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_LENGTH_DIGITS = 18
 _BODIES = ("POST", "PUT", "PATCH")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", *_BODIES})
 
@@ -97,7 +98,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     limit = _LIMITS.get(scope["path"], BODY_BYTES)
     headers: dict[bytes, bytes] = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
+    if length.isdigit() and (len(length) > _LENGTH_DIGITS or int(length) > limit):
         raise_later: Problem | None = Problem("body_too_large", limit=limit)
     elif headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json" and length != b"0":
         raise_later = Problem("unsupported_media_type")

@@ -20,6 +20,8 @@ def loads(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         place = f"The body is not JSON: line {error.lineno}, column {error.colno}."
         raise Problem("malformed_json", detail=place) from None
+    except ValueError:  # more digits than Python converts
+        raise Problem("malformed_json", detail="A number is too long.") from None
     return value
 
 

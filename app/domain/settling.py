@@ -36,10 +36,11 @@ def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Poste
 
 
 def _expire(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
-    if not state.lots_loaded:
+    due = sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant)
+    if due and not state.lots_loaded:
         raise ValueError("settling needs the member's open lots")
     events = []
-    for unit in sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant):
+    for unit in due:
         place = lots.Place(state.sequence + 1, 0)
         state, entry = lots.expire(state, unit, instant=instant, at=place)
         if entry is not None:

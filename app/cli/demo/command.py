@@ -91,8 +91,9 @@ async def play(settings: Settings, options: Options) -> Shown:
         await stack.enter_async_context(receiving(inbox))
         opening.console.print(f"starting the service; its log: {options.log}", markup=False)
         url = await stack.enter_async_context(service.serving(settings, port=options.port, log=options.log))
-        ledger = Ledger(engine, set_up.program_id, fresh_id())
+        began = fresh_id()
         await stack.enter_async_context(scene.subscribed(set_up, url, inbox, run=run))
+        ledger = Ledger(engine, set_up.program_id, began, fresh_id())
         clients = await stack.enter_async_context(scene.clients(set_up, url))
         played = Stage(run, clients, tally, random.Random(run + "s"), system_clock)  # noqa: S311 - a play
         shown = Shown(await _played(played, ledger, inbox, settings, options), tally, inbox)

@@ -13,8 +13,8 @@ from rich.table import Table
 from app.cli.demo.receiver import Inbox
 from app.cli.demo.tally import Tally
 
+LINE_SECONDS = 3.0
 _FRAME_SECONDS = 0.25
-_LINE_SECONDS = 3.0
 _WINDOW_SECONDS = 3.0
 
 
@@ -33,11 +33,19 @@ class Pace:
         return (events - before) / (now - then) if now > then else 0.0
 
 
-async def show(console: Console, tally: Tally, inbox: Inbox, *, done: asyncio.Event, stage: Callable[[], str]) -> None:
-    """Shows how things stand until `done` is set; `stage` says what is going on."""
+async def show(
+    console: Console,
+    tally: Tally,
+    inbox: Inbox,
+    *,
+    done: asyncio.Event,
+    stage: Callable[[], str],
+    every: float = LINE_SECONDS,
+) -> None:
+    """Shows how things stand until `done` is set; `stage` says what is going on, lines come `every` so often."""
     began, pace = time.monotonic(), Pace()
     if not console.is_terminal:
-        while not await _waited(done, _LINE_SECONDS):
+        while not await _waited(done, every):
             now = time.monotonic()
             console.print(line(tally, inbox, seconds=now - began, rate=pace.at(now, tally.events)), markup=False)
         return

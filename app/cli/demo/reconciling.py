@@ -32,15 +32,22 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Where the messages that were committed are read: the program's, after the id that the run began with."""
+    """Where the program's messages are read: those after `began`; from `subscribed` on each is sent to our endpoint."""
 
     engine: Engine
     program_id: bytes
-    after: bytes
+    began: bytes
+    subscribed: bytes
 
     async def messages(self) -> frozenset[str]:
-        found = await messages.ids_after(self.engine, program_id=self.program_id, after=self.after)
+        """What may have been sent to us."""
+        found = await messages.ids_after(self.engine, program_id=self.program_id, after=self.began)
         return frozenset(typeid.encode(typeid.MESSAGE, id) for id in found)
+
+    def due(self, sent: frozenset[str]) -> frozenset[str]:
+        """What must have been: ids of a kind sort by their time."""
+        since = typeid.encode(typeid.MESSAGE, self.subscribed)
+        return frozenset(id for id in sent if id > since)
 
 
 async def settled(ledger: Ledger, inbox: Inbox) -> None:
@@ -48,7 +55,7 @@ async def settled(ledger: Ledger, inbox: Inbox) -> None:
     ends = time.monotonic() + DELIVERY_SECONDS
     quiet_since, count = time.monotonic(), -1
     while time.monotonic() < ends:
-        sent = await ledger.messages()
+        sent = ledger.due(await ledger.messages())
         if len(sent) != count or not sent <= inbox.verified:
             quiet_since, count = time.monotonic(), len(sent)
         elif time.monotonic() - quiet_since >= _QUIET_SECONDS:
@@ -64,7 +71,7 @@ async def reconcile(stage: Stage, ledger: Ledger, inbox: Inbox) -> tuple[Check, 
         *_events(stage, [event for events, _ in accounts for event in events]),
         _balances([(_sums(events), balances) for events, balances in accounts]),
         _replays(stage),
-        _messages(await ledger.messages(), inbox),
+        await _messages(ledger, inbox),
         *(Check(False, f"a surprise: {text}") for text in stage.tally.surprises),
     )
 
@@ -116,11 +123,13 @@ def _replays(stage: Stage) -> Check:
     return Check(sent == right, f"{sent:,} events sent twice, {right:,} answered as replays of the first")
 
 
-def _messages(sent: frozenset[str], inbox: Inbox) -> Check:
-    lost, strange = len(sent - inbox.verified), len(inbox.verified - sent)
+async def _messages(ledger: Ledger, inbox: Inbox) -> Check:
+    sent = await ledger.messages()
+    due = ledger.due(sent)
+    lost, strange = len(due - inbox.verified), len(inbox.verified - sent)
     return Check(
         not lost and not strange and not inbox.forged,
-        f"{len(sent):,} messages committed, {len(inbox.verified):,} received and verified: {lost} lost, "
+        f"{len(due):,} messages committed, {len(inbox.verified):,} received and verified: {lost} lost, "
         f"{strange} unknown, {inbox.forged} forged ({inbox.failed_on_purpose} were tried again)",
     )
 
