@@ -129,6 +129,8 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
 
 def _why_not(applies: Applies, occasion: Occasion) -> str | None:
     """The code of the first filter that keeps a rule from applying, or None (A3)."""
+    if applies.always:
+        return None
     if applies.starts_at is not None and occasion.occurred_at < applies.starts_at:
         return "not_yet"
     if applies.ends_at is not None and occasion.occurred_at >= applies.ends_at:

@@ -172,7 +172,10 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
 
 def by_the_instant(accounts: Mapping[str, Account], lots: Iterable[OpenLot], *, now: datetime) -> Mapping[str, Account]:
     """All accounts by the instant; needs the open lots of those on which something has fallen due."""
-    if all(account.next_due_at is None or now < account.next_due_at for account in accounts.values()):
+    for account in accounts.values():
+        if account.next_due_at is not None and account.next_due_at <= now:
+            break
+    else:
         return accounts
     known = tuple(lots)
     return {unit: folded(account, known, now=now) for unit, account in accounts.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from app.domain import chain, typeid
@@ -20,6 +21,7 @@ TYPES = (ENROLLED, ACTIVITY, EARNED, REDEEMED, EXPIRED, UPGRADED, REWARDED)
 """Every type a shop can subscribe to."""
 
 
+@lru_cache(maxsize=10_000)
 def time_text(instant: datetime) -> str:
     """RFC 3339 in UTC, with microseconds only where there are any."""
     return instant.replace(tzinfo=None).isoformat() + "Z"

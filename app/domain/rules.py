@@ -45,7 +45,7 @@ NOTHING = Cover()
 
 @dataclass(frozen=True, slots=True)
 class Applies:
-    """When a rule applies: an empty filter does not restrict (semantics A3)."""
+    """When a rule applies: an empty filter does not restrict (semantics A3); `always` where none does."""
 
     kind: str
     activities: frozenset[str] = ANY
@@ -55,6 +55,12 @@ class Applies:
     tiers: frozenset[str] = ANY
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    always: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers)
+        free = not any(sets) and self.starts_at is None and self.ends_at is None
+        object.__setattr__(self, "always", free)
 
 
 @dataclass(frozen=True, slots=True)

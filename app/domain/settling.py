@@ -19,7 +19,7 @@ def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
     """The earliest instant at or before `now` at which something is due to the member, or None."""
     dues = [a.next_due_at for a in state.accounts.values() if a.next_due_at is not None and a.next_due_at <= now]
     dues += [scheduled.due_at for scheduled in state.scheduled if scheduled.due_at <= now]
-    return min(dues, default=None)
+    return min(dues) if dues else None
 
 
 def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:

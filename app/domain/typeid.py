@@ -1,5 +1,7 @@
 """Ids as callers see them: a prefix and a UUID in Crockford base 32, sortable by time (api C1; the TypeID format)."""
 
+from functools import lru_cache
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _SHIFTS = tuple(range(120, -1, -10))
@@ -9,6 +11,7 @@ _LENGTH = 26
 MEMBER, EVENT, SHOP, ENDPOINT, MESSAGE, KEY, PROGRAM, ATTEMPT = "mem", "evt", "shp", "whe", "msg", "key", "prg", "att"
 
 
+@lru_cache(maxsize=50_000)
 def encode(prefix: str, id: bytes) -> str:
     """The text form of 16 bytes: `mem_01jcr…`."""
     number = int.from_bytes(id)

@@ -1,7 +1,8 @@
 """What a program counts: points, stamps, status credits, money spent (semantics, Words)."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.domain import calendar
@@ -34,9 +35,12 @@ class Unit:
 
 def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:
     """When a lot available from this instant stops being active; None if it never does (semantics L10)."""
-    if unit.expiry is None:
-        return None
-    last_day = calendar.add(calendar.local_day(available_from, zone), unit.expiry.span)
-    if unit.expiry.round_up is not None:
-        last_day = calendar.period_end(last_day, unit.expiry.round_up)
+    return None if unit.expiry is None else _end(unit.expiry, calendar.local_day(available_from, zone), zone)
+
+
+@lru_cache(maxsize=10_000)
+def _end(expiry: ExpiresAfter, day: date, zone: ZoneInfo) -> datetime:
+    last_day = calendar.add(day, expiry.span)
+    if expiry.round_up is not None:
+        last_day = calendar.period_end(last_day, expiry.round_up)
     return calendar.end_of_day(last_day, zone)
