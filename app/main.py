@@ -96,7 +96,7 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     for router in (events.router, members.router, endpoints.router, program.router, health.router):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
     handlers.install(app)
     openapi.install(app)
     pages.install(app)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import cache
 from typing import Any
 
 import structlog
@@ -77,8 +78,18 @@ class Envelope:
         finally:
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            REQUESTS.labels(method, route, status).inc()
-            SECONDS.labels(route).observe(time.perf_counter() - started)
+            _counted(method, route, status).inc()
+            _timed(route).observe(time.perf_counter() - started)
+
+
+@cache
+def _counted(method: str, route: str, status: int) -> Counter:
+    return REQUESTS.labels(method, route, status)
+
+
+@cache
+def _timed(route: str) -> Histogram:
+    return SECONDS.labels(route)
 
 
 def request_id(request: Request) -> str:

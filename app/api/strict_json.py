@@ -1,6 +1,7 @@
 """JSON as strict as the ledger needs it: nothing is guessed, dropped or coerced (api C9)."""
 
 import json
+import math
 from typing import Any
 
 from app.api.problems import Problem
@@ -36,12 +37,9 @@ def _no_constant(name: str) -> Any:
     raise Problem("malformed_json", detail="NaN and Infinity are not JSON.")
 
 
-class _Float:
-    """Stands for a number with a point or an exponent: no schema takes it, so it is refused at its place."""
-
-
-def _no_float(text: str) -> Any:
-    return _Float()
+def _no_float(text: str) -> float:
+    """Stands for any number with a point or an exponent: no schema takes it, so it is refused at its place."""
+    return math.nan
 
 
 def _no_odd_characters(value: Any) -> None:

@@ -160,12 +160,15 @@ class _Line:
                     continue
                 latencies.append(last - sent[fd])
                 self._check(data)
-                if again and self.made < MOST_REQUESTS:
-                    sent[fd] = last
-                    self.made += 1
-                    sockets[fd].sendall(make())
-                else:
+                if not again or self.made >= MOST_REQUESTS:
                     del sent[fd]
+                    continue
+                sent[fd] = last
+                self.made += 1
+                try:
+                    sockets[fd].sendall(make())
+                except OSError:
+                    self._lost(fd)
 
     def _check(self, data: bytes) -> None:
         start, mark, times = self.right

@@ -36,9 +36,9 @@ def show(plan: Plan, turns: Sequence[Turn]) -> None:
     measured = [must for must in results.musts(turns) if must.found is not None]
     if measured:
         console.print(_promises(measured))
-    most = max(row.shares.get(OTHERS, 0) for row in rows)
-    if most > DISTURBED:
-        console.print(f"Something else was running as well, and took up to {most:.0%} of a processor.")
+    others = results.disturbed(turns) or 0
+    if others > DISTURBED:
+        console.print(f"DISTURBED: something else was running as well, and took up to {others:.0%} of a processor.")
     for row in rows:
         if row.failures:
             console.print(f"INVALID: {row.title}: {row.failures}\n{row.sample}", markup=False)

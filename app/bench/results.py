@@ -100,10 +100,16 @@ def document(plan: Plan, turns: Sequence[Turn], *, database: str, at: str) -> di
         "database": database,
         "plan": {"rounds": plan.rounds, "seconds": plan.seconds, "warm_up": plan.warm_up, "members": plan.members},
         "valid": not any(turn.told.failures for turn in turns),
+        "disturbed": disturbed(turns),
         "cases": {row.case: asdict(row) for row in rows(plan, turns)},
         "musts": [{**asdict(must), "kept": must.kept} for must in musts(turns)],
         "rounds": [{"case": turn.case.name, "round": turn.round, **asdict(turn.told)} for turn in turns],
     }
+
+
+def disturbed(turns: Sequence[Turn]) -> float | None:
+    """The most of a processor that something else took during a case; None where that cannot be told."""
+    return max((found[OTHERS] for found in map(_shares, turns) if OTHERS in found), default=None)
 
 
 def _row(name: str, turns: Sequence[Turn]) -> Row:

@@ -1,6 +1,6 @@
 """The rules in force, compiled, for readers: kept per version, the version read again after a second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -8,6 +8,7 @@ from app.domain.rules import Versions
 from app.program import compiling
 from app.program import reading as documents
 from app.queries import programs
+from app.queries.gathering import Gathering
 
 FRESH_SECONDS = 1.0
 
@@ -19,12 +20,21 @@ class Rulebook:
         self._engine = engine
         self._monotonic = monotonic
         self._kept: dict[bytes, tuple[float, Versions]] = {}
+        self._asked = Gathering(self._read)
 
     async def of(self, program_id: bytes) -> Versions:
         """All versions published, oldest first; empty before the first."""
         kept = self._kept.get(program_id)
         if kept is not None and self._monotonic() < kept[0]:
             return kept[1]
+        await self._asked.get(program_id)
+        return self._kept[program_id][1]
+
+    async def _read(self, program_ids: Sequence[bytes]) -> dict[bytes, Versions]:
+        return {program_id: await self._refreshed(program_id) for program_id in program_ids}
+
+    async def _refreshed(self, program_id: bytes) -> Versions:
+        kept = self._kept.get(program_id)
         known = {rules.version: rules for rules in kept[1].all} if kept is not None else {}
         published = await programs.rules_versions(self._engine, program_id=program_id)
         versions = Versions(

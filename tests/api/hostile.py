@@ -236,3 +236,140 @@ def missing_fields(body: Body, needed: tuple[str, ...], *, prefix: str) -> Itera
         mine = {**left, "id": own} if name != "id" and "id" in body else left
         pointer = "" if name == "type" else f"/{name}"
         yield Bad(f"{prefix} without {name}", json.dumps(mine).encode(), pointer, None, None if name == "id" else own)
+
+
+PURCHASE: Body = {
+    "type": "purchase",
+    "id": "good",
+    "member": "card:1001",
+    "occurred_at": "2026-11-21T09:41:00+01:00",
+    "channel": "pos",
+    "location": "utrecht-12",
+    "terminal": "7",
+    "operator": "o-31",
+    "currency": "EUR",
+    "total": "12.50",
+    "lines": [
+        {
+            "id": "a",
+            "sku": "1",
+            "quantity": "2",
+            "amount": "8.50",
+            "tax": "0.70",
+            "categories": ["c"],
+            "attributes": {},
+        },
+        {"amount": "4.00", "discount": "0.10", "cost": "1.00"},
+    ],
+    "payments": [{"kind": "card", "amount": "7.50"}, {"kind": "points", "amount": "5.00", "hold": "h9"}],
+    "vouchers": ["v1"],
+    "attributes": {"a": 1},
+    "history": False,
+    "not_after": "2026-12-01T00:00:00Z",
+}
+ACTIVITY: Body = {
+    "type": "activity",
+    "id": "good",
+    "member": "card:1001",
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "activity": "survey",
+}
+REDEMPTION: Body = {
+    "type": "redemption",
+    "id": "good",
+    "member": "card:1001",
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "points": 1,
+    "unit": "points",
+}
+PERSON: Body = {
+    "id": "good",
+    "identities": {"card": "7"},
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "birthday": "1990-02-28",
+    "attributes": {"a": "b"},
+    "if_exists": "refuse",
+}
+ENROLMENT: Body = {**{name: value for name, value in PERSON.items() if name != "if_exists"}, "type": "enrolment"}
+LOOKUP: Body = {"member": "card:1001", "include": ["balance"]}
+ENDPOINT: Body = {"url": "https://shop.example/x", "description": "x", "types": ["points.earned"]}
+
+_CODES = (*NOT_TEXT, '""', '"Survey"', '"a b"', '"x\\u0000"', '"é"', json.dumps("x" * 33))
+_COMMON = {"/id": ID, "/occurred_at": TIME, "/type": TYPE, "/member": MEMBER}
+_PERSON = {
+    "/identities": IDENTITIES,
+    "/birthday": BIRTHDAY,
+    "/attributes": ATTRIBUTES,
+    "/referral_code": (*NOT_TEXT, '""', '"x"', '"SZTYQKL5FX"', '"٥٥٥٥٥٥٥٥٥٥"', json.dumps("A" * 33)),
+}
+EVENTS: tuple[tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
+    (
+        PURCHASE,
+        {
+            **_COMMON,
+            "/currency": CURRENCY,
+            "/total": (*MONEY, '"-12.50"'),
+            "/lines": LINES,
+            "/lines/0/amount": (*MONEY, "null"),
+            "/lines/1/discount": MONEY,
+            "/lines/0/quantity": (*QUANTITY, "null"),
+            "/lines/0/id": ID[11:],
+            "/lines/0/attributes": ATTRIBUTES,
+            "/payments/0/amount": (*MONEY, "null", '"-7.50"'),
+            "/payments/1/amount": ('"-5.00"', '"-1000000.00"'),
+            "/payments/0/kind": _CODES,
+            "/payments": (
+                "5",
+                "{}",
+                "null",
+                "[null]",
+                '[{"kind": "card"}]',
+                json.dumps([PURCHASE["payments"][0]] * 33),
+            ),
+            "/vouchers": ("5", '"v1"', "null", "[5]", "[null]", '[""]', json.dumps(["v"] * 33)),
+            "/channel": NAME,
+            "/attributes": ATTRIBUTES,
+            "/history": FLAG,
+            "/messages": (*FLAG, "true"),
+            "/not_after": TIME[11:-6],
+        },
+        ("type", "id", "member", "occurred_at", "currency"),
+    ),
+    (ACTIVITY, {"/activity": _CODES, "/history": FLAG}, ("activity", "member")),
+    (REDEMPTION, {"/points": POINTS, "/unit": _CODES, "/member": MEMBER}, ("points", "id")),
+    (ENROLMENT, {"/occurred_at": TIME, **_PERSON}, ("type", "id", "occurred_at")),
+)
+
+
+def bad_events() -> Iterator[Bad]:
+    """Every event with one thing wrong."""
+    for body, values, needed in EVENTS:
+        prefix = str(body["type"])[:4]
+        yield from wrong_values(body, values, prefix=prefix)
+        yield from unknown_fields(body, prefix=prefix)
+        yield from missing_fields(body, needed, prefix=prefix)
+
+
+OTHERS: dict[str, tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]]] = {
+    "/v1/members": (
+        PERSON,
+        {
+            "/id": tuple(token for token in ID if token != "null"),
+            "/occurred_at": tuple(token for token in TIME if token != "null"),
+            "/if_exists": (*NOT_TEXT, "null", '""', '"Return"', '"maybe"'),
+            "/channel": NAME,
+            **_PERSON,
+        },
+        (),
+    ),
+    "/v1/members/lookup": (LOOKUP, {"/member": MEMBER, "/include": INCLUDE}, ("member",)),
+    "/v1/webhook-endpoints": (
+        ENDPOINT,
+        {
+            "/url": URL,
+            "/types": TYPES,
+            "/description": (*NOT_TEXT, "null", json.dumps("x" * 201)),
+        },
+        ("url",),
+    ),
+}

@@ -1,7 +1,7 @@
 """Whatever a caller sends, the answer is a problem that names the place, and nothing is written."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -9,146 +9,11 @@ import httpx
 
 from app.api.problems import KINDS
 from tests.api import hostile
-from tests.api.hostile import Bad, Body
+from tests.api.hostile import ACTIVITY, EVENTS, OTHERS, PURCHASE, Bad, bad_events
 from tests.api.test_http import JSON, problem_of
 from tests.builders import Service
 from tests.database import picture
 
-PURCHASE: Body = {
-    "type": "purchase",
-    "id": "good",
-    "member": "card:1001",
-    "occurred_at": "2026-11-21T09:41:00+01:00",
-    "channel": "pos",
-    "location": "utrecht-12",
-    "terminal": "7",
-    "operator": "o-31",
-    "currency": "EUR",
-    "total": "12.50",
-    "lines": [
-        {
-            "id": "a",
-            "sku": "1",
-            "quantity": "2",
-            "amount": "8.50",
-            "tax": "0.70",
-            "categories": ["c"],
-            "attributes": {},
-        },
-        {"amount": "4.00", "discount": "0.10", "cost": "1.00"},
-    ],
-    "payments": [{"kind": "card", "amount": "7.50"}, {"kind": "points", "amount": "5.00", "hold": "h9"}],
-    "vouchers": ["v1"],
-    "attributes": {"a": 1},
-    "history": False,
-    "not_after": "2026-12-01T00:00:00Z",
-}
-ACTIVITY: Body = {
-    "type": "activity",
-    "id": "good",
-    "member": "card:1001",
-    "occurred_at": "2026-11-21T09:00:00Z",
-    "activity": "survey",
-}
-REDEMPTION: Body = {
-    "type": "redemption",
-    "id": "good",
-    "member": "card:1001",
-    "occurred_at": "2026-11-21T09:00:00Z",
-    "points": 1,
-    "unit": "points",
-}
-MEMBER: Body = {
-    "id": "good",
-    "identities": {"card": "7"},
-    "occurred_at": "2026-11-21T09:00:00Z",
-    "birthday": "1990-02-28",
-    "attributes": {"a": "b"},
-    "if_exists": "refuse",
-}
-ENROLMENT: Body = {**{name: value for name, value in MEMBER.items() if name != "if_exists"}, "type": "enrolment"}
-LOOKUP: Body = {"member": "card:1001", "include": ["balance"]}
-ENDPOINT: Body = {"url": "https://shop.example/x", "description": "x", "types": ["points.earned"]}
-
-_CODES = (*hostile.NOT_TEXT, '""', '"Survey"', '"a b"', '"x\\u0000"', '"é"', json.dumps("x" * 33))
-_COMMON = {"/id": hostile.ID, "/occurred_at": hostile.TIME, "/type": hostile.TYPE, "/member": hostile.MEMBER}
-_PERSON = {
-    "/identities": hostile.IDENTITIES,
-    "/birthday": hostile.BIRTHDAY,
-    "/attributes": hostile.ATTRIBUTES,
-    "/referral_code": (*hostile.NOT_TEXT, '""', '"x"', '"SZTYQKL5FX"', '"٥٥٥٥٥٥٥٥٥٥"', json.dumps("A" * 33)),
-}
-EVENTS: tuple[tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
-    (
-        PURCHASE,
-        {
-            **_COMMON,
-            "/currency": hostile.CURRENCY,
-            "/total": (*hostile.MONEY, '"-12.50"'),
-            "/lines": hostile.LINES,
-            "/lines/0/amount": (*hostile.MONEY, "null"),
-            "/lines/1/discount": hostile.MONEY,
-            "/lines/0/quantity": (*hostile.QUANTITY, "null"),
-            "/lines/0/id": hostile.ID[11:],
-            "/lines/0/attributes": hostile.ATTRIBUTES,
-            "/payments/0/amount": (*hostile.MONEY, "null", '"-7.50"'),
-            "/payments/1/amount": ('"-5.00"', '"-1000000.00"'),
-            "/payments/0/kind": _CODES,
-            "/payments": (
-                "5",
-                "{}",
-                "null",
-                "[null]",
-                '[{"kind": "card"}]',
-                json.dumps([PURCHASE["payments"][0]] * 33),
-            ),
-            "/vouchers": ("5", '"v1"', "null", "[5]", "[null]", '[""]', json.dumps(["v"] * 33)),
-            "/channel": hostile.NAME,
-            "/attributes": hostile.ATTRIBUTES,
-            "/history": hostile.FLAG,
-            "/messages": (*hostile.FLAG, "true"),
-            "/not_after": hostile.TIME[11:-6],
-        },
-        ("type", "id", "member", "occurred_at", "currency"),
-    ),
-    (ACTIVITY, {"/activity": _CODES, "/history": hostile.FLAG}, ("activity", "member")),
-    (REDEMPTION, {"/points": hostile.POINTS, "/unit": _CODES, "/member": hostile.MEMBER}, ("points", "id")),
-    (ENROLMENT, {"/occurred_at": hostile.TIME, **_PERSON}, ("type", "id", "occurred_at")),
-)
-
-
-def bad_events() -> Iterator[Bad]:
-    """Every event with one thing wrong."""
-    for body, values, needed in EVENTS:
-        prefix = str(body["type"])[:4]
-        yield from hostile.wrong_values(body, values, prefix=prefix)
-        yield from hostile.unknown_fields(body, prefix=prefix)
-        yield from hostile.missing_fields(body, needed, prefix=prefix)
-
-
-OTHERS: dict[str, tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]]] = {
-    "/v1/members": (
-        MEMBER,
-        {
-            "/id": tuple(token for token in hostile.ID if token != "null"),
-            "/occurred_at": tuple(token for token in hostile.TIME if token != "null"),
-            "/if_exists": (*hostile.NOT_TEXT, "null", '""', '"Return"', '"maybe"'),
-            "/channel": hostile.NAME,
-            **_PERSON,
-        },
-        (),
-    ),
-    "/v1/members/lookup": (LOOKUP, {"/member": hostile.MEMBER, "/include": hostile.INCLUDE}, ("member",)),
-    "/v1/webhook-endpoints": (
-        ENDPOINT,
-        {
-            "/url": hostile.URL,
-            "/types": hostile.TYPES,
-            "/description": (*hostile.NOT_TEXT, "null", json.dumps("x" * 201)),
-        },
-        ("url",),
-    ),
-}
 WRITES = ("/v1/events", "/v1/events?dry_run=true", "/v1/events/batch", "/v1/events/batch?dry_run=true", *OTHERS)
 
 
@@ -226,6 +91,14 @@ async def test_what_is_no_json_is_refused_by_every_write(service: Service, owner
     assert len(hostile.NO_JSON | hostile.NO_OBJECT) >= 50
     report(complaints)
     assert await picture(owner) == before
+
+
+async def test_nesting_as_deep_as_the_limit_allows_is_refused(service: Service) -> None:
+    for opening in (b"[", b'{"a":', b'{"events":[', b'[{"a":'):
+        for path, limit in (("/v1/events", 256 * 1024), ("/v1/events/batch", 2 * 1024 * 1024)):
+            answer = await post(service, path, opening * (limit // len(opening)))
+
+            assert (answer.status_code, problem_of(answer)["code"]) == (400, "malformed_json")
 
 
 async def test_a_problem_of_json_says_what_is_wrong_and_where(service: Service) -> None:
@@ -359,6 +232,41 @@ async def test_headers_and_queries_of_any_kind_break_nothing(service: Service, o
             answer = await service.client.post("/v1/events", params={query: value}, json=PURCHASE)
             complaints.append(
                 None if 400 <= answer.status_code < 500 else f"{query}={value[:10]!r}: {answer.status_code}"
+            )
+
+    report(complaints)
+    assert await picture(owner) == before
+
+
+async def test_ids_of_any_kind_in_a_path_are_not_found(service: Service, owner: asyncpg.Connection) -> None:
+    before = await picture(owner)
+    odd = (
+        "%00",
+        "%ff",
+        "%ED%A0%80",
+        "é",
+        "a" * 3_000,
+        "%2e%2e%2f",
+        "null",
+        "-1",
+        "1e999",
+        "{}",
+        "'--",
+        "%0a",
+        "whe_",
+        "evt_",
+    )
+    complaints: list[str | None] = []
+
+    for id in odd:
+        for method, path in (
+            ("GET", "/v1/events/"),
+            ("GET", "/v1/webhook-endpoints/"),
+            ("DELETE", "/v1/webhook-endpoints/"),
+        ):
+            answer = await service.client.request(method, path + id)
+            complaints.append(
+                None if answer.status_code in (404, 405) else f"{method} {path}{id[:9]}: {answer.status_code}"
             )
 
     report(complaints)

@@ -172,7 +172,7 @@ async def test_without_a_terminal_the_display_is_a_line(tmp_path: Path) -> None:
 
 
 async def test_a_demo_reconciles_and_its_webhooks_are_genuine(settings: Settings, tmp_path: Path) -> None:
-    options = command.Options(seconds=2, members=10, log=tmp_path / "serve.log")
+    options = command.Options(seconds=2, members=10, log=tmp_path / "serve.log", failing=0)
 
     shown = await command.play(settings, options)
 

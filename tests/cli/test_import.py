@@ -107,6 +107,20 @@ async def test_points_that_would_have_expired_have(settings: Settings, clock: Cl
     assert sums == {"points": 0}
 
 
+async def test_a_file_that_begins_with_the_newest_is_taken_and_told(
+    settings: Settings, clock: Clock, tmp_path: Path
+) -> None:
+    sold = sorted(orders(60, members=8, seed=9), key=lambda order: order.day, reverse=True)
+
+    async with serving(settings, clock, EXPIRING) as service:
+        done = (await load(service, write(tmp_path / "orders.csv", sold), batch_size=7)).totals
+        sums, _ = await totals(service, {o.customer for o in sold})
+
+    assert (done.created, done.points) == (60, {"points": model(sold).points})
+    assert done.backwards > 30
+    assert sums == {"points": 0}
+
+
 async def test_history_is_silent_unless_messages_are_asked_for(
     service: Service, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:

@@ -68,7 +68,6 @@ async def test_an_older_piece_of_history_may_be_born_expired(
         clock.forward(hours=1)
         assert await settled(service) == 1
         assert await count(owner, "message") == 0
-    await assert_whole(owner)
 
 
 async def test_a_bonus_that_fell_due_longer_ago_than_it_lives_is_settled(

@@ -162,6 +162,35 @@ async def test_the_same_event_through_two_instances_at_once_is_one(
     assert await assert_whole(owner) == 12
 
 
+async def test_a_copy_that_arrives_while_the_first_commits_is_a_replay(
+    service: Service, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    body = purchase(id="p1", card="new")
+    first = await service.send(body)
+    identities = await owner.fetch("SELECT * FROM member_identity")
+    await owner.execute("DELETE FROM member_identity")
+    async with owner.transaction():  # what was not there when the copy asked who it is about is there when it goes on
+        await owner.execute("LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
+        copy = asyncio.create_task(service.send(body))
+        await _until_blocked(settings)
+        await owner.executemany(
+            "INSERT INTO member_identity VALUES ($1, $2, $3, $4, $5)", [tuple(r) for r in identities]
+        )
+    answer = await copy
+
+    assert (answer.status_code, answer.json()) == (200, first.json())
+    assert await assert_whole(owner) == 2
+
+
+async def _until_blocked(settings: Settings) -> None:
+    """Waits until somebody in this database waits for a lock."""
+    connection = await asyncpg.connect(settings.migration_database_url)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while await connection.fetchval(waiting) is None:
+        await asyncio.sleep(0.01)
+    await connection.close()
+
+
 async def test_a_card_enrolled_twice_at_once_is_one_member(settings: Settings, owner: asyncpg.Connection) -> None:
     async with two(settings, Clock(), Clock()) as services:
         for number in range(6):

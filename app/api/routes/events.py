@@ -1,6 +1,7 @@
 """Events: one, many, and what was recorded."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
@@ -8,11 +9,11 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from app.api import handlers
-from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
+from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
 from app.api.problems import FieldError, Problem, of_refusal
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
-from app.api.schemas.common import PRINTABLE, Instant
+from app.api.schemas.common import PRINTABLE, instant
 from app.api.schemas.events import (
     EVENT,
     ActivityIn,
@@ -35,10 +36,29 @@ router = APIRouter(prefix="/v1/events", tags=["events"], route_class=PrivateRout
 
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
-DryRun = Annotated[bool, Query(description="Answer exactly what would happen, and write nothing.")]
-Now = Annotated[
-    Instant | None, Query(description="With `dry_run` and the scope `program:write`: pretend that it is this time.")
-]
+PREVIEW: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "dry_run",
+            "in": "query",
+            "description": "Answer exactly what would happen, and write nothing.",
+            "schema": {"type": "boolean", "default": False},
+        },
+        {
+            "name": "now",
+            "in": "query",
+            "description": "With `dry_run` and the scope `program:write`: pretend that it is this time.",
+            "schema": {"type": "string", "format": "date-time"},
+        },
+    ]
+}
+
+
+class Preview(NamedTuple):
+    """Whether a request only asks what would happen, and at which pretended time."""
+
+    dry_run: bool = False
+    now: datetime | None = None
 
 
 _REFUSALS = (
@@ -59,19 +79,20 @@ _REFUSALS = (
         200: {"model": answers.EventOut, "description": "Recorded before with the same content, or a dry run."},
         **problems(*_REFUSALS),
     },
+    openapi_extra=PREVIEW,
 )
-async def record_event(
-    body: AnyEventIn, request: Request, mine: PartsHere, caller: Writer, dry_run: DryRun = False, now: Now = None
-) -> Response:
+async def record_event(body: AnyEventIn, request: Request) -> Response:
     """Records a purchase, an activity, a redemption or an enrolment, and answers what came of it, rule by rule.
 
     The event's `id` is yours, and stands for its content for ever: sent again, it answers the same with 200 and
     `Idempotent-Replayed: true`, so retry freely. Other content under a used id is refused.
     """
+    mine: Parts = request.app.state.parts
+    caller = caller_of(request, Scope.EVENTS_WRITE)
+    preview = _preview(request, caller)
     command = _command(body, mine, caller)
-    _may_pretend(caller, now, dry_run=dry_run)
-    if dry_run:
-        return await _previewed(command, mine, caller, now=now)
+    if preview.dry_run:
+        return await _previewed(command, mine, caller, now=preview.now)
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
     return _answer(outcome)
 
@@ -91,25 +112,25 @@ async def record_event(
         "shop_key_required",
         "malformed_query",
     ),
+    openapi_extra=PREVIEW,
 )
 async def record_events(
     body: BatchIn,
+    request: Request,
     mine: PartsHere,
     caller: Writer,
     explain: Annotated[bool, Query(description="Add the explanation to each event.")] = False,
-    dry_run: DryRun = False,
-    now: Now = None,
 ) -> Response:
     """Records many events, each with its own outcome: one bad item never blocks the others.
 
     They are judged in the order in which they occurred (history: as sent). Send the batch again whenever in doubt:
     nothing is recorded twice.
     """
+    dry_run, now = _preview(request, caller)
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
     items: list[Command | Problem] = [_item(item, mine, caller) for item in body.events]
     commands = [item for item in items if isinstance(item, Command)]
-    _may_pretend(caller, now, dry_run=dry_run)
     if dry_run:
         outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=now)
     else:
@@ -179,11 +200,23 @@ async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any)
     return _answer(outcome)
 
 
-def _may_pretend(caller: Caller, now: Any, *, dry_run: bool) -> None:
-    if now is not None:
-        may(caller, Scope.PROGRAM_WRITE)
-        if not dry_run:
-            raise Problem("malformed_query", errors=(FieldError("/now", "goes with `dry_run` only"),))
+def _preview(request: Request, caller: Caller) -> Preview:
+    """What the query says of a dry run. Raises Problem where it says it wrongly."""
+    if not request.scope["query_string"]:
+        return Preview()
+    said = request.query_params
+    if said.get("dry_run", "false") not in ("true", "false"):
+        raise Problem("malformed_query", errors=(FieldError("/dry_run", "must be true or false"),))
+    dry_run = said.get("dry_run") == "true"
+    if "now" not in said:
+        return Preview(dry_run)
+    may(caller, Scope.PROGRAM_WRITE)
+    if not dry_run:
+        raise Problem("malformed_query", errors=(FieldError("/now", "goes with `dry_run` only"),))
+    try:
+        return Preview(dry_run, instant(said["now"]))
+    except ValueError as error:
+        raise Problem("malformed_query", errors=(FieldError("/now", str(error)),)) from None
 
 
 def _answer(outcome: Outcome) -> Response:

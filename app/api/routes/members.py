@@ -5,11 +5,11 @@ from hashlib import blake2b
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.api import cursors, identities
-from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed
+from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, caller_of
 from app.api.problems import FieldError, Problem
 from app.api.routes.events import problem_of
 from app.api.routing import PrivateRoute, problems
@@ -37,6 +37,12 @@ router = APIRouter(prefix="/v1/members", tags=["members"], route_class=PrivateRo
 Enroller = Annotated[Caller, Depends(allowed(Scope.MEMBERS_WRITE))]
 Limit = Annotated[Count, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "An ETag: 304 if nothing has changed.",
+    "schema": {"type": "string"},
+}
 IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag: 304 if nothing has changed.")]
 
 
@@ -138,12 +144,15 @@ async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Respons
     summary="Read a balance",
     response_model=bodies.BalancesOut,
     responses={304: {"description": "Nothing has changed since the ETag."}, **problems("not_found")},
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
-async def get_balance(member_id: str, mine: PartsHere, caller: Reader, if_none_match: IfNoneMatch = None) -> Response:
+async def get_balance(member_id: str, request: Request) -> Response:
     """Every account by the instant: what can be spent now, what is pending, held or owed, and what expires next.
 
     Right to the moment also where no job has run. The ETag changes whenever the answer does.
     """
+    mine: Parts = request.app.state.parts
+    caller = caller_of(request, Scope.MEMBERS_READ)
     id = _id(member_id)
     now = mine.clock()
     found = await mine.accounts.get((caller.program_id, id))
@@ -151,7 +160,8 @@ async def get_balance(member_id: str, mine: PartsHere, caller: Reader, if_none_m
         raise Problem("not_found")
     rules = await _rules(mine, caller)
     body = orjson.dumps(bodies.balances(id, balance_queries.balances(found, now=now), rules))
-    return _conditional(body, if_none_match, now=now, changes_at=balance_queries.changes_at(found, now=now))
+    known = request.headers.get("if-none-match")
+    return _conditional(body, known, now=now, changes_at=balance_queries.changes_at(found, now=now))
 
 
 @router.get(

@@ -27,16 +27,17 @@ class Out(BaseModel):
     """An answer, or a part of one. Readers must tolerate fields they do not know."""
 
 
-def _instant(text: Any) -> datetime:
+def instant(text: Any) -> datetime:
+    """The UTC instant of an RFC 3339 text. Raises ValueError with what is wrong."""
     if not isinstance(text, str) or not _TIME.match(text):
         raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-21T09:41:00+01:00")
     try:
-        instant = datetime.fromisoformat(text).astimezone(UTC)
+        found = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is no time that exists") from None
-    if not 1900 <= instant.year <= 2199:
+    if not 1900 <= found.year <= 2199:
         raise ValueError("must lie between the years 1900 and 2199")
-    return instant
+    return found
 
 
 PRINTABLE = r"^[\x20-\x7e]+$"
@@ -68,7 +69,7 @@ Currency = Annotated[
 ]
 Instant = Annotated[
     datetime,
-    PlainValidator(_instant),
+    PlainValidator(instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
     Field(description="RFC 3339 with an offset.", examples=["2026-11-21T09:41:00+01:00"]),
 ]

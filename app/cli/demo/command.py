@@ -17,7 +17,7 @@ import typer
 from app import localpg
 from app.cli import opening, verify
 from app.cli.demo import display, driving, reconciling, scene, service
-from app.cli.demo.receiver import Inbox, receiving
+from app.cli.demo.receiver import FAILED_SHARE, Inbox, receiving
 from app.cli.demo.reconciling import Check, Ledger
 from app.cli.demo.scene import PROGRAM, Scene
 from app.cli.demo.shops import Stage
@@ -32,13 +32,14 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How long it is driven, with how many members, and where the service listens and logs."""
+    """How long it is driven, with how many members; where the service listens and logs; how often webhooks fail."""
 
     seconds: float = _SECONDS
     members: int = _MEMBERS
     port: int | None = None
     stay: bool = False
     log: Path = Path(os.devnull)
+    failing: float = FAILED_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def demo(
 async def play(settings: Settings, options: Options) -> Shown:
     """The whole demo on a database that is up. Raises CliError for what stops it."""
     run, tally = _run_name(), Tally()
-    inbox = Inbox(draw=random.Random(run).random, clock=time.time)  # noqa: S311 - which webhooks fail is no secret
+    chance = random.Random(run).random  # noqa: S311 - which webhooks fail is no secret
+    inbox = Inbox(draw=chance, clock=time.time, failing=options.failing)
     async with AsyncExitStack() as stack:
         engine = transactions.create_engine(settings.database_url or "", pool_size=3)
         stack.push_async_callback(engine.dispose)

@@ -24,10 +24,14 @@ class Delivery:
 
 @dataclass(slots=True)
 class Inbox:
-    """What arrived. `verified` are the ids of messages taken; `kept` the last deliveries, for whoever looks closer."""
+    """What arrived. `failing` is the share of first attempts that fail on purpose.
+
+    `verified` are the ids of messages taken; `kept` the last deliveries, for whoever looks closer.
+    """
 
     draw: Callable[[], float]
     clock: Callable[[], float]
+    failing: float = FAILED_SHARE
     secret: bytes = b""
     port: int = 0
     requests: int = 0
@@ -50,7 +54,7 @@ class Inbox:
             self.forged += 1
             return 400
         id = delivery.headers["webhook-id"]
-        if delivery.headers.get("zegel-attempt") == "1" and self.draw() < FAILED_SHARE:
+        if delivery.headers.get("zegel-attempt") == "1" and self.draw() < self.failing:
             self.failed_on_purpose += 1
             return 500
         if id in self.verified:
