@@ -165,9 +165,9 @@ def summary(done: Done, *, seconds: float) -> str:
         ("created", f"{totals.created:,}"),
         ("replayed", f"{totals.replayed:,}"),
         ("refused", f"{refused:,}" + (f" ({why})" if why else "")),
-        ("new members", f"{totals.members:,}"),
+        ("members", f"{totals.members:,} begin with one of these rows"),
         ("amounts", ", ".join(_amounts(totals)) or "none"),
-        ("earned", ", ".join(f"{points:,} {unit}" for unit, points in sorted(totals.points.items())) or "nothing new"),
+        ("earned", ", ".join(f"{points:,} {unit}" for unit, points in sorted(totals.points.items())) or "nothing"),
         ("seconds", f"{seconds:,.1f} ({rate:,.0f} rows a second)"),
     ]
     if totals.backwards:

@@ -28,6 +28,11 @@ WAITING_COMMANDS = 5_000
 PREVIEWS_AT_ONCE = 2
 PROGRAMS_AT_ONCE = 4
 RECONNECT_SECONDS = 0.2
+TURNS = 4
+"""Turns of the event loop between two batches: the answers of the first go out, and who sends again at once joins.
+
+Without them, callers in step split for good into a batch of one and a batch of all the others.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -120,6 +125,8 @@ class Ledger:
                 queue.waiting -= sum(len(request.work) for request in taken)
                 async with self._programs:
                     await self._answer(program_id, queue, taken)
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
         finally:
             queue.runner = None
 

@@ -193,7 +193,7 @@ async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed
     if free <= 0:
         run.cut_short = True
         return []
-    now = courier.clock()
+    now, rooms = courier.clock(), {id: limits.per_endpoint - count for id, count in flying.items()}
     claimed = await deliveries.claim(
         courier.engine,
         program_id=program_id,
@@ -202,13 +202,13 @@ async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed
         lease=courier.new_id(),
         limit=free,
         room=limits.per_endpoint,
-        rooms={endpoint_id: limits.per_endpoint - count for endpoint_id, count in flying.items()},
+        rooms=rooms,
         after=run.turns.get(program_id, bytes(16)),
     )
     if claimed:
         run.turns[program_id] = claimed[-1].endpoint_id
         got = Counter(one.endpoint_id for one in claimed)
-        full = any(count + flying[endpoint_id] >= limits.per_endpoint for endpoint_id, count in got.items())
+        full = any(count >= rooms.get(endpoint_id, limits.per_endpoint) for endpoint_id, count in got.items())
         run.cut_short = run.cut_short or full or len(claimed) == free
     return claimed
 

@@ -19,10 +19,10 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the rows came to. `amounts` are minor units by currency of rows that went in, `points` of new ones by unit.
+    """What the rows came to, those recorded before included.
 
-    `members` counts those whose first event was one of these rows; `backwards` the rows after a later
-    one of the same member.
+    `amounts` are minor units by currency and `points` what was earned by unit; `members` counts those whose first
+    event is one of these rows, `backwards` the rows that come after a later one of the same member.
     """
 
     rows: int = 0

@@ -275,10 +275,9 @@ def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]
         assert isinstance(outcome, Mapping)
         amounts[read.what.currency] += read.what.minor
         counts[outcome["outcome"]] += 1
-        if outcome["outcome"] == "created":
-            counts["members"] += outcome["event"]["sequence"] == 2  # right after the enrolment it brought
-            for entry in outcome["event"]["entries"]:
-                points[entry["unit"]] += entry["points"]
+        counts["members"] += outcome["event"]["sequence"] == 2  # right after the enrolment it brought
+        for entry in outcome["event"]["entries"]:
+            points[entry["unit"]] += entry["points"]
     return Totals(
         rows=len(part),
         created=counts["created"],
