@@ -252,9 +252,13 @@ def view(member: Member, now: datetime) -> View:
     needed = LEVELS[level + 1][1] - member.spent if level + 1 < len(LEVELS) else None
     since = text(member.reached[-1][0]) if member.reached else None
     return {
-        "points": {"balance": available, "available": available, "pending": 0, "held": 0, "deficit": 0},
-        "expiring": [(text(instant), points) for instant, points in sorted(ends.items())[:12]],
-        "spent": member.spent,
+        "points": {
+            "balance": available,
+            "available": available,
+            **dict.fromkeys(("pending", "held", "deficit"), 0),
+            "expiring": [(text(instant), points) for instant, points in sorted(ends.items())[:12]],
+            "spent": member.spent,
+        },
         "tier": (LEVELS[level][0], since, member.spent, needed),
         "lots": [
             (

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -116,16 +116,9 @@ def import_(
     Exit code: 0 all rows are in; 3 the end was reached and some rows were refused; 1 it stopped before.
     """
     named = Named(
-        id=id_column,
-        member=member_column,
-        date=date_column,
-        amount=amount_column,
-        currency=currency_column,
-        sku=sku_column,
-        quantity=quantity_column,
-        category=category_column,
-        location=location_column,
-    )
+        id_column, member_column, date_column, amount_column, currency_column, sku_column, quantity_column,
+        category_column, location_column,
+    )  # fmt: skip
     options = Options(
         file=file,
         named=named,
@@ -143,6 +136,10 @@ def import_(
         refused=refused,
         restart=restart,
     )
+    _import(options, url=url, key=key)
+
+
+def _import(options: Options, *, url: str | None, key: str | None) -> None:
     settings = opening.settings()
     key = key or settings.key
     if not key:
@@ -162,18 +159,21 @@ def summary(done: Done, *, seconds: float) -> str:
     why = ", ".join(f"{count:,} {code}" for code, count in sorted(totals.refused.items(), key=lambda item: -item[1]))
     lines = [
         ("rows", f"{totals.rows:,}" + (f" ({done.earlier:,} of them in an earlier run)" if done.earlier else "")),
-        ("created", f"{totals.created:,}"),
-        ("replayed", f"{totals.replayed:,}"),
+        ("created", f"{totals.created:,}" + _earned(totals.points)),
+        ("replayed", f"{totals.replayed:,}" + _earned(totals.points_before)),
         ("refused", f"{refused:,}" + (f" ({why})" if why else "")),
         ("members", f"{totals.members:,} begin with one of these rows"),
         ("amounts", ", ".join(_amounts(totals)) or "none"),
-        ("earned", ", ".join(f"{points:,} {unit}" for unit, points in sorted(totals.points.items())) or "nothing"),
         ("seconds", f"{seconds:,.1f} ({rate:,.0f} rows a second)"),
     ]
     if totals.backwards:
         note = "rows come after a later one of the same member; history is judged in the order of the file"
         lines.append(("note", f"{totals.backwards:,} {note}"))
     return "\n".join(f"{name:<12}{text}" for name, text in lines)
+
+
+def _earned(points: Mapping[str, int]) -> str:
+    return ", earned " + ", ".join(f"{sum:,} {unit}" for unit, sum in sorted(points.items())) if points else ""
 
 
 def _amounts(totals: Totals) -> Iterator[str]:

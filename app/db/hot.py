@@ -3,32 +3,38 @@
 Each statement is compiled at import, or (saving) once per set of tables that a batch writes to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Column,
+    ColumnElement,
+    Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     Uuid,
     bindparam,
+    cast,
     delete,
     func,
     literal_column,
     select,
 )
+from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.selectable import CTE, TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.db import tables as t
+from app.domain.messages import time_text
 
 _PROGRAM = bindparam("program_id", type_=Uuid())
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
@@ -57,8 +63,37 @@ def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def _rows(prefix: str, columns: Sequence[Column[Any]]) -> TableValuedAlias:
     """`unnest` of one array a column: the rows of a set-based write."""
-    arrays = [bindparam(f"{prefix}__{column.name}", type_=ARRAY(_plain(column.type))) for column in columns]
+    arrays = [_array(f"{prefix}__{column.name}", _plain(column.type)) for column in columns]
     return func.unnest(*arrays).table_valued(*[column.name for column in columns]).render_derived(name=f"{prefix}_rows")
+
+
+def _array(name: str, type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    """A parameter that is an array; of types in `_LITERALS` as text, which costs a third of the driver's own way."""
+    if type(type_) in _LITERALS:
+        return cast(bindparam(name, type_=Text()), ARRAY(type_))
+    return bindparam(name, type_=ARRAY(type_))
+
+
+def _hexes(values: Iterable[bytes | None]) -> str:
+    return "{" + ",".join([value.hex() if value is not None else "NULL" for value in values]) + "}"
+
+
+def _numbers(values: Iterable[int | None]) -> str:
+    return "{" + ",".join([str(value) if value is not None else "NULL" for value in values]) + "}"
+
+
+def _times(values: Iterable[datetime | None]) -> str:
+    return "{" + ",".join([time_text(value) if value is not None else "NULL" for value in values]) + "}"
+
+
+_LITERALS: Mapping[type, Callable[[Iterable[Any]], str]] = {
+    Uuid: _hexes,
+    SmallInteger: _numbers,
+    Integer: _numbers,
+    BigInteger: _numbers,
+    TIMESTAMP: _times,
+}
+"""How arrays of a type are written as text; none of these can hold a sign that would need quoting."""
 
 
 def members_parameter() -> Any:
@@ -148,39 +183,50 @@ LOTS = Statement(
 )
 
 
-def _insert(table: Table) -> CTE:
-    columns = [column for column in table.c if column.name not in ("program_id", "active_until")]
-    rows = _rows(table.name, columns)
-    source = select(_PROGRAM, *[rows.c[column.name] for column in columns])
-    return (
-        insert(table).from_select(["program_id", *[column.name for column in columns]], source).cte(f"w_{table.name}")
-    )
+class _Write(NamedTuple):
+    """One kind of row: the columns that come as arrays, and what is done with the rows they make."""
+
+    columns: tuple[Column[Any], ...]
+    make: Callable[[TableValuedAlias], CTE]
 
 
-def _upsert(table: Table, changing: Sequence[str]) -> CTE:
-    columns = [column for column in table.c if column.name not in ("program_id", "active_until")]
-    rows = _rows(table.name, columns)
-    source = select(_PROGRAM, *[rows.c[column.name] for column in columns])
-    statement = insert(table).from_select(["program_id", *[column.name for column in columns]], source)
-    return statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in changing}
-    ).cte(f"w_{table.name}")
+def _all_columns(table: Table) -> tuple[Column[Any], ...]:
+    return tuple(column for column in table.c if column.name not in ("program_id", "active_until"))
 
 
-def _remove(table: Table, prefix: str, *names: str) -> CTE:
-    rows = _rows(prefix, [table.c[name] for name in names])
-    return (
-        delete(table)
-        .where(table.c.program_id == _PROGRAM, *[table.c[name] == rows.c[name] for name in names])
-        .cte(f"w_{prefix}")
-    )
+def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[list[str], Select[Any]]:
+    names = ["program_id", *[column.name for column in columns]]
+    return names, select(_PROGRAM, *[rows.c[column.name] for column in columns])
 
 
-def _deliveries() -> CTE:
+def _insert(table: Table) -> _Write:
+    columns = _all_columns(table)
+    return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
+
+
+def _upsert(table: Table, changing: Sequence[str]) -> _Write:
+    columns = _all_columns(table)
+
+    def make(rows: TableValuedAlias) -> CTE:
+        statement = insert(table).from_select(*_source(columns, rows))
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in changing}
+        ).cte(f"w_{table.name}")
+
+    return _Write(columns, make)
+
+
+def _remove(table: Table, prefix: str, *names: str) -> _Write:
+    def make(rows: TableValuedAlias) -> CTE:
+        same = [table.c[name] == rows.c[name] for name in names]
+        return delete(table).where(table.c.program_id == _PROGRAM, *same).cte(f"w_{prefix}")
+
+    return _Write(tuple(table.c[name] for name in names), make)
+
+
+def _deliver(rows: TableValuedAlias) -> CTE:
     """A pending delivery per message and endpoint that takes its type: decided where both lie, so none is missed."""
-    p, e = t.pending_delivery, t.endpoint.c
-    columns = [t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")]
-    rows = _rows("pending", columns)
+    e = t.endpoint.c
     source = select(
         _PROGRAM, e.endpoint_id, rows.c.message_id, rows.c.created_at, rows.c.member_id, literal_column("0")
     ).where(
@@ -189,45 +235,48 @@ def _deliveries() -> CTE:
         (e.types.is_(None)) | (rows.c.type == func.any(e.types)),
     )
     names = ["program_id", "endpoint_id", "message_id", "due_at", "ordering_key", "attempts"]
-    return insert(p).from_select(names, source).cte("w_pending")
+    return insert(t.pending_delivery).from_select(names, source).cte("w_pending")
 
 
 _STATE_CHANGES = [column.name for column in STATE_COLUMNS if column.name not in ("member_id", "referral_code")]
 _ACCOUNT_CHANGES = [column.name for column in ACCOUNT_COLUMNS if column.name not in ("member_id", "unit")]
 
-_WRITES = {
-    "member": lambda: _upsert(t.member, _STATE_CHANGES),
-    "member_identity": lambda: _insert(t.member_identity),
-    "profile": lambda: _insert(t.profile),
-    "event": lambda: _insert(t.event),
-    "entry": lambda: _insert(t.entry),
-    "draw": lambda: _insert(t.draw),
-    "particulars": lambda: _insert(t.particulars),
-    "account": lambda: _upsert(t.account, _ACCOUNT_CHANGES),
-    "tier_term": lambda: _insert(t.tier_term),
-    "open_lot": lambda: _upsert(t.open_lot, ["remaining", "reserved"]),
-    "closed_lot": lambda: _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
-    "schedule": lambda: _insert(t.schedule),
-    "closed_schedule": lambda: _remove(t.schedule, "closed_schedule", "member_id", "key"),
-    "block": lambda: _insert(t.block),
-    "message": lambda: _insert(t.message),
-    "pending": _deliveries,
+_WRITES: Mapping[str, _Write] = {
+    "member": _upsert(t.member, _STATE_CHANGES),
+    "member_identity": _insert(t.member_identity),
+    "profile": _insert(t.profile),
+    "event": _insert(t.event),
+    "entry": _insert(t.entry),
+    "draw": _insert(t.draw),
+    "particulars": _insert(t.particulars),
+    "account": _upsert(t.account, _ACCOUNT_CHANGES),
+    "tier_term": _insert(t.tier_term),
+    "open_lot": _upsert(t.open_lot, ["remaining", "reserved"]),
+    "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
+    "schedule": _insert(t.schedule),
+    "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
+    "block": _insert(t.block),
+    "message": _insert(t.message),
+    "pending": _Write(tuple(t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")), _deliver),
 }
 """Each kind of row a batch writes, in the order in which the statement names them."""
 
 
 @cache
 def _saving(kinds: frozenset[str]) -> Statement:
-    return Statement(
-        select(literal_column("1")).add_cte(*[write() for kind, write in _WRITES.items() if kind in kinds])
-    )
+    writes = [write.make(_rows(kind, write.columns)) for kind, write in _WRITES.items() if kind in kinds]
+    return Statement(select(literal_column("1")).add_cte(*writes))
 
 
 async def save(
     connection: asyncpg.Connection, *, program_id: Any, columns: Mapping[str, Mapping[str, list[Any]]]
 ) -> None:
-    """Writes a batch in one statement: per kind of row, per column, the values in row order."""
+    """Writes a batch in one statement: per kind of row, per column, the values in row order; ids as bytes."""
     written = {kind: values for kind, values in columns.items() if values and any(values.values())}
-    statement = _saving(frozenset(written))
-    values = {f"{kind}__{name}": column for kind, named in written.items() for name, column in named.items()}
-    await statement.fetch(connection, program_id=program_id, **values)
+    values = {}
+    for kind, named in written.items():
+        for column in _WRITES[kind].columns:
+            literal = _LITERALS.get(type(_plain(column.type)))
+            found = named[column.name]
+            values[f"{kind}__{column.name}"] = found if literal is None else literal(found)
+    await _saving(frozenset(written)).fetch(connection, program_id=program_id, **values)

@@ -24,11 +24,6 @@ def uuid(id: bytes) -> UUID:
     return UUID(id)
 
 
-def maybe_uuid(id: bytes | None) -> UUID | None:
-    """An id that may be missing, as the driver takes it."""
-    return None if id is None else UUID(id)
-
-
 def member_state(row: Row) -> MemberState:
     """The member's own row; accounts, lots and the rest are added by who loaded them."""
     referrer = row["referrer_id"]
@@ -154,8 +149,8 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 
 _STATE = (
-    "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id referral "
-    "referral_lapses_at"
+    "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
+    "referral referral_lapses_at"
 ).split()
 _ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
 _LOT = "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
@@ -176,7 +171,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     """What changed from each first state to its second, sorted by member and key."""
     states, accounts, opened, closed, terms, done = [], [], [], [], [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
-        id = uuid(after.id)
+        id = after.id
         states.append(_state_row(id, after))
         accounts += [
             _account_row(id, after.accounts[unit])
@@ -208,7 +203,7 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int) -> Columns
     events, entries, draws, particulars, messages, pending = [], [], [], [], [], []
     for leaf, one in enumerate(posted):
         event = one.recorded
-        id, sequence = uuid(event.member_id), event.sequence
+        id, sequence = event.member_id, event.sequence
         events.append(_event_row(id, event, lane=lane, block=block, leaf=leaf))
         for e in event.entries:
             entries.append((id, sequence, e.position, e.unit, e.points, e.balance_after, e.available_at, e.expires_at))
@@ -219,9 +214,8 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int) -> Columns
         if one.particulars:
             particulars.append((id, sequence, one.salt, one.particulars))
         for m in one.messages:
-            name = uuid(m.id)
-            messages.append((name, id, sequence, m.number, m.type, m.body, event.recorded_at))
-            pending.append((name, id, m.type, event.recorded_at))
+            messages.append((m.id, id, sequence, m.number, m.type, m.body, event.recorded_at))
+            pending.append((m.id, id, m.type, event.recorded_at))
     return {
         "event": _transposed(_EVENT, events),
         "entry": _transposed(_ENTRY, entries),
@@ -235,7 +229,7 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int) -> Columns
 def schedule_columns(schedules: Iterable[Scheduled]) -> Columns:
     """New scheduled commands."""
     rows = [
-        (uuid(s.member_id), s.key, s.due_at, s.kind, s.facts, s.rules_version, uuid(s.cause))
+        (s.member_id, s.key, s.due_at, s.kind, s.facts, s.rules_version, s.cause)
         for s in sorted(schedules, key=lambda s: (s.member_id, s.key))
     ]
     return {"schedule": _transposed(_SCHEDULE, rows)}
@@ -246,7 +240,7 @@ def columns(kind: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) ->
     return {kind: _transposed(names, list(rows))}
 
 
-def _state_row(id: UUID, state: MemberState) -> tuple[Any, ...]:
+def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
     return (
         id,
         state.sequence,
@@ -257,23 +251,23 @@ def _state_row(id: UUID, state: MemberState) -> tuple[Any, ...]:
         state.quiet_before,
         state.enrolled_at,
         state.referral_code,
-        maybe_uuid(state.referrer),
+        state.referrer,
         state.referral.value,
         state.referral_lapses_at,
     )
 
 
-def _account_row(id: UUID, a: Account) -> tuple[Any, ...]:
+def _account_row(id: bytes, a: Account) -> tuple[Any, ...]:
     sums = (a.balance, a.active, a.pending, a.held, a.deficit)
     return (id, a.unit, *sums, a.next_due_at, a.earned, a.redeemed, a.expired, a.reversed)
 
 
-def _lot_row(id: UUID, lot: OpenLot) -> tuple[Any, ...]:
+def _lot_row(id: bytes, lot: OpenLot) -> tuple[Any, ...]:
     sums = (lot.credited, lot.remaining, lot.reserved)
     return (id, lot.sequence, lot.position, lot.unit, *sums, lot.occurred_at, lot.available_at, lot.expires_at)
 
 
-def _event_row(id: UUID, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:
+def _event_row(id: bytes, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:
     explanation: dict[str, Any] = {"steps": event.steps}
     if event.tier_changes:
         explanation["tiers"] = event.tier_changes
@@ -283,7 +277,7 @@ def _event_row(id: UUID, event: Recorded, *, lane: int, block: int, leaf: int) -
     return (
         id,
         event.sequence,
-        uuid(event.id),
+        event.id,
         event.source,
         event.kind,
         event.key,

@@ -105,8 +105,6 @@ def decide(
     `facts` and `digest` are the command's as `chain` makes them. A refusal leaves the state as it was.
     """
     try:
-        if command.not_after is not None and moment.recorded_at > command.not_after:
-            raise Refused(NotAfterPassed(command.not_after, moment.recorded_at))
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
         return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities))
@@ -143,6 +141,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
 
 def _taken_at(command: Command, moment: Moment) -> datetime:
     """When the event counts as having occurred; beyond the program's limits refused or taken now (semantics E3)."""
+    if command.not_after is not None and moment.recorded_at > command.not_after:
+        raise Refused(NotAfterPassed(command.not_after, moment.recorded_at))
     rules = moment.versions.at(moment.recorded_at)
     earliest, latest = moment.recorded_at - rules.late, moment.recorded_at + rules.early
     if command.occurred_at <= latest and (command.mode is not Mode.LIVE or earliest <= command.occurred_at):

@@ -1,11 +1,12 @@
 """What shops are told: small bodies with ids, points and balances, never anything personal (webhooks W11)."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from app.domain import chain, typeid
+from app.domain import typeid
 from app.domain.events import Recorded
 from app.domain.state import Account
 
@@ -46,4 +47,7 @@ def body(
         },
         **extra,
     }
-    return chain.canonical({"type": type, "timestamp": time_text(event.recorded_at), "data": data})
+    return _encode({"type": type, "timestamp": time_text(event.recorded_at), "data": data}).encode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

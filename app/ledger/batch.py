@@ -84,12 +84,9 @@ def _due(state: MemberState, *, now: datetime) -> bool:
 
 
 def _new_members(batch: Fold) -> rows.Columns:
-    named = sorted(
-        (identity.digest, identity.kind, rows.uuid(member), identity.value) for identity, member in batch.named
-    )
+    named = sorted((identity.digest, identity.kind, member, identity.value) for identity, member in batch.named)
     profiles = [
-        (rows.uuid(member), facts.birthday, facts.attributes)
-        for member, facts in sorted(batch.profiles, key=lambda p: p[0])
+        (member, facts.birthday, facts.attributes) for member, facts in sorted(batch.profiles, key=lambda p: p[0])
     ]
     return rows.columns("member_identity", ("digest", "kind", "member_id", "value"), named) | rows.columns(
         "profile", ("member_id", "birthday", "attributes"), profiles

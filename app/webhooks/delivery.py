@@ -34,7 +34,7 @@ DATABASE_PAUSE_SECONDS = 0.5
 RECORD_TRIES = 5
 RECORD_GRACE_SECONDS = 3.0
 
-_log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: as
             async with asyncio.timeout(RECORD_GRACE_SECONDS):
                 await recorder
         except TimeoutError:
-            _log.warning("webhooks.not_recorded", attempts=run.done.qsize())
+            log.warning("webhooks_not_recorded", attempts=run.done.qsize())
 
 
 async def deliver_once(courier: Courier) -> int:
@@ -160,10 +160,10 @@ async def _claim_until(
         try:
             started = await _claim_round(courier, run, group)
         except DatabaseError as error:
-            _log.warning("webhooks.claim_failed", problem=type(error).__name__)
+            log.warning("webhooks_claim_failed", problem=type(error).__name__)
             await _any(stopping, seconds=DATABASE_PAUSE_SECONDS)
         except Exception:
-            _log.exception("webhooks.claim_failed")
+            log.exception("webhooks_claim_failed")
             await _any(stopping, seconds=DATABASE_PAUSE_SECONDS)
         else:
             pause = BUSY_SECONDS if started or run.cut_short else min(2 * pause, IDLE_SECONDS)
@@ -227,7 +227,7 @@ async def _carry(claimed: Claimed, courier: Courier, run: _Run) -> None:
         if attempt is not None:
             run.done.put_nowait(attempt)
     except Exception as problem:  # a delivery that cannot even be tried holds up no other, and falls due again
-        _log.error("webhooks.attempt_failed", problem=type(problem).__qualname__)
+        log.error("webhooks_attempt_failed", problem=type(problem).__qualname__)
     finally:
         flying = run.flying[claimed.program_id]
         flying[claimed.endpoint_id] -= 1
@@ -290,10 +290,10 @@ async def _record_at_last(courier: Courier, attempts: Sequence[Attempt]) -> None
         try:
             await _record(courier, attempts)
         except DatabaseError as error:
-            _log.warning("webhooks.record_failed", problem=type(error).__name__, attempts=len(attempts))
+            log.warning("webhooks_record_failed", problem=type(error).__name__, attempts=len(attempts))
         except Exception:
             tries += 1
-            _log.exception("webhooks.record_failed", attempts=len(attempts))
+            log.exception("webhooks_record_failed", attempts=len(attempts))
         else:
             return
         await asyncio.sleep(DATABASE_PAUSE_SECONDS)
@@ -302,7 +302,7 @@ async def _record_at_last(courier: Courier, attempts: Sequence[Attempt]) -> None
 async def _record(courier: Courier, attempts: Sequence[Attempt]) -> None:
     ours = await deliveries.finish(courier.engine, attempts)
     if ours < len(attempts):
-        _log.warning("webhooks.lease_lost", deliveries=len(attempts) - ours)
+        log.warning("webhooks_lease_lost", deliveries=len(attempts) - ours)
     for attempt in attempts:
         courier.on_attempt(attempt)
 
@@ -323,7 +323,7 @@ async def _land(run: _Run, *, seconds: float) -> None:
         for task in late:
             task.cancel()
         if late:
-            _log.warning("webhooks.cut_off", deliveries=len(late))
+            log.warning("webhooks_cut_off", deliveries=len(late))
             await asyncio.wait(late)
 
 

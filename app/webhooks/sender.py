@@ -28,7 +28,7 @@ ANSWER_BYTES = 4096
 KEEPALIVE_SECONDS = 4.0
 _UNSENT_MILLISECONDS = 20_000
 
-_log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Failure(StrEnum):
@@ -156,7 +156,7 @@ def _describe(problem: Exception) -> str:
         return f"{Failure.ADDRESS_REFUSED}: {refused}"
     failure = next((failure for type, failure in _FAILURES if isinstance(cause, type)), Failure.INTERNAL)
     if failure is Failure.INTERNAL:
-        _log.error("webhook.unexpected", problem=type(cause).__qualname__)
+        log.error("webhooks_unexpected", problem=type(cause).__qualname__)
     return failure
 
 

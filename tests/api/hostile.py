@@ -97,7 +97,7 @@ ID = (
     *NOT_TEXT, *REQUIRED, '""', json.dumps("x" * 129), '"é"', '"a\\tb"', '"a\\nb"', '"\\u007f"', '"\\u0001"', '"💶"',
     '"ｉｄ"', '"a\\u200bb"', json.dumps("secret-canary\n"),
 )  # fmt: skip
-NAME = (*NOT_TEXT, '""', json.dumps("x" * 129), json.dumps("x" * 100_000))
+NAME = (*NOT_TEXT, '""', json.dumps("secret-canary" + "x" * 129), json.dumps("x" * 100_000))
 FLAG = ("5", "0", "1", '"true"', '"false"', '""', "[]", "{}", "1.0", "null")
 MONEY = (
     *NOT_TEXT, '""', '"-"', '"+1"', '"1."', '".5"', '"01.00"', '"1,50"', '" 1"', '"1 "', '"1e3"', '"1E3"', '"0x10"',
@@ -356,7 +356,7 @@ OTHERS: dict[str, tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]]] = {
         {
             "/id": tuple(token for token in ID if token != "null"),
             "/occurred_at": tuple(token for token in TIME if token != "null"),
-            "/if_exists": (*NOT_TEXT, "null", '""', '"Return"', '"maybe"'),
+            "/if_exists": (*NOT_TEXT, "null", '""', '"Return"', '"secret-canary"'),
             "/channel": NAME,
             **_PERSON,
         },

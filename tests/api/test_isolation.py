@@ -132,6 +132,9 @@ async def test_cards_ids_and_codes_are_each_programs_own(service: Service, setti
 
     assert same_card.status_code == 201
     assert same_card.json()["id"] != mine["id"]
+    for key, member in ({}, mine), (headers, same_card.json()):
+        found = await service.send({"member": "card:1001"}, path="/v1/members/lookup", headers=key)
+        assert (found.status_code, found.json()["id"]) == (200, member["id"])
     assert (same_id.status_code, same_id.json()["sequence"]) == (201, 2)
     assert (foreign_code.status_code, foreign_code.json()["code"]) == (422, "unknown_referral_code")
     assert (await service.units(mine["id"]))["points"]["available"] == 10

@@ -76,7 +76,8 @@ async def test_orders_come_to_exact_sums_and_a_second_import_writes_nothing(
     assert first.points == {"points": wanted.points}
     assert recorded == 700 + wanted.members
     assert (again.created, again.replayed) == (0, 700)
-    assert (again.amounts, again.points, again.members) == (first.amounts, first.points, first.members)
+    assert (again.points, again.points_before) == ({}, first.points)
+    assert (again.amounts, again.members) == (first.amounts, first.members)
     assert await events(owner) == recorded
     assert await totals(service, {o.customer for o in sold}) == ({"points": wanted.points}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
@@ -254,7 +255,7 @@ async def test_what_is_lost_or_failed_on_the_way_is_sent_again(service: Service,
         done = (await load(service, write(tmp_path / "o.csv", sold), client=client, batch_size=30)).totals
 
     assert (done.created, done.replayed) == (60, 30)
-    assert done.points == {"points": model(sold).points}
+    assert done.points["points"] + done.points_before["points"] == model(sold).points
     assert await totals(service, {o.customer for o in sold}) == ({"points": model(sold).points}, {})
 
 
@@ -338,7 +339,7 @@ async def test_the_command_prints_exact_figures_and_its_exit_code(
 
     assert good.exit_code == 0, good.output
     assert "amounts     1,234.60 EUR" in good.stdout
-    assert "earned      1,234 points" in good.stdout
+    assert "created     2, earned 1,234 points" in good.stdout
     assert "members     2 begin" in good.stdout
     assert refused.exit_code == 3
     assert "refused     1 (1 bad_amount)" in refused.stdout

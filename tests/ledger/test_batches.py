@@ -252,7 +252,7 @@ def _unnumbered(outcomes: Sequence[Body]) -> list[Body]:
 
 
 @pytest.mark.timeout(600)
-@settings(max_examples=15, **quick)
+@settings(max_examples=12, **quick)
 @given(st.lists(commands, min_size=8, max_size=16))
 async def test_a_dry_run_answers_what_will_happen(
     programs: tuple[Service, Service], owner: asyncpg.Connection, asked: Sequence[tuple[Any, ...]]
@@ -326,7 +326,7 @@ async def expiring(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
 
 
 @pytest.mark.timeout(600)
-@settings(max_examples=15, **quick)
+@settings(max_examples=10, **quick)
 @given(shuffles())
 async def test_independent_events_end_the_same_in_every_order_and_number_of_copies(
     expiring: Service, owner: asyncpg.Connection, todo: tuple[Sequence[tuple[Any, ...]], Sequence[int], set[int]]

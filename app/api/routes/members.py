@@ -55,8 +55,9 @@ IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag:
     responses={
         200: {"model": bodies.MemberOut, "description": "Enrolled before, or (`if_exists: return`) known already."},
         **problems(
-            "malformed_json", "malformed_header", "unsupported_media_type", "body_too_large", "invalid", "idempotency_key_missing",
-            "identity_taken", "unknown_referral_code", "event_id_reused", "too_late", "too_early", "no_rules",
+            "malformed_json", "malformed_header", "unsupported_media_type", "body_too_large", "invalid",
+            "idempotency_key_missing", "identity_taken", "unknown_referral_code", "event_id_reused", "too_late",
+            "too_early", "no_rules",
             "shop_key_required", "unknown_outcome",
         ),
     },

@@ -358,7 +358,7 @@ def _paid(amount: str, pointer: str, decimals: int) -> int:
 
 def _quantity(text: str, pointer: str) -> str:
     """Plain decimal text without superfluous zeros, so that "2" and "2.0" are the same content."""
-    if text == "1":
+    if "." not in text:
         return text
     try:
         plain = format(Decimal(text).normalize(), "f")

@@ -26,7 +26,7 @@ from app.db import transactions
 from app.main import ROOT, fresh_id, system_clock
 from app.settings import Settings
 
-_SECONDS, _MEMBERS = 15, 250
+_SECONDS, _MEMBERS = 15, 150
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

@@ -19,18 +19,17 @@ from app.settings import Settings
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
-_LOG_LINES = 3
 
 
 @asynccontextmanager
 async def serving(settings: Settings, *, port: int | None, log: Path) -> AsyncIterator[str]:
     """The address of a running service with its worker, which may deliver webhooks to 127.0.0.1.
 
-    Its log is added to `log`. Leaving ends it. Raises CliError where it does not start.
+    Its log is in `log`. Leaving ends it. Raises CliError where it does not start.
     """
     number = port or _free_port()
     arguments = [sys.executable, "-m", "app.cli.demo.served", "--host", "127.0.0.1", "--port", str(number)]
-    with log.open("ab") as file:
+    with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own module; starting it takes no time
             arguments,
             cwd=ROOT,
@@ -95,5 +94,5 @@ def _free_port() -> int:
 
 
 def _last(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
-    return " | ".join([line.strip() for line in lines if line.strip()][-_LOG_LINES:]) + f" (see {log})"
+    lines = [line.strip() for line in log.read_text(errors="replace").split("\n") if line.strip()]
+    return f"{lines[-1] if lines else 'it said nothing'} (see {log})"

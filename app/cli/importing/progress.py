@@ -19,10 +19,11 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the rows came to, those recorded before included.
+    """What the rows came to.
 
-    `amounts` are minor units by currency and `points` what was earned by unit; `members` counts those whose first
-    event is one of these rows, `backwards` the rows that come after a later one of the same member.
+    `amounts` are minor units by currency, of created and replayed rows; what rows earned is, by unit, in `points` for
+    the created and in `points_before` for the replayed ones. `members` counts those whose first event is one of these
+    rows, `backwards` the rows that come after a later one of the same member.
     """
 
     rows: int = 0
@@ -33,6 +34,7 @@ class Totals:
     refused: Mapping[str, int] = field(default_factory=dict)
     amounts: Mapping[str, int] = field(default_factory=dict)
     points: Mapping[str, int] = field(default_factory=dict)
+    points_before: Mapping[str, int] = field(default_factory=dict)
 
     def plus(self, other: "Totals") -> "Totals":
         """Both together."""
@@ -45,6 +47,7 @@ class Totals:
             _sum(self.refused, other.refused),
             _sum(self.amounts, other.amounts),
             _sum(self.points, other.points),
+            _sum(self.points_before, other.points_before),
         )
 
 

@@ -136,7 +136,10 @@ async def _prepared(
     header, begin = _header(file, format, options)
     found = columns.find(header, options.named)
     briefly = replace(patience, seconds=min(patience.seconds, _FIRST_SECONDS))
-    program = await sending.get(client, "/v1/program", patience=briefly)
+    try:
+        program = await sending.get(client, "/v1/program", patience=briefly)
+    except Unreachable as error:
+        raise CliError(f"{error}: is `zegel serve` running there? See --url") from None
     document = (await sending.get(client, "/v1/program/rules", patience=patience))["document"]
     plan = Plan(
         columns=found,
@@ -265,6 +268,7 @@ def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]
     refused: Counter[str] = Counter()
     amounts: Counter[str] = Counter()
     points: Counter[str] = Counter()
+    points_before: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for read, outcome in zip(part, outcomes, strict=True):
         counts["backwards"] += read.backwards
@@ -276,8 +280,9 @@ def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]
         amounts[read.what.currency] += read.what.minor
         counts[outcome["outcome"]] += 1
         counts["members"] += outcome["event"]["sequence"] == 2  # right after the enrolment it brought
+        earned = points if outcome["outcome"] == "created" else points_before
         for entry in outcome["event"]["entries"]:
-            points[entry["unit"]] += entry["points"]
+            earned[entry["unit"]] += entry["points"]
     return Totals(
         rows=len(part),
         created=counts["created"],
@@ -287,6 +292,7 @@ def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]
         refused=refused,
         amounts=amounts,
         points=points,
+        points_before=points_before,
     )
 
 
