@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import localpg
 from app.bench import database, report, results, running, scene
@@ -19,6 +18,7 @@ from app.bench.running import Plan
 from app.bench.scene import Program
 from app.cli import keys, opening
 from app.cli.errors import CliError
+from app.db.transactions import Engine
 from app.domain.scopes import Scope
 from app.main import ROOT, fresh_id, newest_migration, system_clock
 from app.operations import programs
@@ -92,7 +92,7 @@ def _database() -> Iterator[tuple[Settings, str]]:
         yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
 
 
-async def _programs(engine: AsyncEngine, settings: Settings, cases: tuple[Case, ...]) -> dict[Scheme, Program]:
+async def _programs(engine: Engine, settings: Settings, cases: tuple[Case, ...]) -> dict[Scheme, Program]:
     """A program for each scheme that the cases need, under names nobody else has."""
     if await health.schema_version(engine) != newest_migration():
         raise CliError("the database's schema is not up to date: run `zegel migrate`")

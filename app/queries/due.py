@@ -9,13 +9,16 @@ from app.db import tables as t
 from app.db.transactions import reading
 
 HISTORY_REST = timedelta(minutes=15)
-"""Members whose past was sent within this time are left alone: more of it may be on its way (semantics E7)."""
+"""Members whose past was sent within this time are left alone: more of it may be on its way (semantics E7).
+
+Their clock (`judged_at`) is behind their last recording.
+"""
 
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
     """Members with lots that have expired or scheduled commands that are due, soonest first."""
     o, s, m = t.open_lot.c, t.schedule.c, t.member.c
-    rested = or_(m.quiet_before.is_(None), m.quiet_before <= now - HISTORY_REST)
+    rested = or_(m.judged_at >= m.recorded_at, m.recorded_at <= now - HISTORY_REST)
     expired = (
         select(o.member_id)
         .join(t.member, and_(m.program_id == o.program_id, m.member_id == o.member_id))

@@ -145,6 +145,7 @@ ATTRIBUTES = (
     "5", '"x"', "[]", "null", '{"Bad": 1}', '{"a b": 1}', '{"": 1}', '{"__proto__": 1}', '{"a": 1.5}', '{"a": null}',
     '{"a": [1]}', '{"a": {"b": 1}}', '{"a": 1e999}', json.dumps({f"a{i}": 1 for i in range(65)}),
     json.dumps({"a": "x" * 1_025}), json.dumps({"a" * 65: 1}), '{"a": {"a": {"a": {"a": {}}}}}',
+    json.dumps({"a": 2**53}), json.dumps({"a": -(2**53)}), json.dumps({"a": 2**64}), json.dumps({"a": 10**400}),
 )  # fmt: skip
 IDENTITIES = (
     "5", '"card:1"', "[]", "null", '{"": "x"}', '{"CARD": "1"}', '{"card 1": "1"}', '{"card": ""}', '{"card": "  "}',
@@ -183,7 +184,8 @@ TYPES = (
     json.dumps(["points.earned"] * 65), json.dumps(["x" * 65]),
 )  # fmt: skip
 INCLUDE = (
-    "5", '"balance"', "null", "{}", "[5]", '["points"]', '["Balance"]', '["balance", "tier", "balance"]', "[null]",
+    "5", '["secret-canary"]', '"balance"', "null", "{}", "[5]", '["points"]', '["Balance"]',
+    '["balance", "tier", "balance"]', "[null]",
 )  # fmt: skip
 
 UNKNOWN: dict[str, str | None] = {

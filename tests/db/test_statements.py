@@ -20,6 +20,10 @@ REPLAY = IDLE_EVENT + 1
 """No write, but the entries and draws of what was recorded."""
 
 
+_INTROSPECTION = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree", "SELECT set_config('jit'")
+"""How the driver learns a type it meets: once a connection."""
+
+
 @contextmanager
 def statements(service: Service) -> Iterator[list[str]]:
     """Everything the service's pool sends to the database."""
@@ -33,7 +37,9 @@ def statements(service: Service) -> Iterator[list[str]]:
             watched.append(connection)
 
     def note(query: Any) -> None:
-        said.append(" ".join(query.query.split()))
+        text = " ".join(query.query.split())
+        if not text.startswith(_INTROSPECTION):
+            said.append(text)
 
     engine = service.app.state.parts.engine.sync_engine
     event.listen(engine, "checkout", watch)
@@ -47,8 +53,7 @@ def statements(service: Service) -> Iterator[list[str]]:
 
 async def test_an_idle_event_takes_no_more_statements_than_it_did(service: Service) -> None:
     await service.enrol()
-    for _ in range(3):  # the driver learns the types of each statement once a connection
-        await service.buy("10.00")
+    await service.buy("10.00")
 
     with statements(service) as said:
         assert (await service.buy("10.00", id="counted")).status_code == 201
