@@ -83,7 +83,7 @@ async def _full(request: Request, error: Exception) -> Response:
 
 
 _EVENTS = frozenset({"purchase", "activity", "redemption", "enrolment"})
-_BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "str", "int", "bool"})
+_BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "constrained-int", "str", "int", "bool"})
 
 
 def _pointer(error: Mapping[str, Any], *, skip: int) -> str:

@@ -1,5 +1,6 @@
 """`zegel serve`: the API and, unless told otherwise, the worker."""
 
+import signal
 from typing import Annotated
 
 import typer
@@ -22,6 +23,8 @@ def serve(
     with opening.database(found) as settings:
         address, number = host or settings.host, settings.port if port is None else port
         opening.console.print(f"API: http://{address}:{number}  documentation: http://{address}:{number}/docs")
+        for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it is done: an ordinary end
+            signal.signal(name, lambda *_: None)
         uvicorn.run(
             create_app(settings, Options(worker=worker)),
             host=address,

@@ -4,7 +4,7 @@ A claim pushes `due_at` ahead by the lease, so what a dead worker held falls due
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -48,8 +48,8 @@ class Claimed:
     lease: bytes
     leased_until: datetime
     attempts: int
-    url: str
-    secret: bytes
+    url: str = field(repr=False)
+    secret: bytes = field(repr=False)
     type: str
     body: bytes
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_SECONDS = 10
@@ -123,6 +124,8 @@ def named_errors() -> Iterator[None]:
         if named is None:
             raise
         raise named from error
+    except PoolTimeout as error:
+        raise Transient("no connection of the pool became free") from error
     except (asyncpg.PostgresError, *_LOST) as error:
         named = _named(error)
         if named is None:

@@ -1,7 +1,7 @@
 """One transaction of the corridor: load under lock, fold, save (architecture §3.3)."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,12 @@ from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.domain import chain, engine
 from app.domain.commands import Command, Enrolment
-from app.domain.events import Posted
+from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
-from app.domain.rules import Versions
 from app.domain.state import MemberState
 from app.ledger.folding import Fold, Settle, Work, member_of
+from app.ledger.versions import CompiledRules
 
 IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
 
@@ -27,8 +27,8 @@ async def load(
     work: Sequence[Work],
     *,
     program_id: bytes,
-    versions: Versions,
-    clock: datetime,
+    rules: CompiledRules,
+    clock: Callable[[], datetime],
     secrets: Secrets,
     ids: Ids,
     locked: bool,
@@ -39,15 +39,19 @@ async def load(
     about = {id for command in commands if (id := member_of(command, known)) is not None}
     about |= {item.member_id for item in work if isinstance(item, Settle)}
     states = await loading.members(connection, program_id=program_id, ids=about, locked=locked)
+    now = clock()  # after the lock, for which it may have waited
+    versions = await rules.of(connection, program_id=program_id)
     recorded = await loading.recorded(
         connection, program_id=program_id, keys={(c.source, c.facts.kind, c.key) for c in commands}
     )
-    states = await loading.standing(connection, states, program_id=program_id, now=clock)
-    drawing = {member_of(command, known) for command in commands if engine.needs_lots(command, versions, now=clock)}
-    now = max([clock, *(command.occurred_at for command in commands)])
-    wanting = [state for state in states.values() if state.id in drawing or _due(state, now=now)]
+    late = [c.member.identity.digest for c in commands if _overtaken(c, known, recorded) and c.member.identity]
+    known |= await loading.resolve(connection, program_id=program_id, digests=late)
+    states = await loading.standing(connection, states, program_id=program_id, now=now)
+    drawing = {member_of(command, known) for command in commands if engine.needs_lots(command, versions, now=now)}
+    until = max([now, *(command.occurred_at for command in commands)])
+    wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
-    return Fold(program_id, versions, clock, secrets, ids, before=states, identities=known, recorded=recorded)
+    return Fold(program_id, versions, now, secrets, ids, before=states, identities=known, recorded=recorded)
 
 
 async def save(connection: Any, batch: Fold, lane: Lane) -> Lane:
@@ -55,7 +59,7 @@ async def save(connection: Any, batch: Fold, lane: Lane) -> Lane:
     number = lane.number + 1
     columns = rows.event_columns(batch.posted, lane=lane.lane, block=number)
     columns |= rows.state_columns((batch.before.get(id) or MemberState(id=id), s) for id, s in batch.states.items())
-    columns |= rows.schedule_columns(batch.schedules)
+    columns |= rows.schedule_columns(batch.open_schedules())
     columns |= _new_members(batch)
     if batch.posted:
         columns |= _block(batch, lane, number)
@@ -75,9 +79,14 @@ def _digests(commands: Iterable[Command]) -> set[bytes]:
     return digests
 
 
+def _overtaken(command: Command, known: Mapping[bytes, bytes], recorded: Mapping[loading.EventKey, Recorded]) -> bool:
+    """Whether it is recorded although nobody was known by its identity a moment ago: another process was faster."""
+    return member_of(command, known) is None and (command.source, command.facts.kind, command.key) in recorded
+
+
 def _due(state: MemberState, *, now: datetime) -> bool:
     """Whether settling or paying off a deficit will need the member's lots."""
-    return any(
+    return bool(state.scheduled) or any(
         account.deficit > 0 or (account.next_due_at is not None and account.next_due_at <= now)
         for account in state.accounts.values()
     )

@@ -19,7 +19,7 @@ from app.db.transactions import Engine
 from app.domain.commands import Command, Mode
 from app.domain.keys import Secrets
 from app.ledger import batch as batches
-from app.ledger.folding import Settle, Work, fold
+from app.ledger.folding import Overtaken, Settle, Work, fold
 from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
 from app.ledger.versions import CompiledRules
 
@@ -91,13 +91,12 @@ class Ledger:
         """What `submit` would answer, from one read-only look at the database; writes nothing (api C10)."""
         order = _order(commands)
         async with self._previews, transactions.preview(self._engine) as connection:
-            versions = await self._rules.of(connection, program_id=program_id)
             loaded = await batches.load(
                 connection,
                 commands,
                 program_id=program_id,
-                versions=versions,
-                clock=now or self._clock(),
+                rules=self._rules,
+                clock=self._clock if now is None else lambda: now,
                 secrets=self._secrets,
                 ids=batches.IDS,
                 locked=False,
@@ -159,7 +158,7 @@ class Ledger:
             except transactions.ConnectionLost:
                 lost = True
                 await asyncio.sleep(RECONNECT_SECONDS * (1 + again))
-            except (transactions.Transient, transactions.Duplicate) as reason:
+            except (transactions.Transient, transactions.Duplicate, Overtaken) as reason:
                 log.info("batch_again", reason=repr(reason), commands=len(work))
             except Exception:
                 log.exception("batch_broken", commands=len(work))
@@ -178,11 +177,11 @@ class Ledger:
                 (outcome,) = await self._commit(program_id, queue, [item])
             except transactions.ConnectionLost:
                 return Unknown()
-            except transactions.DatabaseError as reason:
+            except (transactions.DatabaseError, Overtaken) as reason:
                 log.info("command_again", reason=repr(reason))
             except Exception:
                 log.exception("command_broken")
-                return Failed()
+                return Unknown() if lost else Failed()
             else:
                 return outcome
         return Unknown() if lost else Failed()
@@ -191,13 +190,12 @@ class Ledger:
         lane = await self._lane(program_id, queue)
         queue.lane = None  # until the commit is certain
         async with transactions.transaction(self._engine) as connection:
-            versions = await self._rules.of(connection, program_id=program_id)
             loaded = await batches.load(
                 connection,
                 work,
                 program_id=program_id,
-                versions=versions,
-                clock=self._clock(),
+                rules=self._rules,
+                clock=self._clock,
                 secrets=self._secrets,
                 ids=batches.IDS,
                 locked=True,

@@ -1,7 +1,7 @@
 """Deciding a batch in memory: each command on the state that those before it left (architecture §3.3d)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,10 @@ from app.ledger.outcomes import Created, Outcome, Refused, Replayed, Settled
 
 SLICE_SECONDS = 0.002
 """The fold gives the event loop a turn this often."""
+
+
+class Overtaken(Exception):
+    """Another process enrolled a member while this batch was being loaded; it must be loaded again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ class Fold:
     def state(self, member_id: bytes) -> MemberState | None:
         return self.states.get(member_id) or self.before.get(member_id)
 
+    def open_schedules(self) -> list[Scheduled]:
+        """The batch's new schedules, without those that it ran itself."""
+        left = {(id, waiting.key) for id, state in self.states.items() for waiting in state.scheduled}
+        return [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
+
 
 async def fold(work: Sequence[Work], batch: Fold, *, time: Callable[[], float]) -> list[Outcome]:
     """The outcome of each piece of work, in order; what is to be saved gathers in `batch`."""
@@ -63,7 +72,7 @@ async def fold(work: Sequence[Work], batch: Fold, *, time: Callable[[], float]) 
     return outcomes
 
 
-def member_of(command: Command, known: dict[bytes, bytes]) -> bytes | None:
+def member_of(command: Command, known: Mapping[bytes, bytes]) -> bytes | None:
     """Whom a command is about, as far as the batch knows by now; None where nobody is (yet)."""
     if command.member.member_id is not None:
         return command.member.member_id
@@ -80,17 +89,19 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     natural = (command.source, command.facts.kind, command.key)
     known = batch.recorded.get(natural)
     if known is not None:
-        return _again(known, _digest(command, facts, state, batch), command)
+        return _again(known, _digest(command, facts, member_id, batch), command)
     if not batch.versions.all:
         return Refused(NoRules())
     if state is None:
+        if member_id is not None and command.member.identity is not None:
+            raise Overtaken
         if not enrolling and not (command.member.enrol and command.member.identity is not None):
             return Refused(UnknownMember())
         state = MemberState(id=batch.ids.fresh())
     moment = engine.moment_of(
         command, state, program_id=batch.program_id, versions=batch.versions, clock=batch.clock, ids=batch.ids
     )
-    digest = _digest(command, facts, state, batch)
+    digest = _digest(command, facts, state.id, batch)
     decision = engine.decide(state, command, moment, digest=digest, facts=facts, identities=batch.identities)
     if decision.refusal is not None or decision.own is None:
         assert decision.refusal is not None
@@ -102,9 +113,9 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     return Created(decision.own)
 
 
-def _digest(command: Command, facts: bytes, state: MemberState | None, batch: Fold) -> bytes:
+def _digest(command: Command, facts: bytes, member_id: bytes | None, batch: Fold) -> bytes:
     """The member counts as resolved; an enrolment makes its member, so it names none (semantics E1)."""
-    said_of = bytes(16) if state is None or isinstance(command.facts, Enrolment) else state.id
+    said_of = bytes(16) if member_id is None or isinstance(command.facts, Enrolment) else member_id
     return chain.command_digest(command, facts, said_of, key=batch.secrets.commands)
 
 
@@ -137,6 +148,10 @@ def _keep(decision: Decision, batch: Fold) -> None:
     batch.states[decision.state.id] = decision.state
     batch.posted.extend(decision.events)
     batch.schedules.extend(decision.schedules)
+    for scheduled in decision.schedules:  # what is due already is settled by the batch's next command of that member
+        state = batch.state(scheduled.member_id)
+        if state is not None:
+            batch.states[state.id] = state._replace(scheduled=(*state.scheduled, scheduled))
 
 
 def _name(state: MemberState, command: Command, batch: Fold) -> None:

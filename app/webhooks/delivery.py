@@ -226,8 +226,8 @@ async def _carry(claimed: Claimed, courier: Courier, run: _Run) -> None:
         attempt = await _attempt(courier, claimed)
         if attempt is not None:
             run.done.put_nowait(attempt)
-    except Exception as problem:  # a delivery that cannot even be tried holds up no other, and falls due again
-        log.error("webhooks_attempt_failed", problem=type(problem).__qualname__)
+    except Exception:  # a delivery that cannot even be tried holds up no other, and falls due again
+        log.exception("webhooks_attempt_failed")
     finally:
         flying = run.flying[claimed.program_id]
         flying[claimed.endpoint_id] -= 1

@@ -15,7 +15,7 @@ from tests.builders import EXPIRING, Clock, Service, open_service, publish, purc
 async def test_a_worker_does_not_run_ahead_of_history(settings: Settings, clock: Clock, messages: bool) -> None:
     await publish(settings, clock=clock, document=EXPIRING)
     async with open_service(settings, clock=clock) as service:
-        past = {"history": True, "messages": messages}
+        past: dict[str, Any] = {"history": True, "messages": messages}
         bought = await _send(service, purchase(id="a", at=datetime(2020, 1, 1, tzinfo=UTC), **past))
         parts = service.app.state.parts
 

@@ -160,6 +160,9 @@ def reachable() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="zegel-kills-", dir="/tmp"))
     folder.chmod(0o711)
     yield folder
+    ends = time.monotonic() + 20
+    while any(folder.glob("data/pg*/data/postmaster.pid")) and time.monotonic() < ends:
+        time.sleep(0.05)  # its keeper stops it after its last user
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -43,6 +43,7 @@ steps = st.one_of(
     st.tuples(st.just("buy"), people, cents, st.just(0)),
     st.tuples(st.just("buy"), people, cents, st.just(0)),
     st.tuples(st.just("buy"), people, cents, lateness),
+    st.tuples(st.just("buy"), people, st.just(210_00), st.sampled_from([0, 1, 26])),
     st.tuples(st.just("redeem"), people, st.integers(1, 100)),
     st.tuples(st.just("redeem"), people, st.integers(1, 100) | st.just(101)),
     st.tuples(st.just("wait"), st.sampled_from([1, 9, 24, 5 * 24, 20 * 24, 21 * 24, 45 * 24])),
@@ -62,6 +63,43 @@ async def modeled(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
     await publish(settings, clock=clock, document=model.DOCUMENT, program="model")
     async with open_service(settings, clock=clock, program="model") as service:
         yield service
+
+
+TOLD = [
+    # A tier of its own time for a sale that came late, and gold reached by what arrived last.
+    [("buy", 0, 210_00, 2), ("buy", 0, 100_00, 3), ("buy", 0, 100_00, 1), ("buy", 0, 310_01, 26), ("buy", 0, 49_95, 0)],
+    # A bonus that waited longer than its points live; a redemption of what it brought.
+    [
+        *[("enrol", 0), ("wait", 1080), ("settle",), ("bring", 0, 0), ("buy", 1, 10_00, 0), ("wait", 1080)],
+        *[("buy", 0, 5_00, 0), ("settle",), ("redeem", 0, 100)],
+    ],
+    [("enrol", 0), ("bring", 0, 0), ("buy", 1, 60_00, 0), ("redeem", 1, 100), ("redeem", 0, 100), ("again", 3)],
+    # Lots that end one after the other, drawn over both, and points born expired.
+    [
+        ("buy", 0, 60_00, 26),
+        ("buy", 0, 60_00, 1),
+        ("redeem", 0, 70),
+        ("wait", 480),
+        ("settle",),
+        ("buy", 0, 60_00, 504),
+    ],
+    # What was refused may be tried again; what was recorded stays, also when its time is long over.
+    [
+        ("enrol", 0),
+        ("redeem", 0, 101),
+        ("buy", 0, 60_00, 0),
+        ("again", 1),
+        ("wait", 1080),
+        ("again", 2),
+        ("otherwise", 2),
+    ],
+]
+"""Stories that chance tells too seldom."""
+
+
+@pytest.mark.parametrize("todo", TOLD)
+async def test_a_story_ends_where_the_model_says(modeled: Service, todo: Sequence[Step]) -> None:
+    await Driver(modeled, START).run(todo)
 
 
 @pytest.mark.timeout(600)

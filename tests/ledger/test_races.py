@@ -13,7 +13,7 @@ import pytest
 
 from app.settings import Settings
 from app.worker.settling import settle_once
-from tests.builders import EXPIRING, Clock, Service, at, open_service, publish, purchase
+from tests.builders import EXPIRING, PLAIN, Clock, Service, at, open_service, publish, purchase
 from tests.database import assert_whole, count
 
 COPIES = 64
@@ -65,11 +65,11 @@ async def members_locked(settings: Settings) -> AsyncIterator[asyncpg.Connection
         await connection.close()
 
 
-async def somebody_waits(owner: asyncpg.Connection) -> None:
-    """Returns once a transaction waits for a lock; the barrier of the tests that need no luck."""
+async def wait_for_waiting(owner: asyncpg.Connection, transactions: int = 1) -> None:
+    """Returns once so many transactions wait for a lock; the barrier of the tests that need no luck."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     for _ in range(400):
-        if await owner.fetchval(waiting):
+        if await owner.fetchval(waiting) >= transactions:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("nobody waits for a lock")
@@ -212,6 +212,23 @@ async def test_two_workers_write_an_expiry_once(settings: Settings, clock: Clock
     await assert_whole(owner)
 
 
+async def test_copies_that_waited_for_the_same_lock_spend_once(
+    two: tuple[Service, Service], settings: Settings, owner: asyncpg.Connection
+) -> None:
+    """Semantics E1, architecture §3.4: the replay is looked for after the lock, so nobody is told "too few points"."""
+    one, other = two
+    await one.buy("100.00")
+    await other.buy("1.00", id="other-has-a-lane")
+    async with members_locked(settings):
+        copies = [asyncio.create_task(till.redeem(80, id="r1")) for till in two]
+        await wait_for_waiting(owner, 2)
+
+    answers = await asyncio.gather(*copies)
+
+    assert statuses(answers) == {201: 1, 200: 1}, [answer.text for answer in answers]
+    assert answers[0].json() == answers[1].json()
+
+
 async def test_a_copy_that_waited_while_another_process_enrolled_is_a_replay(
     two: tuple[Service, Service], settings: Settings, owner: asyncpg.Connection
 ) -> None:
@@ -222,7 +239,7 @@ async def test_a_copy_that_waited_while_another_process_enrolled_is_a_replay(
     async with members_locked(settings):
         batch = [body, purchase("10.00", card="2002", id="p-old")]
         waiting = asyncio.create_task(other.send({"events": batch}, path="/v1/events/batch?explain=true"))
-        await somebody_waits(owner)
+        await wait_for_waiting(owner)
         first = await one.send(body)
 
     results = (await waiting).json()["results"]
@@ -240,9 +257,26 @@ async def test_a_redemption_that_waited_too_long_for_a_lock_is_refused(
     await one.buy("100.00")
     async with members_locked(settings):
         waiting = asyncio.create_task(one.redeem(10, not_after=at(clock() + timedelta(seconds=10))))
-        await somebody_waits(owner)
+        await wait_for_waiting(owner)
         clock.forward(seconds=30)
 
     answer = await waiting
 
     assert (answer.status_code, answer.json().get("code")) == (422, "not_after_passed"), answer.text
+
+
+async def test_rules_published_while_a_sale_waited_for_a_lock_judge_it(
+    two: tuple[Service, Service], settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics E3, architecture §3.3b: the versions are read after the lock, as those in force at `occurred_at`."""
+    one, _ = two
+    await one.buy("1.00")
+    clock.forward(hours=1)
+    async with members_locked(settings):
+        waiting = asyncio.create_task(one.buy("10.00"))
+        await wait_for_waiting(owner)
+        await publish(settings, clock=clock, document=PLAIN.replace("give: 1,", "give: 2,"))
+
+    answer = await waiting
+
+    assert (answer.json()["rules_version"], answer.json()["entries"][0]["points"]) == (2, 20)

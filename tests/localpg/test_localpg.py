@@ -571,7 +571,7 @@ def test_an_address_can_be_parsed_back() -> None:
     url = urlsplit(server.url("shop/1 ?", user="o'neil@example"))
 
     assert (url.scheme, unquote(url.username or ""), unquote(url.path)) == ("postgresql", "o'neil@example", "/shop/1 ?")
-    assert parse_qs(url.query) == {"host": ["/a b/c?d&e#f%g+h"]}
+    assert parse_qs(url.query) == {"host": ["/a b/c?d&e#f%g+h"], "port": ["5432"]}
 
 
 def test_an_address_leads_to_the_named_database_and_role(home: Path) -> None:

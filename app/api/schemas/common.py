@@ -8,6 +8,7 @@ import iso4217
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from app.domain import messages
+from app.domain.points import LIMIT
 
 MINOR_UNITS: dict[str, int] = {
     currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None
@@ -74,7 +75,7 @@ Instant = Annotated[
     Field(description="RFC 3339 with an offset.", examples=["2026-11-21T09:41:00+01:00"]),
 ]
 Points = Annotated[int, Field(ge=1, le=2**53 - 1, description="Whole points, in the unit's smallest part.")]
-Attribute = Annotated[str, StringConstraints(max_length=1024)] | int | bool
+Attribute = Annotated[str, StringConstraints(max_length=1024)] | Annotated[int, Field(ge=-LIMIT, le=LIMIT)] | bool
 Attributes = Annotated[
     dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Attribute],
     Field(max_length=64, description="Declared attributes; undeclared ones are kept and ignored."),
