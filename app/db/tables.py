@@ -447,7 +447,8 @@ pending_delivery = Table(
     _id("ordering_key", nullable=True),
     Column("attempts", SmallInteger, nullable=False),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
-    Index("pending_delivery_due_idx", "program_id", "due_at"),
+    # By endpoint, so that no claim walks the backlog of another; partial, so that only the claim uses it.
+    Index("pending_delivery_due_idx", "program_id", "endpoint_id", "due_at", postgresql_where=text("attempts >= 0")),
     **_HOT,
 )
 

@@ -345,7 +345,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("program_id", "endpoint_id", "message_id", name=op.f("pending_delivery_pkey")),
         postgresql_with={"fillfactor": "70"},
     )
-    op.create_index("pending_delivery_due_idx", "pending_delivery", ["program_id", "due_at"], unique=False)
+    op.create_index(
+        "pending_delivery_due_idx",
+        "pending_delivery",
+        ["program_id", "endpoint_id", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("attempts >= 0"),
+    )
     op.create_table(
         "profile",
         sa.Column("program_id", sa.Uuid(), nullable=False),
@@ -425,7 +431,7 @@ def downgrade() -> None:
     op.drop_table("schedule")
     op.drop_table("program")
     op.drop_table("profile")
-    op.drop_index("pending_delivery_due_idx", table_name="pending_delivery")
+    op.drop_index("pending_delivery_due_idx", table_name="pending_delivery", postgresql_where=sa.text("attempts >= 0"))
     op.drop_table("pending_delivery")
     op.drop_table("particulars")
     op.drop_index("parked_lapses_idx", table_name="parked")

@@ -19,7 +19,6 @@ LOOPBACK = guard.AddressPolicy(allow_http=True, allowed=(ip_network("127.0.0.0/8
 
 @pytest.fixture
 async def courier(engine: Engine, owner: asyncpg.Connection, clock: Clock) -> AsyncIterator[Courier]:
-    await rows.ensure_index(owner)
     async with sender.open_client(LOOPBACK, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as client:
         yield Courier(
             engine=engine,

@@ -43,7 +43,6 @@ async def measure(server: localpg.Server, *, messages: int, endpoints: int, dead
     async with operation(engine) as made:
         await made.run_sync(tables.metadata.create_all)
     owner = await asyncpg.connect(server.url("measured", user=localpg.SUPERUSER))
-    await rows.ensure_index(owner)
     await owner.close()
     program = await rows.make_program(engine)
     shops = [_shop("healthy"), _shop("hanging")]

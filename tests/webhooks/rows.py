@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import uuid_utils
 from sqlalchemy import insert, update
 
@@ -19,16 +18,6 @@ BODY = b'{"type":"points.earned"}'
 
 def new_id() -> bytes:
     return uuid_utils.uuid7().bytes
-
-
-async def ensure_index(owner: asyncpg.Connection) -> None:
-    """The index that the claim is written for, where the schema does not have it yet."""
-    (index,) = t.pending_delivery.indexes
-    if "endpoint_id" not in index.columns:
-        await owner.execute(f"DROP INDEX {index.name}")
-        await owner.execute(
-            f"CREATE INDEX {index.name} ON pending_delivery (program_id, endpoint_id, due_at) WHERE attempts >= 0"
-        )
 
 
 async def make_program(engine: Engine) -> bytes:

@@ -18,11 +18,6 @@ PLENTY = 1_000
 MANY = 20_000
 
 
-@pytest.fixture(autouse=True)
-async def index(owner: asyncpg.Connection) -> None:
-    await rows.ensure_index(owner)
-
-
 async def claim(engine: Engine, program_id: bytes, **different: Any) -> list[Claimed]:
     now = different.pop("now", START)
     usual: dict[str, Any] = {"limit": PLENTY, "room": PLENTY, "rooms": {}, "after": bytes(16), "lease": new_id()}
