@@ -1,5 +1,6 @@
 import asyncio
 import ctypes
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -327,6 +328,16 @@ def _kill_keeper(home: Path) -> None:
     keeper = keeper_of(home)
     os.kill(keeper, signal.SIGKILL)
     wait_until(lambda: keeper not in processes_of(home))
+    wait_until(lambda: not _is_held(home / "pg18" / "keeper.lock"))  # which the kernel frees a moment later
+
+
+def _is_held(path: Path) -> bool:
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_a_number_of_a_stranger_in_a_stale_file_does_not_hinder_the_next_start(home: Path) -> None:
