@@ -182,10 +182,10 @@ def by_the_instant(accounts: Mapping[str, Account], lots: Iterable[OpenLot], *, 
 
 
 def balances(accounts: Mapping[str, Account]) -> dict[str, Balances]:
-    """The accounts as an answer shows them."""
+    """The accounts as an answer shows them, by unit: the order must not depend on how they were found."""
     return {
         unit: Balances(account.balance, account.available, account.pending, account.held, account.deficit)
-        for unit, account in accounts.items()
+        for unit, account in sorted(accounts.items())
     }
 
 
