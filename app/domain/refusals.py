@@ -134,10 +134,3 @@ class NoRules(Refusal):
     """The program has published no rules yet, so nothing can be judged."""
 
     code = "no_rules"
-
-
-@dataclass(frozen=True, slots=True)
-class NothingDue(Refusal):
-    """A scheduled command whose reason is gone, such as a bonus already given (semantics F5)."""
-
-    code = "nothing_due"
