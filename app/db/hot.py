@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
@@ -101,86 +102,100 @@ def members_parameter() -> Any:
     return func.any(bindparam("members", type_=ARRAY(Uuid())))
 
 
-_m, _e, _i = t.member.c, t.event.c, t.member_identity.c
+def _columns(table: Table, *left_out: str) -> tuple[Column[Any], ...]:
+    return tuple(column for column in table.c if column.name not in ("program_id", *left_out))
 
-RESOLVE = Statement(
-    select(_i.digest, _i.member_id).where(
-        _i.program_id == _PROGRAM, _i.digest == func.any(bindparam("digests", type_=ARRAY(LargeBinary)))
-    )
+
+STATE_COLUMNS = _columns(t.member)
+ACCOUNT_COLUMNS = _columns(t.account, "active_until")
+TERM_COLUMNS = _columns(t.tier_term)
+SCHEDULE_COLUMNS = _columns(t.schedule)
+LOT_COLUMNS = _columns(t.open_lot)
+EVENT_COLUMNS = _columns(t.event, "lane", "leaf", "block")
+
+_m, _i, _r, _s = t.member.c, t.member_identity.c, t.rules.c, t.schedule.c
+
+_known_by = select(_i.member_id).where(
+    _i.program_id == _PROGRAM, _i.digest == func.any(bindparam("digests", type_=ARRAY(LargeBinary)))
 )
-"""Who the identities of these digests belong to."""
-
-STATE_COLUMNS = tuple(column for column in t.member.c if column.name != "program_id")
-_members_rows = select(*STATE_COLUMNS).where(_m.program_id == _PROGRAM, _m.member_id == members_parameter())
+_members_rows = select(*STATE_COLUMNS).where(
+    _m.program_id == _PROGRAM,
+    _m.member_id
+    == func.any(func.array_cat(bindparam("members", type_=ARRAY(Uuid())), func.array(_known_by.scalar_subquery()))),
+)
 LOCK = Statement(_members_rows.order_by(_m.member_id).with_for_update())
-"""The members' ledger rows, locked in the order of their ids."""
+"""The ledger rows of these members, and of those known by these digests, locked in the order of their ids."""
 PEEK = Statement(_members_rows)
 """The same without a lock, for previews."""
 
-RULES_VERSIONS = Statement(select(t.rules.c.version, t.rules.c.in_force_from).where(t.rules.c.program_id == _PROGRAM))
 
-_keys = (
-    func.unnest(*[bindparam(name, type_=ARRAY(Text)) for name in ("sources", "kinds", "keys")])
-    .table_valued("source", "kind", "key")
-    .render_derived(name="asked")
-)
-EVENT_COLUMNS = tuple(column for column in t.event.c if column.name not in ("program_id", "lane", "leaf", "block"))
-RECORDED = Statement(
-    select(*EVENT_COLUMNS).where(
-        _e.program_id == _PROGRAM, _e.source == _keys.c.source, _e.kind == _keys.c.kind, _e.key == _keys.c.key
-    )
-)
-"""The events recorded under these natural keys."""
+def _each(asked: TableValuedAlias, table: Table, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    """The rows of `table` that equal a row of `asked` in all its columns: one look-up of an index for each.
 
-_ENTRY_COLUMNS = tuple(column for column in t.entry.c if column.name != "program_id")
-_DRAW_COLUMNS = tuple(column for column in t.draw.c if column.name != "program_id")
+    A plain join leaves the planner the choice to walk all rows of the program instead, which it takes as long as it
+    believes that there is only one (a table without statistics), in a plan that is kept.
+    """
+    same = [table.c[column.name] == column for column in asked.c]
+    fence: ColumnElement[int] = literal_column("0")
+    found = select(*columns).where(table.c.program_id == _PROGRAM, *same).offset(fence).lateral(f"found_{table.name}")
+    return select(*found.c).select_from(asked.join(found, true()))
 
 
-def _of_events(table: Table, columns: Sequence[Column[Any]]) -> Select[Any]:
-    asked = (
-        func.unnest(bindparam("members", type_=ARRAY(Uuid())), bindparam("sequences", type_=ARRAY(BigInteger)))
-        .table_valued("member_id", "sequence")
-        .render_derived(name="asked")
-    )
-    return select(*columns).where(
-        table.c.program_id == _PROGRAM,
-        table.c.member_id == asked.c.member_id,
-        table.c.sequence == asked.c.sequence,
-    )
+def _asked(**types: TypeEngine[Any]) -> TableValuedAlias:
+    """The rows asked for: one array a column, called by the column's name and an s."""
+    arrays = [bindparam(f"{name}s", type_=ARRAY(type_)) for name, type_ in types.items()]
+    return func.unnest(*arrays).table_valued(*types).render_derived(name="asked")
 
 
-ENTRIES = Statement(
-    _of_events(t.entry, _ENTRY_COLUMNS).order_by(t.entry.c.member_id, t.entry.c.sequence, t.entry.c.position)
-)
-DRAWS = Statement(
-    _of_events(t.draw, _DRAW_COLUMNS).order_by(
-        t.draw.c.member_id, t.draw.c.sequence, t.draw.c.position, t.draw.c.ordinal
-    )
-)
+def _of_members(table: Table, columns: Sequence[Column[Any]]) -> Select[Any]:
+    return select(*columns).where(table.c.program_id == _PROGRAM, table.c.member_id == members_parameter())
 
-ACCOUNT_COLUMNS = tuple(column for column in t.account.c if column.name not in ("program_id", "active_until"))
-ACCOUNTS = Statement(
-    select(*ACCOUNT_COLUMNS).where(t.account.c.program_id == _PROGRAM, t.account.c.member_id == members_parameter())
-)
 
-TERM_COLUMNS = tuple(column for column in t.tier_term.c if column.name != "program_id")
-TERMS = Statement(
-    select(*TERM_COLUMNS).where(t.tier_term.c.program_id == _PROGRAM, t.tier_term.c.member_id == members_parameter())
-)
+_CIRCUMSTANCES = {
+    "versions": select(_r.version, _r.in_force_from).where(_r.program_id == _PROGRAM),
+    "identities": _known_by.add_columns(_i.digest),
+    "recorded": _each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS),
+    "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
+    "terms": _of_members(t.tier_term, TERM_COLUMNS),
+    "schedules": _of_members(t.schedule, SCHEDULE_COLUMNS).where(_s.due_at <= bindparam("now", type_=t.INSTANT)),
+}
 
-SCHEDULE_COLUMNS = tuple(column for column in t.schedule.c if column.name != "program_id")
-SCHEDULED = Statement(
-    select(*SCHEDULE_COLUMNS).where(
-        t.schedule.c.program_id == _PROGRAM,
-        t.schedule.c.member_id == members_parameter(),
-        t.schedule.c.due_at <= bindparam("now", type_=t.INSTANT),
-    )
-)
 
-LOT_COLUMNS = tuple(column for column in t.open_lot.c if column.name != "program_id")
-LOTS = Statement(
-    select(*LOT_COLUMNS).where(t.open_lot.c.program_id == _PROGRAM, t.open_lot.c.member_id == members_parameter())
-)
+class Circumstances(Statement):
+    """What a batch asks once its members are locked, all in one statement, so in one round trip and one snapshot.
+
+    The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
+    accounts, tiers and the scheduled commands due by `now`.
+    """
+
+    def __init__(self) -> None:
+        all_of = {
+            name: func.array(query.with_only_columns(func.row(*query.selected_columns)).scalar_subquery())
+            for name, query in _CIRCUMSTANCES.items()
+        }
+        super().__init__(select(*[rows.label(name) for name, rows in all_of.items()]))
+
+    async def ask(self, connection: asyncpg.Connection, **values: Any) -> dict[str, list[dict[str, Any]]]:
+        """Per question its rows, by the names of their columns."""
+        (found,) = await self.fetch(connection, **values)
+        return {name: [dict(zip(of, row, strict=True)) for row in found[name]] for name, of in self._names.items()}
+
+    _names: Mapping[str, tuple[str, ...]] = {
+        name: tuple(column.name for column in query.selected_columns) for name, query in _CIRCUMSTANCES.items()
+    }
+
+
+CIRCUMSTANCES = Circumstances()
+
+
+def _of_events(table: Table, *order: str) -> Select[Any]:
+    found = _each(_asked(member_id=Uuid(), sequence=BigInteger()), table, _columns(table))
+    return found.order_by(*[found.selected_columns[name] for name in order])
+
+
+ENTRIES = Statement(_of_events(t.entry, "member_id", "sequence", "position"))
+DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordinal"))
+LOTS = Statement(_of_members(t.open_lot, LOT_COLUMNS))
 
 
 class _Write(NamedTuple):
@@ -190,22 +205,18 @@ class _Write(NamedTuple):
     make: Callable[[TableValuedAlias], CTE]
 
 
-def _all_columns(table: Table) -> tuple[Column[Any], ...]:
-    return tuple(column for column in table.c if column.name not in ("program_id", "active_until"))
-
-
 def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[list[str], Select[Any]]:
     names = ["program_id", *[column.name for column in columns]]
     return names, select(_PROGRAM, *[rows.c[column.name] for column in columns])
 
 
 def _insert(table: Table) -> _Write:
-    columns = _all_columns(table)
+    columns = _columns(table, "active_until")
     return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
 
 
 def _upsert(table: Table, changing: Sequence[str]) -> _Write:
-    columns = _all_columns(table)
+    columns = _columns(table, "active_until")
 
     def make(rows: TableValuedAlias) -> CTE:
         statement = insert(table).from_select(*_source(columns, rows))
@@ -217,9 +228,12 @@ def _upsert(table: Table, changing: Sequence[str]) -> _Write:
 
 
 def _remove(table: Table, prefix: str, *names: str) -> _Write:
+    """Deletes rows by their places, each looked up by itself: a join might walk all rows of the program (`_each`)."""
+    place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
+
     def make(rows: TableValuedAlias) -> CTE:
-        same = [table.c[name] == rows.c[name] for name in names]
-        return delete(table).where(table.c.program_id == _PROGRAM, *same).cte(f"w_{prefix}")
+        places = _each(rows, table, [place.label("place")])
+        return delete(table).where(place == func.any(func.array(places.scalar_subquery()))).cte(f"w_{prefix}")
 
     return _Write(tuple(table.c[name] for name in names), make)
 

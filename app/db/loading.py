@@ -1,8 +1,8 @@
-"""Reading what a batch's decisions need: one statement a question, after the lock (architecture §3.3)."""
+"""Reading what a batch's decisions need: the lock, then one look at everything else (architecture §3.3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 from sqlalchemy import Uuid, bindparam, select
@@ -16,61 +16,89 @@ EventKey = tuple[str, str, str]
 """(source, kind, key): an event's natural key within its program (semantics E1)."""
 
 
-async def resolve(connection: asyncpg.Connection, *, program_id: bytes, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Who the identities with these digests belong to; unknown ones are left out."""
-    if not digests:
-        return {}
-    found = await hot.RESOLVE.fetch(connection, program_id=rows.uuid(program_id), digests=digests)
-    return {row["digest"]: row["member_id"].bytes for row in found}
-
-
 async def members(
-    connection: asyncpg.Connection, *, program_id: bytes, ids: Iterable[bytes], locked: bool
+    connection: asyncpg.Connection,
+    *,
+    program_id: bytes,
+    ids: Iterable[bytes],
+    digests: Sequence[bytes],
+    locked: bool,
 ) -> dict[bytes, MemberState]:
-    """The members' own rows; locked in the order of their ids when this is for writing."""
+    """The own rows of members named by id, or by an identity's digest; locked in the order of their ids for writing."""
     wanted = [rows.uuid(id) for id in sorted(ids)]
-    if not wanted:
+    if not wanted and not digests:
         return {}
     statement = hot.LOCK if locked else hot.PEEK
-    found = await statement.fetch(connection, program_id=rows.uuid(program_id), members=wanted)
+    found = await statement.fetch(connection, program_id=rows.uuid(program_id), members=wanted, digests=digests)
     return {state.id: state for state in map(rows.member_state, found)}
 
 
-async def recorded(
-    connection: asyncpg.Connection, *, program_id: bytes, keys: Iterable[EventKey]
-) -> dict[EventKey, Recorded]:
-    """The events recorded under these natural keys."""
+class Circumstances(NamedTuple):
+    """What a batch's decisions read besides the members' own rows and open lots."""
+
+    versions: Mapping[int, datetime]
+    """The numbers of the published versions, each with the instant it is in force from."""
+    identities: dict[bytes, bytes]
+    """Who the digests belong to; unknown ones are left out."""
+    recorded: dict[EventKey, Recorded]
+    """The events recorded under the keys."""
+    states: dict[bytes, MemberState]
+    """The members with their accounts, tiers and the scheduled commands that are due."""
+
+
+async def circumstances(
+    connection: asyncpg.Connection,
+    states: Mapping[bytes, MemberState],
+    *,
+    program_id: bytes,
+    digests: Sequence[bytes],
+    keys: Iterable[EventKey],
+    now: datetime,
+) -> Circumstances:
+    """All of it from one snapshot, which is later than the members' lock; what is due, as of `now`."""
     wanted = list(keys)
-    if not wanted:
-        return {}
-    sources, kinds, names = (list(column) for column in zip(*wanted, strict=True))
-    program = rows.uuid(program_id)
-    found = await hot.RECORDED.fetch(connection, program_id=program, sources=sources, kinds=kinds, keys=names)
+    sources, kinds, names = (list(column) for column in zip(*wanted, strict=True)) if wanted else ([], [], [])
+    found = await hot.CIRCUMSTANCES.ask(
+        connection,
+        program_id=rows.uuid(program_id),
+        digests=digests,
+        sources=sources,
+        kinds=kinds,
+        keys=names,
+        members=[rows.uuid(id) for id in sorted(states)],
+        now=now,
+    )
+    return Circumstances(
+        versions={row["version"]: row["in_force_from"] for row in found["versions"]},
+        identities={row["digest"]: row["member_id"].bytes for row in found["identities"]},
+        recorded=await _recorded(connection, found["recorded"], program_id=program_id),
+        states=_standing(states, found),
+    )
+
+
+async def _recorded(
+    connection: asyncpg.Connection, found: Sequence[rows.Row], *, program_id: bytes
+) -> dict[EventKey, Recorded]:
+    """The events of these rows, with their entries and draws."""
     if not found:
         return {}
     members, sequences = [row["member_id"] for row in found], [row["sequence"] for row in found]
-    entries = await hot.ENTRIES.fetch(connection, program_id=program, members=members, sequences=sequences)
-    draws = await hot.DRAWS.fetch(connection, program_id=program, members=members, sequences=sequences)
-    entries_of, draws_of = _by_event(entries), _by_event(draws)
+    asked = {"program_id": rows.uuid(program_id), "member_ids": members, "sequences": sequences}
+    entries_of = _by_event(await hot.ENTRIES.fetch(connection, **asked))
+    draws_of = _by_event(await hot.DRAWS.fetch(connection, **asked))
     events = (rows.recorded(row, entries_of.get(_event(row), ()), draws_of.get(_event(row), ())) for row in found)
     return {(event.source, event.kind, event.key): event for event in events}
 
 
-async def standing(
-    connection: asyncpg.Connection, states: Mapping[bytes, MemberState], *, program_id: bytes, now: datetime
-) -> dict[bytes, MemberState]:
-    """The states with their accounts, tiers and the scheduled commands that are due by `now`."""
-    if not states:
-        return {}
-    asked: dict[str, Any] = {"program_id": rows.uuid(program_id), "members": [rows.uuid(id) for id in sorted(states)]}
+def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[rows.Row]]) -> dict[bytes, MemberState]:
     accounts: dict[bytes, dict[str, Any]] = {}
-    for row in await hot.ACCOUNTS.fetch(connection, **asked):
+    for row in found["accounts"]:
         accounts.setdefault(row["member_id"].bytes, {})[row["unit"]] = rows.account(row)
     terms: dict[bytes, list[Any]] = {}
-    for row in await hot.TERMS.fetch(connection, **asked):
+    for row in found["terms"]:
         terms.setdefault(row["member_id"].bytes, []).append(rows.tier_term(row))
     due: dict[bytes, list[Any]] = {}
-    for row in await hot.SCHEDULED.fetch(connection, now=now, **asked):
+    for row in found["schedules"]:
         due.setdefault(row["member_id"].bytes, []).append(rows.scheduled(row))
     return {
         id: state._replace(
@@ -96,12 +124,6 @@ async def with_lots(
     for row in found:
         lots.setdefault(row["member_id"].bytes, []).append(rows.open_lot(row))
     return {id: state._replace(lots=tuple(lots.get(id, ())), lots_loaded=True) for id, state in by_id.items()}
-
-
-async def rules_versions(connection: asyncpg.Connection, *, program_id: bytes) -> dict[int, datetime]:
-    """The numbers of the published versions, each with the instant it is in force from."""
-    found = await hot.RULES_VERSIONS.fetch(connection, program_id=rows.uuid(program_id))
-    return {row["version"]: row["in_force_from"] for row in found}
 
 
 _DOCUMENT = hot.Statement(

@@ -1,7 +1,7 @@
 """One transaction of the corridor: load under lock, fold, save (architecture §3.3)."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.domain import chain, engine
 from app.domain.commands import Command, Enrolment
-from app.domain.events import Posted, Recorded
+from app.domain.events import Posted
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
 from app.domain.state import MemberState
@@ -35,23 +35,23 @@ async def load(
 ) -> Fold:
     """Everything the batch's decisions read. With `locked`, the members' rows are locked first, and read after."""
     commands = [item for item in work if isinstance(item, Command)]
-    known = await loading.resolve(connection, program_id=program_id, digests=sorted(_digests(commands)))
-    about = {id for command in commands if (id := member_of(command, known)) is not None}
-    about |= {item.member_id for item in work if isinstance(item, Settle)}
-    states = await loading.members(connection, program_id=program_id, ids=about, locked=locked)
+    named = {c.member.member_id for c in commands if c.member.member_id is not None}
+    named |= {item.member_id for item in work if isinstance(item, Settle)}
+    cards = {c.member.identity.digest for c in commands if c.member.identity is not None}
+    states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
     now = clock()  # after the lock, for which it may have waited
-    versions = await rules.of(connection, program_id=program_id)
-    recorded = await loading.recorded(
-        connection, program_id=program_id, keys={(c.source, c.facts.kind, c.key) for c in commands}
-    )
-    late = [c.member.identity.digest for c in commands if _overtaken(c, known, recorded) and c.member.identity]
-    known |= await loading.resolve(connection, program_id=program_id, digests=late)
-    states = await loading.standing(connection, states, program_id=program_id, now=now)
-    drawing = {member_of(command, known) for command in commands if engine.needs_lots(command, versions, now=now)}
+    keys = {(c.source, c.facts.kind, c.key) for c in commands}
+    digests = sorted(cards | _joining(commands))
+    found = await loading.circumstances(connection, states, program_id=program_id, digests=digests, keys=keys, now=now)
+    versions = await rules.of(connection, found.versions, program_id=program_id)
+    states = found.states
+    drawing = {member_of(c, found.identities) for c in commands if engine.needs_lots(c, versions, now=now)}
     until = max([now, *(command.occurred_at for command in commands)])
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
-    return Fold(program_id, versions, now, secrets, ids, before=states, identities=known, recorded=recorded)
+    return Fold(
+        program_id, versions, now, secrets, ids, before=states, identities=found.identities, recorded=found.recorded
+    )
 
 
 async def save(connection: Any, batch: Fold, lane: Lane) -> Lane:
@@ -67,21 +67,15 @@ async def save(connection: Any, batch: Fold, lane: Lane) -> Lane:
     return replace(lane, number=number, head=columns["block"]["hash"][0]) if batch.posted else lane
 
 
-def _digests(commands: Iterable[Command]) -> set[bytes]:
-    digests = set()
+def _joining(commands: Iterable[Command]) -> set[bytes]:
+    """The digests that enrolments look up: of the identities they name, and of a friend's code."""
+    digests: set[bytes] = set()
     for command in commands:
-        if command.member.identity is not None:
-            digests.add(command.member.identity.digest)
         if isinstance(command.facts, Enrolment):
             digests.update(identity.digest for identity in command.facts.identities)
             if command.facts.referral_code is not None:
                 digests.add(command.facts.referral_code.digest)
     return digests
-
-
-def _overtaken(command: Command, known: Mapping[bytes, bytes], recorded: Mapping[loading.EventKey, Recorded]) -> bool:
-    """Whether it is recorded although nobody was known by its identity a moment ago: another process was faster."""
-    return member_of(command, known) is None and (command.source, command.facts.kind, command.key) in recorded
 
 
 def _due(state: MemberState, *, now: datetime) -> bool:

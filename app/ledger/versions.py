@@ -1,5 +1,7 @@
 """The published versions of a program's rules, each compiled the first time a batch meets it, and kept for ever."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from app.db import loading
@@ -14,9 +16,8 @@ class CompiledRules:
         self._compiled: dict[tuple[bytes, int], Rules] = {}
         self._versions: dict[bytes, Versions] = {}
 
-    async def of(self, connection: Any, *, program_id: bytes) -> Versions:
-        """All versions published by now, oldest first."""
-        published = await loading.rules_versions(connection, program_id=program_id)
+    async def of(self, connection: Any, published: Mapping[int, datetime], *, program_id: bytes) -> Versions:
+        """The published versions, oldest first; `published` says for each from when on it is in force."""
         known = self._versions.get(program_id)
         if known is not None and len(known.all) == len(published):
             return known
