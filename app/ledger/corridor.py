@@ -1,6 +1,9 @@
 """The door of the ledger: commands queue per program and are committed in groups (architecture §3).
 
-While one transaction is in flight, the commands that arrive gather; when it is done, they become the next one.
+While one transaction is in flight, the commands that arrive gather; when it is done, they become the next one. Under
+load two groups of callers take turns: half of them wait while the other half is being written, and a batch is answered
+when the next one has been sent off, so that answering, and reading what callers send next, fills the wait for
+PostgreSQL. Left to themselves, callers fall into step for good, all in one batch, and the process idles meanwhile.
 """
 
 import asyncio
@@ -28,11 +31,8 @@ WAITING_COMMANDS = 5_000
 PREVIEWS_AT_ONCE = 2
 PROGRAMS_AT_ONCE = 4
 RECONNECT_SECONDS = 0.2
-TURNS = 4
-"""Turns of the event loop between two batches: the answers of the first go out, and who sends again at once joins.
-
-Without them, callers in step split for good into a batch of one and a batch of all the others.
-"""
+ANSWER_SECONDS = 0.02
+"""An answer waits no longer than this for the next batch to be sent off."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +49,14 @@ class _Queue:
     waiting: int = 0
     runner: asyncio.Task[None] | None = None
     lane: Lane | None = None
+    answers: list[tuple[_Request, list[Outcome]]] = field(default_factory=list)
+    """What has been committed and not yet been told."""
+
+    def answer(self) -> None:
+        for request, outcomes in self.answers:
+            if not request.done.done():
+                request.done.set_result(outcomes)
+        self.answers.clear()
 
 
 class Ledger:
@@ -84,8 +92,7 @@ class Ledger:
         queue.waiting += len(work)
         if queue.runner is None:
             queue.runner = asyncio.create_task(self._run(program_id, queue))
-        outcomes = await asyncio.shield(request.done)
-        return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+        return _as_sent(await request.done, order)
 
     async def preview(self, commands: Sequence[Command], *, program_id: bytes, now: datetime | None) -> list[Outcome]:
         """What `submit` would answer, from one read-only look at the database; writes nothing (api C10)."""
@@ -102,7 +109,7 @@ class Ledger:
                 locked=False,
             )
             outcomes = await fold([commands[i] for i in order], loaded, time=time.monotonic)
-        return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+        return _as_sent(outcomes, order)
 
     async def drain(self) -> None:
         """Admits nothing more, commits what was admitted, gives the lanes up."""
@@ -118,18 +125,24 @@ class Ledger:
 
     async def _run(self, program_id: bytes, queue: _Queue) -> None:
         """Commits batch after batch until nobody waits. The running commit is the window in which others gather."""
+        committed = 0
         try:
             while queue.requests:
-                taken = _take(queue.requests)
-                queue.waiting -= sum(len(request.work) for request in taken)
+                taken = _take(queue.requests, most=_half(queue.waiting + committed))
+                committed = sum(len(request.work) for request in taken)
+                queue.waiting -= committed
                 async with self._programs:
-                    await self._answer(program_id, queue, taken)
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
+                    await self._carry(program_id, queue, taken)
+                if queue.requests:
+                    asyncio.get_running_loop().call_later(ANSWER_SECONDS, queue.answer)
+                else:
+                    queue.answer()
         finally:
             queue.runner = None
+            queue.answer()
 
-    async def _answer(self, program_id: bytes, queue: _Queue, requests: list[_Request]) -> None:
+    async def _carry(self, program_id: bytes, queue: _Queue, requests: list[_Request]) -> None:
+        """Settles a batch; its answers wait in the queue, after those of the batch before it."""
         work = [item for request in requests for item in request.work]
         try:
             outcomes = await self._settled(program_id, queue, work)
@@ -139,10 +152,10 @@ class Ledger:
                 if not request.done.done():
                     request.done.set_exception(error)
             return
+        queue.answer()
         at = 0
         for request in requests:
-            if not request.done.done():
-                request.done.set_result(outcomes[at : at + len(request.work)])
+            queue.answers.append((request, outcomes[at : at + len(request.work)]))
             at += len(request.work)
 
     async def _settled(self, program_id: bytes, queue: _Queue, work: Sequence[Work]) -> list[Outcome]:
@@ -201,6 +214,7 @@ class Ledger:
                 locked=True,
             )
             outcomes = await fold(work, loaded, time=time.monotonic)
+            queue.answer()  # heard while the database writes
             if loaded.posted or loaded.states:
                 lane = await batches.save(connection, loaded, lane)
         queue.lane = lane
@@ -232,18 +246,30 @@ async def open_ledger(
         await ledger.drain()
 
 
-def _order(work: Sequence[Work]) -> list[int]:
+def _order(work: Sequence[Work]) -> Sequence[int]:
     """A request's commands are judged by occurred_at, then position; history as it was sent (semantics E4, E7)."""
-    positions = list(range(len(work)))
-    if any(isinstance(item, Settle) or item.mode is not Mode.LIVE for item in work):
+    positions = range(len(work))
+    if len(work) == 1 or any(isinstance(item, Settle) or item.mode is not Mode.LIVE for item in work):
         return positions
     return sorted(positions, key=lambda i: work[i].occurred_at)  # type: ignore[union-attr]  # no Settle among them
 
 
-def _take(requests: deque[_Request]) -> list[_Request]:
-    """As many whole requests, in order, as fit into a batch; always at least one."""
+def _as_sent(outcomes: list[Outcome], order: Sequence[int]) -> list[Outcome]:
+    """Outcomes in the order of `_order`, put back into the request's own."""
+    if len(outcomes) == 1:
+        return outcomes
+    return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+
+
+def _half(callers: int) -> int:
+    """Half of the commands under way, so that two groups take turns; a batch's limit at most."""
+    return min(BATCH_COMMANDS, (callers + 1) // 2)
+
+
+def _take(requests: deque[_Request], *, most: int) -> list[_Request]:
+    """As many whole requests, in order, as fit into a batch of `most` commands; always at least one."""
     taken = [requests.popleft()]
-    room = BATCH_COMMANDS - len(taken[0].work)
+    room = most - len(taken[0].work)
     while requests and len(requests[0].work) <= room:
         room -= len(requests[0].work)
         taken.append(requests.popleft())
