@@ -95,7 +95,8 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings, options),
         openapi_tags=TAGS,
     )
-    for router in (events.router, members.router, endpoints.router, program.router, health.router):
+    busy, others = (events.busy, members.busy), (events, members, endpoints, program, health)
+    for router in (*busy, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
     handlers.install(app)
     openapi.install(app)

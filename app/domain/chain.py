@@ -11,6 +11,8 @@ from hashlib import blake2b, sha256
 from struct import Struct
 from typing import Any, NamedTuple
 
+import orjson
+
 from app.domain.commands import (
     Activity,
     Command,
@@ -36,6 +38,8 @@ _FIXED = Struct(">qqqqqIHB")
 _ENTRY = Struct(">hqqqqH")
 _DRAW = Struct(">qhq")
 _NEVER = -(2**63)
+_SHORT = 1024
+_LENGTHS = tuple(_LENGTH.pack(length) for length in range(_SHORT))
 
 
 def micros(instant: datetime) -> int:
@@ -50,7 +54,12 @@ def instant(micros: int) -> datetime:
 
 def fields(parts: Iterable[bytes]) -> bytes:
     """Parts, each led by its length as four big-endian bytes."""
-    return b"".join([piece for part in parts for piece in (_LENGTH.pack(len(part)), part)])
+    pieces = []
+    for part in parts:
+        length = len(part)
+        pieces.append(_LENGTHS[length] if length < _SHORT else _LENGTH.pack(length))
+        pieces.append(part)
+    return b"".join(pieces)
 
 
 def split_fields(data: bytes) -> list[bytes]:
@@ -76,6 +85,11 @@ def canonical(value: Any) -> bytes:
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
+def compact(value: Any) -> bytes:
+    """`canonical` of what is known to hold texts and whole numbers of 64 bits only, several times as fast."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def encode_facts(facts: Facts) -> bytes:
     """What was sent, without what may be erased; defaults left out (semantics E1)."""
     match facts:
@@ -89,7 +103,7 @@ def encode_facts(facts: Facts) -> bytes:
             value = _named(facts, "channel", "location")
         case ReferralBonus():
             value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
-    return canonical(value)
+    return compact(value)
 
 
 def decode_facts(kind: str, data: bytes) -> Facts:

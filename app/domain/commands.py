@@ -1,8 +1,12 @@
-"""What a caller or the clock asks for: one typed command per event that may come of it."""
+"""What a caller or the clock asks for: one typed command per event that may come of it.
+
+Named tuples where a value has no kind, as in `state`: each event is made of half a dozen of them.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 CLOCK = "zegel"
 """The reserved source of events that the clock or a consequence brings (semantics E2)."""
@@ -16,8 +20,7 @@ class Mode(StrEnum):
     HISTORY_WITH_MESSAGES = "history_with_messages"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """How a member is known, such as a card. `digest` is the keyed hash it is found by; `value` is personal data."""
 
     kind: str
@@ -25,8 +28,7 @@ class Identity:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """Who a command is about: our id, or an identity; `enrol` enrols an unknown identity first (semantics M1)."""
 
     member_id: bytes | None = None
@@ -34,8 +36,7 @@ class Reference:
     enrol: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a purchase: amounts in minor units as charged, quantity as plain decimal text (semantics A1)."""
 
     id: str
@@ -48,8 +49,7 @@ class Line:
     categories: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(NamedTuple):
     """A means of payment of a purchase, in minor units."""
 
     kind: str
@@ -125,8 +125,7 @@ class ReferralBonus:
 Facts = Purchase | Activity | Redemption | Enrolment | ReferralBonus
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One thing to record. `(source, kind, key)` is its natural key for ever (semantics E1); `id` is the event's id.
 
     `particulars` is the erasable part of what was said (attributes, free text, identities) as canonical JSON,

@@ -1,10 +1,11 @@
 """What shops are told: small bodies with ids, points and balances, never anything personal (webhooks W11)."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from app.domain import typeid
 from app.domain.events import Recorded
@@ -47,7 +48,4 @@ def body(
         },
         **extra,
     }
-    return _encode({"type": type, "timestamp": time_text(event.recorded_at), "data": data}).encode()
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+    return orjson.dumps({"type": type, "timestamp": time_text(event.recorded_at), "data": data})

@@ -22,8 +22,7 @@ class Ids:
     random: Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When and under what a member's command is judged.
 
     `recorded_at` is the batch's time, never before the member's last; `judged_at` is the `now` of the rules, which
@@ -129,7 +128,7 @@ def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -
             silent=moment.silent,
             digest=draft.digest,
             facts=draft.facts,
-            context=chain.canonical(draft.context) if draft.context else b"",
+            context=chain.compact(draft.context) if draft.context else b"",
             particulars_hash=chain.particulars_hash(draft.particulars, salt=salt),
         )
     )

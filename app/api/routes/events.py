@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api import handlers
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
 from app.api.problems import FieldError, Problem, of_refusal
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas.common import PRINTABLE, instant
 from app.api.schemas.events import (
@@ -33,6 +33,7 @@ from app.queries import events as recorded_events
 BATCH_EVENTS = 500
 
 router = APIRouter(prefix="/v1/events", tags=["events"], route_class=PrivateRoute)
+busy = APIRouter(prefix="/v1/events", tags=["events"], route_class=DirectRoute)
 
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
@@ -69,7 +70,7 @@ _REFUSALS = (
 )  # fmt: skip
 
 
-@router.post(
+@busy.post(
     "",
     operation_id="record_event",
     summary="Record one event",

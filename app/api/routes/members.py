@@ -12,7 +12,7 @@ from app.api import cursors, identities
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, caller_of
 from app.api.problems import FieldError, Problem
 from app.api.routes.events import problem_of
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas import events as event_bodies
 from app.api.schemas import members as bodies
@@ -33,6 +33,7 @@ FRESH_SECONDS = 5
 """How long an app may show a balance without asking again."""
 
 router = APIRouter(prefix="/v1/members", tags=["members"], route_class=PrivateRoute)
+busy = APIRouter(prefix="/v1/members", tags=["members"], route_class=DirectRoute)
 
 Enroller = Annotated[Caller, Depends(allowed(Scope.MEMBERS_WRITE))]
 Limit = Annotated[Count, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
@@ -139,7 +140,7 @@ async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Respons
     return await _member(_id(member_id), mine, caller)
 
 
-@router.get(
+@busy.get(
     "/{member_id}/balance",
     operation_id="get_balance",
     summary="Read a balance",

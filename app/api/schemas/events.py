@@ -55,8 +55,8 @@ class LineIn(In):
     tax: Amount | None = Field(default=None, description="Tax contained in the amount.")
     discount: Amount | None = Field(default=None, description="Discount already taken off the amount.")
     cost: Amount | None = Field(default=None, description="What the goods cost the shop.")
-    categories: list[Name] = Field(default=[], max_length=32)
-    attributes: Attributes = {}
+    categories: list[Name] = Field(default_factory=list, max_length=32)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class PaymentIn(In):
@@ -77,7 +77,7 @@ class EventIn(In):
     location: Name | None = None
     terminal: Name | None = None
     operator: Name | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = Field(default_factory=dict)
     history: bool = Field(default=False, description="An event of the past; needs the scope `events:history`.")
     messages: bool = Field(default=False, description="With `history`: send webhooks as well.")
 
@@ -88,9 +88,9 @@ class PurchaseIn(EventIn):
     type: Literal["purchase"]
     currency: Currency
     total: Amount | None = Field(default=None, description="What was charged; with lines, a check on their sum.")
-    lines: list[LineIn] = Field(default=[], max_length=LINES)
-    payments: list[PaymentIn] = Field(default=[], max_length=32)
-    vouchers: list[Name] = Field(default=[], max_length=32)
+    lines: list[LineIn] = Field(default_factory=list, max_length=LINES)
+    payments: list[PaymentIn] = Field(default_factory=list, max_length=32)
+    vouchers: list[Name] = Field(default_factory=list, max_length=32)
     not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
 
     model_config = ConfigDict(
@@ -170,11 +170,11 @@ IdentityMap = Annotated[
 class PersonIn(In):
     """What is said of a person who joins."""
 
-    identities: IdentityMap = {}
+    identities: IdentityMap = Field(default_factory=dict)
     birthday: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
         default=None, examples=["1990-02-28"]
     )
-    attributes: Attributes = {}
+    attributes: Attributes = Field(default_factory=dict)
     referral_code: Annotated[str, StringConstraints(max_length=32)] | None = Field(
         default=None, description="The code of the friend who brought them."
     )
