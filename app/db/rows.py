@@ -198,10 +198,10 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     }
 
 
-def event_columns(posted: Sequence[Posted], *, lane: int, block: int) -> Columns:
-    """The events of a batch in leaf order, with their entries, draws, messages and erasable parts."""
+def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int) -> Columns:
+    """Events in leaf order from leaf `first` on, with their entries, draws, messages and erasable parts."""
     events, entries, draws, particulars, messages, pending = [], [], [], [], [], []
-    for leaf, one in enumerate(posted):
+    for leaf, one in enumerate(posted, start=first):
         event = one.recorded
         id, sequence = event.member_id, event.sequence
         events.append(_event_row(id, event, lane=lane, block=block, leaf=leaf))

@@ -16,7 +16,7 @@ from app.domain.events import Posted
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
 from app.domain.state import MemberState
-from app.ledger.folding import Fold, Settle, Work, member_of
+from app.ledger.folding import Fold, Piece, Settle, Work, member_of
 from app.ledger.versions import CompiledRules
 
 IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
@@ -54,17 +54,24 @@ async def load(
     )
 
 
-async def save(connection: Any, batch: Fold, lane: Lane) -> Lane:
-    """Writes what the fold gathered, as one block of the lane; the lane as it stands after the commit."""
+async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
+    """Writes what was decided since the last time; at last the block of the whole batch, as the next of the lane.
+
+    Everything is read before this gives way for the first time, so the fold may go on meanwhile. Gives the lane as it
+    stands after the commit.
+    """
     number = lane.number + 1
-    columns = rows.event_columns(batch.posted, lane=lane.lane, block=number)
-    columns |= rows.state_columns((batch.before.get(id) or MemberState(id=id), s) for id, s in batch.states.items())
-    columns |= rows.schedule_columns(batch.open_schedules())
-    columns |= _new_members(batch)
-    if batch.posted:
+    piece = batch.cut()
+    columns = rows.event_columns(piece.posted, lane=lane.lane, block=number, first=piece.first)
+    columns |= rows.state_columns(piece.changes)
+    columns |= rows.schedule_columns(piece.schedules)
+    columns |= _new_members(piece)
+    if last and batch.posted:
         columns |= _block(batch, lane, number)
-    await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
-    return replace(lane, number=number, head=columns["block"]["hash"][0]) if batch.posted else lane
+        lane = replace(lane, number=number, head=columns["block"]["hash"][0])
+    if any(columns.values()):
+        await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
+    return lane
 
 
 def _joining(commands: Iterable[Command]) -> set[bytes]:
@@ -86,10 +93,10 @@ def _due(state: MemberState, *, now: datetime) -> bool:
     )
 
 
-def _new_members(batch: Fold) -> rows.Columns:
-    named = sorted((identity.digest, identity.kind, member, identity.value) for identity, member in batch.named)
+def _new_members(piece: Piece) -> rows.Columns:
+    named = sorted((identity.digest, identity.kind, member, identity.value) for identity, member in piece.named)
     profiles = [
-        (member, facts.birthday, facts.attributes) for member, facts in sorted(batch.profiles, key=lambda p: p[0])
+        (member, facts.birthday, facts.attributes) for member, facts in sorted(piece.profiles, key=lambda p: p[0])
     ]
     return rows.columns("member_identity", ("digest", "kind", "member_id", "value"), named) | rows.columns(
         "profile", ("member_id", "birthday", "attributes"), profiles

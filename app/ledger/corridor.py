@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -22,11 +23,13 @@ from app.db.transactions import Engine
 from app.domain.commands import Command, Mode
 from app.domain.keys import Secrets
 from app.ledger import batch as batches
-from app.ledger.folding import Overtaken, Settle, Work, fold
+from app.ledger.folding import Fold, Overtaken, Settle, Work, fold
 from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
 from app.ledger.versions import CompiledRules
 
 BATCH_COMMANDS = 500
+PIECE_COMMANDS = 125
+"""A batch is written in pieces of so many commands."""
 WAITING_COMMANDS = 5_000
 PREVIEWS_AT_ONCE = 2
 PROGRAMS_AT_ONCE = 4
@@ -213,14 +216,33 @@ class Ledger:
                 ids=batches.IDS,
                 locked=True,
             )
-            outcomes = await fold(work, loaded, time=time.monotonic)
-            queue.answer()  # heard while the database writes
-            if loaded.posted or loaded.states:
-                lane = await batches.save(connection, loaded, lane)
+            outcomes, lane = await self._written(connection, queue, work, loaded, lane)
         queue.lane = lane
         if loaded.posted:
             self._on_commit(len(loaded.posted))
         return outcomes
+
+    async def _written(
+        self, connection: Any, queue: _Queue, work: Sequence[Work], loaded: Fold, lane: Lane
+    ) -> tuple[list[Outcome], Lane]:
+        """Decides on the batch and writes it, piece by piece: while the database writes one, the next is decided."""
+        outcomes: list[Outcome] = []
+        saving: asyncio.Task[Lane] | None = None
+        try:
+            for at in range(0, len(work), PIECE_COMMANDS):
+                outcomes += await fold(work[at : at + PIECE_COMMANDS], loaded, time=time.monotonic)
+                if saving is not None:
+                    await saving
+                queue.answer()  # heard while the database writes
+                saving = asyncio.create_task(
+                    batches.save(connection, loaded, lane, last=at + PIECE_COMMANDS >= len(work))
+                )
+                await asyncio.sleep(0)
+            assert saving is not None
+            return outcomes, await saving
+        finally:
+            if saving is not None and not saving.done():
+                await asyncio.wait([saving])
 
     async def _lane(self, program_id: bytes, queue: _Queue) -> Lane:
         now = self._clock()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from app.domain import chain, engine, identities
 from app.domain.commands import Command, Enrolment, Identity
@@ -33,9 +34,24 @@ class Settle:
 Work = Command | Settle
 
 
+class Piece(NamedTuple):
+    """What has been decided and not yet been written. `first` is the place of its first event in the batch."""
+
+    first: int
+    posted: Sequence[Posted]
+    changes: Sequence[tuple[MemberState, MemberState]]
+    schedules: Sequence[Scheduled]
+    named: Sequence[tuple[Identity, bytes]]
+    profiles: Sequence[tuple[bytes, Enrolment]]
+
+
 @dataclass(slots=True)
 class Fold:
-    """The working memory of one batch: loaded, then moved on command by command, then saved."""
+    """The working memory of one batch: loaded, then moved on command by command, and written piece by piece.
+
+    `before` holds the members as the database has them, once what was cut off is written; `written` counts the events
+    of `posted` that were cut off.
+    """
 
     program_id: bytes
     versions: Versions
@@ -50,12 +66,23 @@ class Fold:
     schedules: list[Scheduled] = field(default_factory=list)
     named: list[tuple[Identity, bytes]] = field(default_factory=list)
     profiles: list[tuple[bytes, Enrolment]] = field(default_factory=list)
+    written: int = 0
 
     def state(self, member_id: bytes) -> MemberState | None:
         return self.states.get(member_id) or self.before.get(member_id)
 
-    def open_schedules(self) -> list[Scheduled]:
-        """The batch's new schedules, without those that it ran itself."""
+    def cut(self) -> Piece:
+        """What was decided since the last cut, for writing."""
+        changes = [(self.before.get(id) or MemberState(id=id), state) for id, state in self.states.items()]
+        posted, schedules = self.posted[self.written :], self._open_schedules()
+        piece = Piece(self.written, posted, changes, schedules, self.named, self.profiles)
+        self.before |= self.states
+        self.states, self.schedules, self.named, self.profiles = {}, [], [], []
+        self.written = len(self.posted)
+        return piece
+
+    def _open_schedules(self) -> list[Scheduled]:
+        """The new schedules, without those that were run at once."""
         left = {(id, waiting.key) for id, state in self.states.items() for waiting in state.scheduled}
         return [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
 
