@@ -23,6 +23,7 @@ from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import endpoints, events, health, members, program
+from app.api.routing import DirectRoute
 from app.db import roles, transactions
 from app.db.transactions import Engine
 from app.domain import keys
@@ -96,12 +97,13 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy, others = (events.busy, members.busy), (events, members, endpoints, program, health)
+    direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
     handlers.install(app)
     openapi.install(app)
     pages.install(app)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, direct=[route for route in direct if not route.param_convertors])
     return app
 
 

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from app.api.middleware import request_id
 from app.api.problems import FieldError, Problem, respond
-from app.ledger.outcomes import Closed, Full
 
 ERRORS_SHOWN = 50
 
@@ -36,8 +35,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Full, _full)
-    app.add_exception_handler(Closed, _full)
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple[FieldError, ...]:
@@ -76,10 +73,6 @@ async def _http(request: Request, error: Exception) -> Response:
     code = {404: "not_found", 405: "method_not_allowed", 400: "malformed_json"}.get(error.status_code, "internal")
     problem = Problem(code, headers=error.headers)
     return respond(problem, request_id=request_id(request), instance=request.url.path)
-
-
-async def _full(request: Request, error: Exception) -> Response:
-    return respond(Problem("too_busy"), request_id=request_id(request), instance=request.url.path)
 
 
 _EVENTS = frozenset({"purchase", "activity", "redemption", "enrolment"})

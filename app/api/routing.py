@@ -94,10 +94,11 @@ class DirectRoute(APIRoute):
             scope["caller"] = await authenticated(request)
             if scope["query_string"]:
                 _refuse_unknown(request, known)
-            said = dict(request.path_params)
-            if body is not None:
-                said["body"] = _validated(await request.body(), body)
-            answer: Response = await endpoint(request=request, **said)
+            answer: Response
+            if body is None:
+                answer = await endpoint(request=request, **request.path_params)
+            else:  # the endpoint alone holds the body, and may let go of it
+                answer = await endpoint(_validated(await request.body(), body), request, **request.path_params)
             return answer
 
         return direct

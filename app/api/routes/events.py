@@ -35,7 +35,6 @@ BATCH_EVENTS = 500
 router = APIRouter(prefix="/v1/events", tags=["events"], route_class=PrivateRoute)
 busy = APIRouter(prefix="/v1/events", tags=["events"], route_class=DirectRoute)
 
-Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
 PREVIEW: dict[str, Any] = {
     "parameters": [
@@ -52,6 +51,14 @@ PREVIEW: dict[str, Any] = {
             "schema": {"type": "string", "format": "date-time"},
         },
     ]
+}
+
+
+EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "description": "Add the explanation to each event.",
+    "schema": {"type": "boolean", "default": False},
 }
 
 
@@ -92,13 +99,14 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
     caller = caller_of(request, Scope.EVENTS_WRITE)
     preview = _preview(request, caller)
     command = _command(body, mine, caller)
+    del body  # before the wait: what the next request brings takes its place in the processor's cache
     if preview.dry_run:
         return await _previewed(command, mine, caller, now=preview.now)
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
     return _answer(outcome)
 
 
-@router.post(
+@busy.post(
     "/batch",
     operation_id="record_events",
     summary="Record up to 500 events",
@@ -113,21 +121,18 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
         "shop_key_required",
         "malformed_query",
     ),
-    openapi_extra=PREVIEW,
+    openapi_extra={"parameters": [*PREVIEW["parameters"], EXPLAIN]},
 )
-async def record_events(
-    body: BatchIn,
-    request: Request,
-    mine: PartsHere,
-    caller: Writer,
-    explain: Annotated[bool, Query(description="Add the explanation to each event.")] = False,
-) -> Response:
+async def record_events(body: BatchIn, request: Request) -> Response:
     """Records many events, each with its own outcome: one bad item never blocks the others.
 
     They are judged in the order in which they occurred (history: as sent). Send the batch again whenever in doubt:
     nothing is recorded twice.
     """
+    mine: Parts = request.app.state.parts
+    caller = caller_of(request, Scope.EVENTS_WRITE)
     dry_run, now = _preview(request, caller)
+    explain = _flag(request, "explain")
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
     items: list[Command | Problem] = [_item(item, mine, caller) for item in body.events]
@@ -206,9 +211,7 @@ def _preview(request: Request, caller: Caller) -> Preview:
     if not request.scope["query_string"]:
         return Preview()
     said = request.query_params
-    if said.get("dry_run", "false") not in ("true", "false"):
-        raise Problem("malformed_query", errors=(FieldError("/dry_run", "must be true or false"),))
-    dry_run = said.get("dry_run") == "true"
+    dry_run = _flag(request, "dry_run")
     if "now" not in said:
         return Preview(dry_run)
     may(caller, Scope.PROGRAM_WRITE)
@@ -218,6 +221,13 @@ def _preview(request: Request, caller: Caller) -> Preview:
         return Preview(dry_run, instant(said["now"]))
     except ValueError as error:
         raise Problem("malformed_query", errors=(FieldError("/now", str(error)),)) from None
+
+
+def _flag(request: Request, name: str) -> bool:
+    said = request.query_params.get(name, "false") if request.scope["query_string"] else "false"
+    if said not in ("true", "false"):
+        raise Problem("malformed_query", errors=(FieldError(f"/{name}", "must be true or false"),))
+    return said == "true"
 
 
 def _answer(outcome: Outcome) -> Response:
