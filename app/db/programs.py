@@ -45,6 +45,13 @@ async def last_version(connection: AsyncConnection, *, program_id: bytes) -> tup
     return None if row is None else (row.version, row.digest)
 
 
+async def documents(connection: AsyncConnection, *, program_id: bytes) -> list[tuple[int, bytes]]:
+    """The published documents with their numbers, oldest first."""
+    r = t.rules.c
+    query = select(r.version, r.document).where(r.program_id == program_id).order_by(r.version)
+    return [(row.version, row.document) for row in await connection.execute(query)]
+
+
 async def add_version(connection: AsyncConnection, new: NewVersion, *, program_id: bytes, now: datetime) -> None:
     """Publishes a version; it never changes afterwards."""
     await connection.execute(

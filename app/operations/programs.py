@@ -6,7 +6,7 @@ from datetime import datetime
 from app.db import audit
 from app.db import programs as rows
 from app.db.transactions import Engine, operation
-from app.program import reading
+from app.program import reading, succession
 from app.program.document import Document
 
 
@@ -25,7 +25,8 @@ async def publish(
 ) -> Published:
     """Makes the program named by `code` if there is none (with `id`), and publishes the document as its next version.
 
-    The version is in force from `now` on; the document that is in force already is not published again.
+    The version is in force from `now` on; the document that is in force already is not published again. Raises
+    MistakesInDocument where the document does not fit what earlier versions counted.
     """
     canonical = reading.canonical(document)
     digest = reading.digest(canonical)
@@ -37,6 +38,8 @@ async def publish(
         last = await rows.last_version(connection, program_id=program_id)
         if last is not None and last[1] == digest:
             return Published(program_id, last[0], digest, new=False)
+        earlier = await rows.documents(connection, program_id=program_id)
+        succession.check(document, [(version, reading.read(text)) for version, text in earlier])
         new = rows.NewVersion(1 if last is None else last[0] + 1, canonical, digest, now, actor)
         await rows.add_version(connection, new, program_id=program_id, now=now)
         await audit.note(

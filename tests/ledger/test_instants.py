@@ -6,7 +6,9 @@ Single cases beside the model's random ones, each a defect that was found (seman
 from datetime import timedelta
 
 import asyncpg
+import pytest
 
+from app.program.reading import MistakesInDocument
 from app.settings import Settings
 from app.worker.settling import settle_once
 from tests.builders import FRIENDS, PLAIN, Clock, Service, at, open_service, publish, purchase
@@ -154,3 +156,27 @@ async def test_a_replay_is_answered_after_its_time_is_over(service: Service, clo
 
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == first.json()
+
+
+async def test_a_unit_with_points_stays_the_kind_of_unit_it_is(
+    settings: Settings, clock: Clock, owner: asyncpg.Connection
+) -> None:
+    """Points that were a plain sum lie in no lot: made spendable, they would be lost, and could not be redeemed."""
+    plain = PLAIN.replace("points: {name: Points}", "points: {name: Points, spendable: false}")
+    await publish(settings, clock=clock, document=plain)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("5.00")).json()["member"]
+        clock.forward(hours=1)
+
+        with pytest.raises(MistakesInDocument, match="/units/points/spendable"):
+            await publish(settings, clock=clock, document=PLAIN)
+        with pytest.raises(MistakesInDocument, match="/units/points/decimals"):
+            await publish(
+                settings, clock=clock, document=plain.replace("{name: Points,", "{name: Points, decimals: 2,")
+            )
+        await publish(settings, clock=clock, document=plain.replace("name: Points", "name: Coffee points"))
+
+        assert (await service.buy("7.00", id="after")).status_code == 201
+        assert (await service.units(member))["points"]["balance"] == 12
+    assert await count(owner, "rules") == 2
+    await assert_whole(owner)

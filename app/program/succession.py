@@ -1,0 +1,36 @@
+"""What a version may not change of what the versions before it counted."""
+
+from collections.abc import Iterable, Iterator
+
+from app.program.document import Document, Unit
+from app.program.reading import Mistake, MistakesInDocument
+
+
+def check(new: Document, earlier: Iterable[tuple[int, Document]]) -> None:
+    """Raises MistakesInDocument where a unit would no longer fit the points that members have of it.
+
+    `earlier` are the published versions, by number, oldest first.
+    """
+    known = {code: (version, unit) for version, document in earlier for code, unit in document.units.items()}
+    mistakes = [
+        Mistake(f"/units/{code}/{field}", None, f"{message} (version {version})", None)
+        for code, unit in new.units.items()
+        if code in known
+        for version, before in (known[code],)
+        for field, message in _changes(before, unit)
+    ]
+    if mistakes:
+        raise MistakesInDocument(tuple(mistakes))
+
+
+def _changes(before: Unit, after: Unit) -> Iterator[tuple[str, str]]:
+    if before.decimals != after.decimals:
+        yield "decimals", f"members have points with {before.decimals} decimals; give the unit another id"
+    if _has_lots(before) != _has_lots(after):
+        was = "was spent or expired" if _has_lots(before) else "was neither spent nor expired"
+        yield "spendable", f"members have points of a unit that {was}, and that cannot change; give it another id"
+
+
+def _has_lots(unit: Unit) -> bool:
+    """Points of a unit that is never spent and never expires are a plain sum (semantics L3)."""
+    return unit.spendable or unit.expires != "never"
