@@ -277,7 +277,8 @@ _WRITES: Mapping[str, _Write] = {
 
 
 @cache
-def _saving(kinds: frozenset[str]) -> Statement:
+def saving(kinds: frozenset[str]) -> Statement:
+    """The statement that writes these kinds of rows, in one go."""
     writes = [write.make(_rows(kind, write.columns)) for kind, write in _WRITES.items() if kind in kinds]
     return Statement(select(literal_column("1")).add_cte(*writes))
 
@@ -293,4 +294,4 @@ async def save(
             literal = _LITERALS.get(type(_plain(column.type)))
             found = named[column.name]
             values[f"{kind}__{column.name}"] = found if literal is None else literal(found)
-    await _saving(frozenset(written)).fetch(connection, program_id=program_id, **values)
+    await saving(frozenset(written)).fetch(connection, program_id=program_id, **values)

@@ -241,8 +241,8 @@ class Ledger:
             assert saving is not None
             return outcomes, await saving
         finally:
-            if saving is not None and not saving.done():
-                await asyncio.wait([saving])
+            if saving is not None and not saving.done():  # the connection is busy until then
+                await asyncio.gather(saving, return_exceptions=True)
 
     async def _lane(self, program_id: bytes, queue: _Queue) -> Lane:
         now = self._clock()

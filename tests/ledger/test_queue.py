@@ -4,11 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
-from app.ledger.corridor import BATCH_COMMANDS, WAITING_COMMANDS
+from app.ledger import batch as batches
+from app.ledger.corridor import BATCH_COMMANDS, PIECE_COMMANDS, WAITING_COMMANDS
 from app.settings import Settings
 from tests.builders import Clock, Service, at, open_service, publish, purchase
 from tests.database import assert_whole, count
@@ -152,4 +156,69 @@ async def test_a_batch_blocked_by_another_transaction_is_tried_again(
     await connection.close()
 
     assert [one["outcome"] for one in answer.json()["results"]] == ["created", "created"], deadlocked
+    await assert_whole(owner)
+
+
+async def test_what_an_earlier_piece_of_a_batch_wrote_is_known_to_the_next(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    """Members enrolled, lots opened and drawn on, lots used up: in one piece, and found again in the others."""
+    events: list[dict[str, object]] = []
+    for n in range(BATCH_COMMANDS // 2):
+        when = service.clock.now - timedelta(seconds=BATCH_COMMANDS - n)
+        events.append(purchase("10.00", id=f"p{n}", card=str(n % 7), at=when))
+        spent = {"type": "redemption", "member": f"card:{n % 7}", "points": 9 if n % 2 else 10}
+        events.append({**spent, "id": f"r{n}", "occurred_at": at(when)})
+
+    answer = await service.send({"events": events}, path=BATCH)
+    again = await service.send({"events": events}, path=BATCH)
+
+    assert Counter(one["outcome"] for one in answer.json()["results"]) == {"created": BATCH_COMMANDS}
+    assert Counter(one["outcome"] for one in again.json()["results"]) == {"replayed": BATCH_COMMANDS}
+    assert [one["event"] for one in again.json()["results"]] == [one["event"] for one in answer.json()["results"]]
+    assert BATCH_COMMANDS > 2 * PIECE_COMMANDS
+    assert await count(owner, "block") == 1
+    await assert_whole(owner)
+
+
+async def test_a_fault_in_a_later_piece_undoes_the_earlier_ones(
+    service: Service, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = 0
+    save = batches.save
+
+    async def failing(*args: Any, **named: Any) -> Any:
+        nonlocal written
+        written += 1
+        if written == 2:
+            raise RuntimeError("planted")
+        return await save(*args, **named)
+
+    monkeypatch.setattr(batches, "save", failing)
+    events = [purchase(id=f"p{n}", card=str(n % 7)) for n in range(2 * PIECE_COMMANDS)]
+
+    answer = await service.send({"events": events}, path=BATCH)
+
+    assert Counter(one["outcome"] for one in answer.json()["results"]) == {"created": len(events)}
+    assert await count(owner, "event", "kind = 'purchase'") == len(events)
+    assert await count(owner, "block") == len(events), "each by itself, after the batch had failed"
+    await assert_whole(owner)
+
+
+async def test_an_answer_does_not_wait_for_a_batch_that_waits_for_a_lock(
+    service: Service, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    """Under load an answer is given while the next batch is being written; one that hangs must not keep it."""
+    await service.buy(id="known", card="1")
+    free = {"events": [purchase(id=f"free{n}", card=f"new{n}") for n in range(PIECE_COMMANDS)]}
+    async with members_locked(settings):
+        first = asyncio.create_task(service.send(free, path=BATCH))
+        await asyncio.sleep(0)
+        stuck = asyncio.create_task(service.send(purchase(id="stuck", card="1")))
+
+        answer = await asyncio.wait_for(first, timeout=10)
+
+        assert {one["outcome"] for one in answer.json()["results"]} == {"created"}
+        assert not stuck.done()
+    assert (await stuck).status_code == 201
     await assert_whole(owner)

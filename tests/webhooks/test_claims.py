@@ -10,6 +10,7 @@ from app.db import deliveries
 from app.db.deliveries import Attempt, Claimed
 from app.db.transactions import Engine
 from tests.builders import START
+from tests.db.plans import plan
 from tests.webhooks import rows
 from tests.webhooks.rows import new_id
 
@@ -250,16 +251,6 @@ async def test_a_deleted_endpoints_deliveries_are_abandoned_in_pages_but_for_tho
     states = await owner.fetch("SELECT endpoint_id, state, attempts FROM delivery")
     assert {tuple(row) for row in states} == {(rows.uuids([gone])[0], "abandoned", 0)}
     assert sending.endpoint_id == gone
-
-
-async def plan(owner: asyncpg.Connection, statement: Any) -> str:
-    """The plan that the service's connections use: made without looking at the values."""
-    types = ", ".join(["unknown"] * len(statement.order))
-    await owner.execute("SET plan_cache_mode = force_generic_plan")
-    await owner.execute(f"PREPARE planned ({types}) AS {statement.sql}")
-    found = await owner.fetch(f"EXPLAIN EXECUTE planned ({', '.join(['NULL'] * len(statement.order))})")
-    await owner.execute("DEALLOCATE planned")
-    return "\n".join(row[0] for row in found)
 
 
 STATEMENTS = {

@@ -1,0 +1,49 @@
+"""The corridor's statements run along their keys, whatever PostgreSQL believes of its tables.
+
+A plan is made once a connection and kept: one that was right for an empty table must still be right for a full one.
+"""
+
+import asyncpg
+import pytest
+
+from app.db import hot
+from tests.builders import Service, purchase
+from tests.db.plans import plan
+
+FULL = 400
+
+KEYS = {
+    "lock": (hot.LOCK, ["(member_id = ANY"]),
+    "circumstances": (
+        hot.CIRCUMSTANCES,
+        ["(source = asked.source) AND (kind = asked.kind) AND (key = asked.key)", "(member_id = ANY", "(digest = ANY"],
+    ),
+    "entries": (hot.ENTRIES, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
+    "draws": (hot.DRAWS, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
+    "lots": (hot.LOTS, ["(member_id = ANY"]),
+    "deleting": (
+        hot.saving(frozenset({"closed_lot", "closed_schedule"})),
+        ["Tid Scan on open_lot", "Tid Scan on schedule", "(sequence = closed_lot_rows.sequence)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("table", ["empty", "full", "unanalyzed", "analyzed when it was empty"])
+async def test_every_statement_looks_its_rows_up_by_their_whole_key(
+    service: Service, owner: asyncpg.Connection, table: str
+) -> None:
+    if table == "analyzed when it was empty":
+        await owner.execute("ANALYZE")
+    if table != "empty":
+        events = [purchase("3.00", id=f"p{n}", card=str(n % 100)) for n in range(FULL)]
+        answer = await service.send({"events": events}, path="/v1/events/batch")
+        assert {one["outcome"] for one in answer.json()["results"]} == {"created"}
+    if table == "full":
+        await owner.execute("ANALYZE")
+    await owner.execute("SET enable_seqscan = off")  # of a table of one page nothing else is cheaper
+
+    for name, (statement, conditions) in KEYS.items():
+        found = await plan(owner, statement)
+        for condition in conditions:
+            assert condition in found, f"{name}:\n{found}"
+        assert "Join Filter" not in found, f"{name}:\n{found}"
