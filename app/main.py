@@ -113,6 +113,12 @@ async def run_worker(settings: Settings, options: Options, *, stopping: asyncio.
         await _loops(engine, ledger, settings, options, stopping=stopping, hint=asyncio.Event())
 
 
+async def check(settings: Settings) -> None:
+    """Raises NotReady, with what to do, where the service could not start."""
+    async with _opened(settings, Options()):
+        pass
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI, settings: Settings, options: Options) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from app.cli import opening
-from app.main import Options, run_worker
+from app.main import Options, check, run_worker
 from app.settings import Settings
 
 
@@ -14,6 +14,7 @@ def worker() -> None:
     For production, beside one or more `zegel serve --no-worker`. Several may run at once.
     """
     with opening.database(opening.settings()) as settings:
+        asyncio.run(check(settings))
         opening.console.print("worker running; Ctrl-C stops it")
         asyncio.run(_run(settings))
 

@@ -1,0 +1,43 @@
+"""`zegel serve` says in one line why it cannot start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+
+SECRET = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize(
+    ("database", "secret", "reason"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/nowhere", SECRET, "the database does not answer"),
+        ("postgresql://nobody@127.0.0.1:1/nowhere", "", "ZEGEL_SECRET"),
+        ("owner", SECRET, "database role"),
+    ],
+)
+def test_what_keeps_the_service_from_starting_is_one_line(
+    settings: Settings, tmp_path: Path, command: str, database: str, secret: str, reason: str
+) -> None:
+    assert settings.migration_database_url is not None
+    url = settings.migration_database_url if database == "owner" else database
+    said = {"DATABASE_URL": url, "ZEGEL_SECRET": secret, "ZEGEL_PORT": "0", "ZEGEL_DATA": str(tmp_path)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEGEL")} | said
+
+    ended = subprocess.run(
+        [sys.executable, "-c", "from app.cli import main; main()", command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 1, ended.stderr
+    (line,) = ended.stderr.strip().splitlines()
+    assert line.startswith("zegel: ")
+    assert reason in line
