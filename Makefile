@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo migrate bench check fmt test test-slow test-nightly openapi clean
+.PHONY: help setup run demo migrate bench check fmt test test-slow openapi clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,13 +42,10 @@ fmt: setup  ## Format, and mend what can be mended
 	$(BIN)/ruff format .
 
 test: setup  ## The suite, on the embedded PostgreSQL
-	$(BIN)/python -m pytest -n 2 -m "not slow and not nightly" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
-test-slow: setup  ## The long families at full size
+test-slow: setup  ## The long and the random families at full size
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
-
-test-nightly: setup  ## The random families at full size
-	$(BIN)/python -m pytest -n 2 -m nightly $(ARGS)
 
 openapi: setup  ## Write openapi.json anew after a reviewed change
 	$(BIN)/python -m tests.api.write_openapi

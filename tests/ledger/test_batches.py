@@ -214,7 +214,7 @@ async def test_a_batch_is_what_its_events_are_one_by_one(
     await differ(programs, asked)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=200, **quiet)
 @given(st.lists(commands, min_size=40, max_size=40))
@@ -293,7 +293,7 @@ async def test_a_dry_run_answers_what_will_happen(
     await rehearse(programs[0], owner, asked)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=150, **quiet)
 @given(st.lists(commands, min_size=30, max_size=30))
@@ -386,7 +386,7 @@ async def test_independent_events_end_the_same_in_every_order_and_number_of_copi
     await assert_whole(owner)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=100, **quiet)
 @given(shuffles())

@@ -112,7 +112,7 @@ async def test_every_sequence_of_commands_ends_where_the_model_says(
     await Driver(modeled, start).run(todo)
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @settings(max_examples=200, **quiet)
 @given(st.sampled_from(STARTS), st.lists(steps, min_size=50, max_size=50))
