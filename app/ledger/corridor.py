@@ -2,8 +2,9 @@
 
 While one transaction is in flight, the commands that arrive gather; when it is done, they become the next one. Under
 load two groups of callers take turns: half of them wait while the other half is being written, and a batch is answered
-when the next one has been sent off, so that answering, and reading what callers send next, fills the wait for
-PostgreSQL. Left to themselves, callers fall into step for good, all in one batch, and the process idles meanwhile.
+while the next one waits for PostgreSQL, half of it at the first look-up and half at the write, so that answering, and
+reading what callers send next, fills those waits. Left to themselves, callers fall into step for good, all in one
+batch, and the process idles meanwhile.
 """
 
 import asyncio
@@ -55,11 +56,12 @@ class _Queue:
     answers: list[tuple[_Request, list[Outcome]]] = field(default_factory=list)
     """What has been committed and not yet been told."""
 
-    def answer(self) -> None:
-        for request, outcomes in self.answers:
+    def answer(self, *, half: bool = False) -> None:
+        told = (len(self.answers) + 1) // 2 if half else len(self.answers)
+        for request, outcomes in self.answers[:told]:
             if not request.done.done():
                 request.done.set_result(outcomes)
-        self.answers.clear()
+        del self.answers[:told]
 
 
 class Ledger:
@@ -206,6 +208,7 @@ class Ledger:
         lane = await self._lane(program_id, queue)
         queue.lane = None  # until the commit is certain
         async with transactions.transaction(self._engine) as connection:
+            queue.answer(half=True)
             loaded = await batches.load(
                 connection,
                 work,
@@ -233,7 +236,7 @@ class Ledger:
                 outcomes += await fold(work[at : at + PIECE_COMMANDS], loaded, time=time.monotonic)
                 if saving is not None:
                     await saving
-                queue.answer()  # heard while the database writes
+                queue.answer()
                 saving = asyncio.create_task(
                     batches.save(connection, loaded, lane, last=at + PIECE_COMMANDS >= len(work))
                 )
