@@ -59,10 +59,13 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules) -> Earned:
 class _Basket:
     """The basis of each line, spread and freed of what points paid for, made once per kind of basis (A1)."""
 
-    __slots__ = ("_bases", "currency", "lines", "payments", "unpaid")
+    __slots__ = ("_bases", "currency", "goods", "lines", "payments", "unpaid")
 
     def __init__(self, goods: Purchase, rules: Rules) -> None:
         self.lines = goods.lines
+        self.goods: Sequence[int] = range(len(goods.lines))
+        if any(line.amount < 0 for line in goods.lines):  # deductions, such as a deposit back, are no goods
+            self.goods = [i for i, line in enumerate(goods.lines) if line.amount >= 0]
         self.currency = goods.currency
         self.payments = goods.payments
         self.unpaid = rules.unpaid_kinds
@@ -148,11 +151,12 @@ def _why_not(applies: Applies, occasion: Occasion) -> str | None:
     return None
 
 
-def _covered(rule: Rule, lines: Sequence[Line]) -> Sequence[int]:
-    """The positions of the lines a rule covers: what it includes less what it excludes (A3)."""
+def _covered(rule: Rule, basket: _Basket) -> Sequence[int]:
+    """The positions of the goods a rule covers: what it includes less what it excludes (A3). Deductions are no goods."""
     if rule.include.everything and rule.exclude is NOTHING:
-        return range(len(lines))
-    return [i for i, line in enumerate(lines) if _names(rule.include, line) and not _names(rule.exclude, line)]
+        return basket.goods
+    lines = basket.lines
+    return [i for i in basket.goods if _names(rule.include, lines[i]) and not _names(rule.exclude, lines[i])]
 
 
 def _names(cover: Cover, line: Line) -> bool:
@@ -167,7 +171,7 @@ def _add(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], step
     """Adds what a rate or a per-item rule gives to each covered line's sum; the reason if it gives nothing."""
     if basket is None:
         return "no_goods"
-    covered = _covered(rule, basket.lines)
+    covered = _covered(rule, basket)
     if not covered:
         return "not_covered"
     if isinstance(rule.gives, PerItem):
@@ -208,7 +212,7 @@ def _rated(rate: Rate, per: int, bases: Sequence[Exact], scale: int) -> Sequence
 def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
     if basket is None:
         return "no_goods"
-    covered = _covered(rule, basket.lines)
+    covered = _covered(rule, basket)
     if not covered:
         return "not_covered"
     assert isinstance(rule.gives, Multiply)
@@ -223,6 +227,6 @@ def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact],
 
 def _grant(rule: Rule, basket: _Basket | None) -> str | None:
     """A fixed grant needs a covered line where there are lines, and nothing where there are none (A2)."""
-    if basket is not None and not _covered(rule, basket.lines):
+    if basket is not None and not _covered(rule, basket):
         return "not_covered"
     return None

@@ -193,6 +193,16 @@ def test_a_deduction_is_spread_over_the_goods_in_proportion() -> None:
     assert points_of(goods, make_rules(rate(include=cover("deposit")))) == 0
 
 
+def test_a_deduction_is_no_item_and_no_reason_for_a_grant() -> None:
+    """Semantics A1, A2: bottles brought back earn no points per item, and no bonus for buying from their category."""
+    goods = purchase(None, line("10.00", "coffee"), line("-4.00", "deposit", quantity="16"))
+
+    assert points_of(goods, make_rules(per_item("1"))) == 1
+    assert points_of(goods, make_rules(per_item("1", include=cover("deposit")))) == 0
+    assert points_of(goods, make_rules(fixed(50, include=cover("deposit")))) == 0
+    assert points_of(goods, make_rules(fixed(50))) == 50
+
+
 def test_what_was_paid_with_points_earns_nothing() -> None:
     """Semantics A1: 5.00 of 20.00 was paid with points, spread over both lines; other means of payment count."""
     goods = purchase(
