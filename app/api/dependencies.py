@@ -86,12 +86,12 @@ async def parts(request: Request) -> Parts:
 async def authenticated(request: Request) -> Caller:
     """Who calls; raises Problem `unauthenticated`. The same answer whatever is wrong with the key."""
     mine: Parts = request.app.state.parts
-    header = request.headers.get("authorization", "")
-    name = blake2b(header.encode(), digest_size=16).digest()
+    header = next((value for name, value in request.scope["headers"] if name == b"authorization"), b"")
+    name = blake2b(header, digest_size=16).digest()
     known = mine.callers.get(name)
     if known is not None and time.monotonic() < known[0]:
         return known[1]
-    caller = await _judged(header, mine)
+    caller = await _judged(header.decode("latin-1"), mine)
     if len(mine.callers) >= _CALLERS_KEPT:
         mine.callers.clear()
     mine.callers[name] = (time.monotonic() + KEY_SECONDS, caller)

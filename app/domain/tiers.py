@@ -46,7 +46,10 @@ def current(terms: Iterable[TierTerm], ladder: Ladder) -> TierTerm | None:
 
 def met(qualifying: int, ladder: Ladder) -> Tier:
     """The highest tier whose threshold is met."""
-    return next(tier for tier in reversed(ladder.tiers) if qualifying >= tier.threshold or tier is ladder.tiers[0])
+    for tier in reversed(ladder.tiers):
+        if qualifying >= tier.threshold:
+            return tier
+    return ladder.tiers[0]
 
 
 def reached(
