@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from app.queries import health
 from app.settings import Settings
 
 DATABASE = "zegel"
+OPEN_FILES = 16_384
 SERVICE = "zegel_service_login"
 _SECRET_FILE = "secret"  # noqa: S105 - a file's name
 
@@ -37,6 +39,14 @@ def settings() -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         raise CliError(f"setting {name}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def allow_many_files() -> None:
+    """Raises this process's limit of open files as far as it may: each caller and each delivery is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

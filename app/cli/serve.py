@@ -20,6 +20,7 @@ def serve(
 
     Without DATABASE_URL it starts its own PostgreSQL in the data folder it prints, and brings the schema up to date.
     """
+    opening.allow_many_files()
     found = opening.settings()
     with opening.database(found) as settings:
         asyncio.run(check(settings))

@@ -13,6 +13,7 @@ def worker() -> None:
 
     For production, beside one or more `zegel serve --no-worker`. Several may run at once.
     """
+    opening.allow_many_files()
     with opening.database(opening.settings()) as settings:
         asyncio.run(check(settings))
         opening.console.print("worker running; Ctrl-C stops it")

@@ -152,7 +152,7 @@ def _why_not(applies: Applies, occasion: Occasion) -> str | None:
 
 
 def _covered(rule: Rule, basket: _Basket) -> Sequence[int]:
-    """The positions of the goods a rule covers: what it includes less what it excludes (A3). Deductions are no goods."""
+    """The positions of the goods a rule covers: what it includes less what it excludes (A3), deductions aside."""
     if rule.include.everything and rule.exclude is NOTHING:
         return basket.goods
     lines = basket.lines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli import opening
 from app.settings import Settings
 
 SECRET = "0123456789abcdef" * 2
@@ -41,3 +42,19 @@ def test_what_keeps_the_service_from_starting_is_one_line(
     (line,) = ended.stderr.strip().splitlines()
     assert line.startswith("zegel: ")
     assert reason in line
+
+
+def test_few_open_files_become_as_many_as_the_system_allows() -> None:
+    """A session starts with 1,024 on most systems: too few for callers and deliveries together."""
+    code = """
+import resource
+from app.cli import opening
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+opening.allow_many_files()
+print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    soft, hard = map(int, ended.stdout.split())
+    assert soft == (opening.OPEN_FILES if hard < 0 else min(opening.OPEN_FILES, hard))
