@@ -103,7 +103,7 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
     handlers.install(app)
     openapi.install(app)
     pages.install(app)
-    app.add_middleware(Envelope, direct=[route for route in direct if not route.param_convertors])
+    app.add_middleware(Envelope, direct=direct)
     return app
 
 

@@ -40,13 +40,19 @@ log = structlog.get_logger(__name__)
 class Envelope:
     """The one middleware: plain ASGI, so that it costs next to nothing.
 
-    It knows the way to the direct routes whose path has no parts, and hands requests for them over at once: the
-    framework's own way there costs as much as reading an event.
+    It knows the way to the direct routes, and hands requests for them over at once: the framework's own way there costs
+    as much as reading an event.
     """
 
     def __init__(self, app: ASGIApp, direct: Sequence[Route] = ()) -> None:
         self._app = app
-        self._direct = {(method, route.path): route for route in direct for method in route.methods or ()}
+        self._plain = {
+            (method, route.path): route
+            for route in direct
+            if not route.param_convertors
+            for method in route.methods or ()
+        }
+        self._with_parts = [route for route in direct if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +75,7 @@ class Envelope:
             await send(message)
 
         try:
-            route = self._direct.get((scope["method"], scope["path"]))
+            route = self._way(scope)
             if route is not None:
                 scope["route"] = route
             await (self._app if route is None else route.app)(scope, _limited(scope, receive), send_named)
@@ -95,6 +101,14 @@ class Envelope:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             _counted(method, path, status).inc()
             _timed(path).observe(time.perf_counter() - started)
+
+    def _way(self, scope: Scope) -> Route | None:
+        method, path = scope["method"], scope["path"]
+        for route in self._with_parts:
+            if method in (route.methods or ()) and (found := route.path_regex.match(path)):
+                scope["path_params"] = found.groupdict()
+                return route
+        return self._plain.get((method, path))
 
 
 @cache
