@@ -140,8 +140,6 @@ class Ledger:
                     await self._carry(program_id, queue, taken)
                 if queue.requests:
                     asyncio.get_running_loop().call_later(ANSWER_SECONDS, queue.answer)
-                else:
-                    queue.answer()
         finally:
             queue.runner = None
             queue.answer()
