@@ -21,7 +21,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     its canonical text compile to the same rules.
     """
     zone = ZoneInfo(document.time_zone)
-    known = {code: _unit(code, document.units[code]) for code in sorted(document.units)}
+    known = {code: compile_unit(code, document.units[code]) for code in sorted(document.units)}
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
     enabled = (_rule(rule, known, currencies, zone) for rule in document.rules if rule.enabled)
@@ -46,7 +46,8 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     )
 
 
-def _unit(code: str, unit: documents.Unit) -> units.Unit:
+def compile_unit(code: str, unit: documents.Unit) -> units.Unit:
+    """The core's unit of one of a document's."""
     expiry = None
     if isinstance(unit.expires, documents.Expires):
         round_up = unit.expires.round_up

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.program.document import Document, Unit
+from app.domain.units import Unit
+from app.program.compiling import compile_unit
+from app.program.document import Document
 from app.program.reading import Mistake, MistakesInDocument
 
 
@@ -17,7 +19,7 @@ def check(new: Document, earlier: Iterable[tuple[int, Document]]) -> None:
         for code, unit in new.units.items()
         if code in known
         for version, before in (known[code],)
-        for field, message in _changes(before, unit)
+        for field, message in _changes(compile_unit(code, before), compile_unit(code, unit))
     ]
     if mistakes:
         raise MistakesInDocument(tuple(mistakes))
@@ -26,11 +28,6 @@ def check(new: Document, earlier: Iterable[tuple[int, Document]]) -> None:
 def _changes(before: Unit, after: Unit) -> Iterator[tuple[str, str]]:
     if before.decimals != after.decimals:
         yield "decimals", f"members have points with {before.decimals} decimals; give the unit another id"
-    if _has_lots(before) != _has_lots(after):
-        was = "was spent or expired" if _has_lots(before) else "was neither spent nor expired"
+    if before.has_lots != after.has_lots:  # what has none is a plain sum (semantics L3)
+        was = "was spent or expired" if before.has_lots else "was neither spent nor expired"
         yield "spendable", f"members have points of a unit that {was}, and that cannot change; give it another id"
-
-
-def _has_lots(unit: Unit) -> bool:
-    """Points of a unit that is never spent and never expires are a plain sum (semantics L3)."""
-    return unit.spendable or unit.expires != "never"
