@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -45,6 +46,11 @@ def field_errors(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple
         if pointer not in found:
             found[pointer] = FieldError(pointer, _message(error), _suggestion(error))
     return tuple(found.values())
+
+
+def invalid(error: ValidationError) -> Problem:
+    """The problem of a body that is not as its model says."""
+    return Problem("invalid", errors=field_errors(error.errors(include_url=False, include_input=False)))
 
 
 def unknown_fields(error: Mapping[str, Any], known: Sequence[str]) -> str | None:

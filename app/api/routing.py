@@ -110,8 +110,7 @@ def _validated(body: bytes, model: TypeAdapter[Any]) -> Any:
     try:
         return model.validate_python(strict_json.loads(body))
     except ValidationError as error:
-        found = handlers.field_errors(error.errors(include_url=False, include_input=False))
-        raise Problem("invalid", errors=found) from None
+        raise handlers.invalid(error) from None
 
 
 def _known_query(route: APIRoute) -> frozenset[str]:

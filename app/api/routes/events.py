@@ -36,24 +36,18 @@ router = APIRouter(prefix="/v1/events", tags=["events"], route_class=PrivateRout
 busy = APIRouter(prefix="/v1/events", tags=["events"], route_class=DirectRoute)
 
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
-PREVIEW: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "dry_run",
-            "in": "query",
-            "description": "Answer exactly what would happen, and write nothing.",
-            "schema": {"type": "boolean", "default": False},
-        },
-        {
-            "name": "now",
-            "in": "query",
-            "description": "With `dry_run` and the scope `program:write`: pretend that it is this time.",
-            "schema": {"type": "string", "format": "date-time"},
-        },
-    ]
+DRY_RUN = {
+    "name": "dry_run",
+    "in": "query",
+    "description": "Answer exactly what would happen, and write nothing.",
+    "schema": {"type": "boolean", "default": False},
 }
-
-
+NOW = {
+    "name": "now",
+    "in": "query",
+    "description": "With `dry_run` and the scope `program:write`: pretend that it is this time.",
+    "schema": {"type": "string", "format": "date-time"},
+}
 EXPLAIN = {
     "name": "explain",
     "in": "query",
@@ -87,7 +81,7 @@ _REFUSALS = (
         200: {"model": answers.EventOut, "description": "Recorded before with the same content, or a dry run."},
         **problems(*_REFUSALS),
     },
-    openapi_extra=PREVIEW,
+    openapi_extra={"parameters": [DRY_RUN, NOW]},
 )
 async def record_event(body: AnyEventIn, request: Request) -> Response:
     """Records a purchase, an activity, a redemption or an enrolment, and answers what came of it, rule by rule.
@@ -121,7 +115,7 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
         "shop_key_required",
         "malformed_query",
     ),
-    openapi_extra={"parameters": [*PREVIEW["parameters"], EXPLAIN]},
+    openapi_extra={"parameters": [DRY_RUN, NOW, EXPLAIN]},
 )
 async def record_events(body: BatchIn, request: Request) -> Response:
     """Records many events, each with its own outcome: one bad item never blocks the others.
@@ -224,7 +218,7 @@ def _preview(request: Request, caller: Caller) -> Preview:
 
 
 def _flag(request: Request, name: str) -> bool:
-    said = request.query_params.get(name, "false") if request.scope["query_string"] else "false"
+    said = request.query_params.get(name, "false")
     if said not in ("true", "false"):
         raise Problem("malformed_query", errors=(FieldError(f"/{name}", "must be true or false"),))
     return said == "true"
@@ -259,7 +253,7 @@ def _item(item: dict[str, Any], mine: Parts, caller: Caller) -> Command | Proble
     try:
         return _command(EVENT.validate_python(item), mine, caller)
     except ValidationError as error:
-        return Problem("invalid", errors=handlers.field_errors(error.errors(include_url=False, include_input=False)))
+        return handlers.invalid(error)
     except Problem as problem:
         return problem
 
