@@ -52,9 +52,13 @@ _MESSAGE_TEXTS = {
     messages.ACTIVITY: "Something that is no sale was recorded.",
     messages.EARNED: "An event gave points; `points` has them by unit.",
     messages.REDEEMED: "Points were spent.",
+    messages.RESTORED: "A redemption was taken back; its points are where they came from.",
+    messages.REVERSED: "Points were taken back, because what gave them came back.",
     messages.EXPIRED: "Points ended at their date.",
     messages.UPGRADED: "A member reached a tier.",
+    messages.DOWNGRADED: "A member lost a tier.",
     messages.REWARDED: "A bonus was given for bringing a friend.",
+    messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
 }
 
 

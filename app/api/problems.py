@@ -51,6 +51,9 @@ KINDS: Mapping[str, Kind] = {
         409, "Not enough points", "Ask for at most `available`. The id is free to be sent again."
     ),
     "identity_taken": Kind(409, "The identity belongs to a member", "Use that member, or send `if_exists: return`."),
+    "nothing_left": Kind(409, "It has been taken back already", "Nothing of it is left; read the event named."),
+    "more_than_left": Kind(409, "More comes back than is left", "Send at most what is left, or `all`."),
+    "more_points_than_left": Kind(409, "More points than are left", "Give back at most `left`, or leave `points` out."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -61,6 +64,13 @@ KINDS: Mapping[str, Kind] = {
     "idempotency_key_reused": Kind(422, "The Idempotency-Key is taken", "It was sent with another body before."),
     "unknown_member": Kind(422, "No such member", "Enrol the member first, or send `enrol: true` with an identity."),
     "unknown_referral_code": Kind(422, "No such referral code", "Check the code, or leave it out."),
+    "unknown_event": Kind(
+        422, "No such event", "Send the event it names first; for another shop's id, name the `shop`."
+    ),
+    "other_members_event": Kind(422, "The event is another member's", "Name the member whose event it is."),
+    "not_reversible": Kind(422, "That cannot be taken back so", "It is for events of the `kinds` named."),
+    "unknown_line": Kind(422, "The purchase has no such line", "Name one of `lines`."),
+    "other_currency": Kind(422, "The purchase was in another currency", "Use `currency`."),
     "too_late": Kind(
         422, "It happened too long ago", "Events are taken from `earliest` on; older ones need `events:history`."
     ),
@@ -173,6 +183,9 @@ def of_refusal(refusal: Refusal) -> Problem:
                 "total": money.decimal_text(refusal.total, decimals=refusal.decimals),
                 "lines": money.decimal_text(refusal.lines, decimals=refusal.decimals),
             }
+        case refusals.MoreThanLeft():
+            left = money.decimal_text(refusal.amount, decimals=refusal.decimals)
+            facts = {"line": refusal.line, "quantity": refusal.quantity, "amount": left, "currency": refusal.currency}
         case _:
             pass
     return Problem(refusal.code, **facts)

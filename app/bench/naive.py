@@ -18,7 +18,8 @@ from starlette.responses import Response
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.problems import Problem
 from app.api.schemas import answers
-from app.api.schemas.events import AnyEventIn, to_command
+from app.api.schemas.commands import to_command
+from app.api.schemas.events import AnyEventIn
 from app.db import rows, transactions
 from app.db import tables as t
 from app.domain import chain, engine, typeid

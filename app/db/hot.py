@@ -193,6 +193,31 @@ def _of_events(table: Table, *order: str) -> Select[Any]:
     return found.order_by(*[found.selected_columns[name] for name in order])
 
 
+EVENTS_BY_ID = Statement(_each(_asked(event_id=Uuid()), t.event, EVENT_COLUMNS))
+_following = _each(_asked(about=Uuid()), t.event, EVENT_COLUMNS)
+EVENTS_ABOUT = Statement(
+    _following.order_by(_following.selected_columns.member_id, _following.selected_columns.sequence)
+)
+"""What was recorded about events, such as the returns of a purchase, in the order in which it was recorded."""
+
+
+def _credits() -> Select[Any]:
+    asked = _asked(member_id=Uuid(), sequence=BigInteger())
+    places = [t.entry.c[name] for name in ("sequence", "position", "unit", "points", "available_at", "expires_at")]
+    found = _each(asked, t.entry, [t.entry.c.member_id, *places])
+    e = t.event.c
+    return (
+        found.add_columns(e.occurred_at)
+        .join(
+            t.event, (e.program_id == _PROGRAM) & (e.member_id == asked.c.member_id) & (e.sequence == asked.c.sequence)
+        )
+        .where(found.selected_columns.available_at.is_not(None))
+    )
+
+
+CREDITS = Statement(_credits())
+"""The entries that credited lots, of events named by member and number."""
+
 ENTRIES = Statement(_of_events(t.entry, "member_id", "sequence", "position"))
 DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordinal"))
 LOTS = Statement(_of_members(t.open_lot, LOT_COLUMNS))

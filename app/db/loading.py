@@ -10,7 +10,7 @@ from sqlalchemy import Uuid, bindparam, select
 from app.db import hot, rows
 from app.db import tables as t
 from app.domain.events import Recorded
-from app.domain.state import MemberState
+from app.domain.state import MemberState, OpenLot
 
 EventKey = tuple[str, str, str]
 """(source, kind, key): an event's natural key within its program (semantics E1)."""
@@ -68,26 +68,24 @@ async def circumstances(
         members=[rows.uuid(id) for id in sorted(states)],
         now=now,
     )
+    recorded = await _events(connection, found["recorded"], program_id=program_id)
     return Circumstances(
         versions={row["version"]: row["in_force_from"] for row in found["versions"]},
         identities={row["digest"]: row["member_id"].bytes for row in found["identities"]},
-        recorded=await _recorded(connection, found["recorded"], program_id=program_id),
+        recorded={(event.source, event.kind, event.key): event for event in recorded},
         states=_standing(states, found),
     )
 
 
-async def _recorded(
-    connection: asyncpg.Connection, found: Sequence[rows.Row], *, program_id: bytes
-) -> dict[EventKey, Recorded]:
+async def _events(connection: asyncpg.Connection, found: Sequence[rows.Row], *, program_id: bytes) -> list[Recorded]:
     """The events of these rows, with their entries and draws."""
     if not found:
-        return {}
+        return []
     members, sequences = [row["member_id"] for row in found], [row["sequence"] for row in found]
     asked = {"program_id": rows.uuid(program_id), "member_ids": members, "sequences": sequences}
     entries_of = _by_event(await hot.ENTRIES.fetch(connection, **asked))
     draws_of = _by_event(await hot.DRAWS.fetch(connection, **asked))
-    events = (rows.recorded(row, entries_of.get(_event(row), ()), draws_of.get(_event(row), ())) for row in found)
-    return {(event.source, event.kind, event.key): event for event in events}
+    return [rows.recorded(row, entries_of.get(_event(row), ()), draws_of.get(_event(row), ())) for row in found]
 
 
 def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[rows.Row]]) -> dict[bytes, MemberState]:
@@ -108,6 +106,59 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
         )
         for id, state in states.items()
     }
+
+
+class Past(NamedTuple):
+    """Events that commands name, and what has been recorded about them since."""
+
+    by_id: dict[bytes, Recorded]
+    about: dict[bytes, list[Recorded]]
+    closed: dict[bytes, dict[tuple[int, int], OpenLot]]
+    """Per member, the lots that redemptions among them drew from, as if nothing remained."""
+
+
+async def past(
+    connection: asyncpg.Connection, *, program_id: bytes, ids: Sequence[bytes], found: Iterable[Recorded]
+) -> Past:
+    """What commands that name earlier events need: those of these ids and those `found` by key, with their sequel."""
+    program = rows.uuid(program_id)
+    by_id = {event.id: event for event in found}
+    if ids:
+        asked = [rows.uuid(id) for id in ids if id not in by_id]
+        named = await hot.EVENTS_BY_ID.fetch(connection, program_id=program, event_ids=asked)
+        by_id |= {event.id: event for event in await _events(connection, named, program_id=program_id)}
+    if not by_id:
+        return Past({}, {}, {})
+    named = await hot.EVENTS_ABOUT.fetch(connection, program_id=program, abouts=[rows.uuid(id) for id in by_id])
+    about: dict[bytes, list[Recorded]] = {}
+    for event in await _events(connection, named, program_id=program_id):
+        assert event.about is not None
+        about.setdefault(event.about, []).append(event)
+    return Past(by_id, about, await _closed(connection, by_id.values(), program_id=program_id))
+
+
+async def _closed(
+    connection: asyncpg.Connection, events: Iterable[Recorded], *, program_id: bytes
+) -> dict[bytes, dict[tuple[int, int], OpenLot]]:
+    drawn = sorted(
+        {
+            (e.member_id, draw.lot_sequence)
+            for e in events
+            for entry in e.entries
+            for draw in entry.draws
+            if draw.points > 0
+        }
+    )
+    closed: dict[bytes, dict[tuple[int, int], OpenLot]] = {}
+    if drawn:
+        members, sequences = [rows.uuid(member) for member, _ in drawn], [sequence for _, sequence in drawn]
+        found = await hot.CREDITS.fetch(
+            connection, program_id=rows.uuid(program_id), member_ids=members, sequences=sequences
+        )
+        for row in found:
+            lot = rows.closed_lot(row)
+            closed.setdefault(row["member_id"].bytes, {})[lot.sequence, lot.position] = lot
+    return closed
 
 
 async def with_lots(

@@ -40,6 +40,8 @@ def member_state(row: Row) -> MemberState:
         referrer=None if referrer is None else _bytes(referrer),
         referral=ReferralState(row["referral"]),
         referral_lapses_at=row["referral_lapses_at"],
+        referral_purchase=row["referral_purchase"],
+        referral_rounds=row["referral_rounds"] or 0,
         lots_loaded=False,
     )
 
@@ -73,6 +75,20 @@ def open_lot(row: Row) -> OpenLot:
         row["available_at"],
         row["expires_at"],
         row["reserved"],
+    )
+
+
+def closed_lot(row: Row) -> OpenLot:
+    """A lot of which nothing remains, from the entry that credited it."""
+    return OpenLot(
+        row["sequence"],
+        row["position"],
+        row["unit"],
+        row["points"],
+        0,
+        row["occurred_at"],
+        row["available_at"],
+        row["expires_at"],
     )
 
 
@@ -131,6 +147,7 @@ def recorded(row: Row, entries: Iterable[Row], draws: Iterable[Row]) -> Recorded
         accounts={unit: Balances(*sums) for unit, sums in json_value(row["accounts"]).items()},
         tier_changes=tuple((ladder, before, after) for ladder, before, after in why.get("tiers", ())),
         flags=tuple(why.get("flags", ())),
+        about=None if row["about"] is None else _bytes(row["about"]),
     )
 
 
@@ -150,7 +167,7 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at"
+    "referral referral_lapses_at referral_purchase referral_rounds"
 ).split()
 _ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
 _LOT = "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
@@ -158,7 +175,7 @@ _TERM = "member_id ladder sequence tier since".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
 _EVENT = (
     "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
-    "content explanation accounts lane block leaf"
+    "content explanation accounts about lane block leaf"
 ).split()
 _ENTRY = "member_id sequence position unit points balance_after available_at expires_at".split()
 _DRAW = "member_id sequence position ordinal lot_sequence lot_position points".split()
@@ -254,6 +271,8 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referrer,
         state.referral.value,
         state.referral_lapses_at,
+        state.referral_purchase,
+        state.referral_rounds,
     )
 
 
@@ -291,6 +310,7 @@ def _event_row(id: bytes, event: Recorded, *, lane: int, block: int, leaf: int) 
         event.content,
         orjson.dumps(explanation).decode(),
         orjson.dumps(accounts).decode(),
+        event.about,
         lane,
         block,
         leaf,

@@ -160,6 +160,8 @@ member = Table(
     _id("referrer_id", nullable=True),
     _text("referral"),
     _instant("referral_lapses_at", nullable=True),
+    Column("referral_purchase", BigInteger, nullable=True),
+    Column("referral_rounds", Integer, nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
     CheckConstraint("sequence >= 1", name="sequence"),
     CheckConstraint("messages >= 0", name="messages"),
@@ -239,6 +241,7 @@ event = Table(
     Column("content", LargeBinary, nullable=False),
     Column("explanation", JSON, nullable=False),
     Column("accounts", JSON, nullable=False),
+    _id("about", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id", "sequence"),
     UniqueConstraint("program_id", "source", "kind", "key"),
     UniqueConstraint("program_id", "event_id"),
@@ -248,6 +251,7 @@ event = Table(
     _length("source", 64),
     _length("kind", 32),
     _length("key", 128),
+    Index("event_about_idx", "program_id", "about", postgresql_where=text("about IS NOT NULL")),
     Index("event_recorded_idx", "recorded_at", postgresql_using="brin"),
 )
 

@@ -37,6 +37,17 @@ class Occasion(NamedTuple):
     location: str | None = None
 
 
+class Left(NamedTuple):
+    """What is left of a line after returns: a share of its amounts, and a quantity (semantics R2)."""
+
+    share: Fraction
+    quantity: Fraction
+
+    @property
+    def gone(self) -> bool:
+        return not self.share and not self.quantity
+
+
 class Earned(NamedTuple):
     """Whole smallest parts per unit, in the program's order of units, and how they came about."""
 
@@ -44,9 +55,12 @@ class Earned(NamedTuple):
     steps: tuple[Step, ...]
 
 
-def earned(goods: Purchase | None, occasion: Occasion, rules: Rules) -> Earned:
-    """What the rules give for these goods on this occasion; no goods means an event without a sale."""
-    basket = _Basket(goods, rules) if goods is not None else None
+def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Sequence[Left] | None = None) -> Earned:
+    """What the rules give for these goods on this occasion; no goods means an event without a sale.
+
+    With `left`, one for each line, for what is left of the goods.
+    """
+    basket = _Basket(goods, rules, left) if goods is not None else None
     sums: list[tuple[str, int]] = []
     steps: list[Step] = []
     for plan in rules.plans.get(occasion.kind, ()):
@@ -59,13 +73,16 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules) -> Earned:
 class _Basket:
     """The basis of each line, spread and freed of what points paid for, made once per kind of basis (A1)."""
 
-    __slots__ = ("_bases", "currency", "goods", "lines", "payments", "unpaid")
+    __slots__ = ("_bases", "_left", "currency", "goods", "lines", "payments", "unpaid")
 
-    def __init__(self, goods: Purchase, rules: Rules) -> None:
+    def __init__(self, goods: Purchase, rules: Rules, left: Sequence[Left] | None) -> None:
         self.lines = goods.lines
         self.goods: Sequence[int] = range(len(goods.lines))
         if any(line.amount < 0 for line in goods.lines):  # deductions, such as a deposit back, are no goods
             self.goods = [i for i, line in enumerate(goods.lines) if line.amount >= 0]
+        if left is not None:
+            self.goods = [i for i in self.goods if not left[i].gone]
+        self._left = left
         self.currency = goods.currency
         self.payments = goods.payments
         self.unpaid = rules.unpaid_kinds
@@ -76,8 +93,16 @@ class _Basket:
         found = self._bases.get(kind)
         if found is None:
             amounts = [_amount(line, kind) for line in self.lines]
-            found = self._bases[kind] = _spread(amounts, self.lines, self.payments, self.unpaid)
+            found = _spread(amounts, self.lines, self.payments, self.unpaid)
+            if self._left is not None:
+                found = [None if all is None else all * part.share for all, part in zip(found, self._left, strict=True)]
+            self._bases[kind] = found
         return found
+
+    def quantity(self, position: int) -> Fraction:
+        if self._left is not None:
+            return self._left[position].quantity
+        return Fraction(Decimal(self.lines[position].quantity))
 
 
 def _amount(line: Line, basis: Basis) -> int | None:
@@ -176,7 +201,7 @@ def _add(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], step
         return "not_covered"
     if isinstance(rule.gives, PerItem):
         each = rule.gives.give * scale
-        shares: Sequence[Exact] = [each * Fraction(Decimal(basket.lines[i].quantity)) for i in covered]
+        shares: Sequence[Exact] = [each * basket.quantity(i) for i in covered]
         what = "per_item"
     else:
         assert isinstance(rule.gives, Rate)

@@ -15,15 +15,20 @@ import orjson
 
 from app.domain.commands import (
     Activity,
+    Cancellation,
     Command,
     Enrolment,
     Facts,
     Line,
     Mode,
+    Named,
     Payment,
     Purchase,
     Redemption,
     ReferralBonus,
+    ReferralReversal,
+    Return,
+    ReturnedLine,
 )
 from app.domain.events import Entry
 
@@ -101,7 +106,13 @@ def encode_facts(facts: Facts) -> bytes:
             value = _named(facts, "points", "unit", "channel", "location", "terminal", "operator")
         case Enrolment():
             value = _named(facts, "channel", "location")
-        case ReferralBonus():
+        case Return():
+            value = {"of": _naming(facts.of)} | _named(facts, "amount", "currency", *_PLACE)
+            if facts.lines:
+                value["lines"] = [_named(line, "id", "quantity", "amount") for line in facts.lines]
+        case Cancellation():
+            value = {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE)
+        case ReferralBonus() | ReferralReversal():
             value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
     return compact(value)
 
@@ -121,9 +132,29 @@ def decode_facts(kind: str, data: bytes) -> Facts:
             return Redemption(**value)
         case Enrolment.kind:
             return Enrolment(**value)
+        case Return.kind:
+            back = tuple(ReturnedLine(**line) for line in value.get("lines", ()))
+            return Return(**{**value, "of": _name(value["of"]), "lines": back})
+        case Cancellation.kind:
+            return Cancellation(**{**value, "of": _name(value["of"])})
         case ReferralBonus.kind:
             return ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])})
+        case ReferralReversal.kind:
+            return ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])})
     raise ValueError(f"no facts of kind {kind}")
+
+
+_PLACE = ("channel", "location", "terminal", "operator")
+
+
+def _naming(of: Named) -> dict[str, Any]:
+    if of.event_id is not None:
+        return {"event": of.event_id.hex()}
+    return {"source": of.source, "kind": of.kind, "key": of.key}
+
+
+def _name(value: dict[str, Any]) -> Named:
+    return Named(event_id=bytes.fromhex(value["event"])) if "event" in value else Named(**value)
 
 
 def _named(value: object, *names: str) -> dict[str, Any]:
@@ -261,6 +292,13 @@ def decode_content(data: bytes) -> Content:
         context=context,
         particulars_hash=particulars,
     )
+
+
+def context_of(content: bytes) -> dict[str, Any]:
+    """What besides the facts was judged, of an event's content."""
+    context = decode_content(content).context
+    found: dict[str, Any] = json.loads(context) if context else {}
+    return found
 
 
 def particulars_hash(particulars: bytes, *, salt: bytes) -> bytes:

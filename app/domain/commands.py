@@ -122,7 +122,66 @@ class ReferralBonus:
     points: int
 
 
-Facts = Purchase | Activity | Redemption | Enrolment | ReferralBonus
+@dataclass(frozen=True, slots=True)
+class ReferralReversal:
+    """A side's bonus taken back, because what qualified for it came back (semantics R5, F2)."""
+
+    kind = "referral_reversal"
+    side: str
+    referee: bytes
+    unit: str
+    points: int
+
+
+class Named(NamedTuple):
+    """An earlier event of the same member: by our id, or by the key its shop gave it."""
+
+    event_id: bytes | None = None
+    source: str = ""
+    kind: str = ""
+    key: str = ""
+
+
+class ReturnedLine(NamedTuple):
+    """What came back of a line: a quantity as plain decimal text, or an amount in minor units; neither: all of it."""
+
+    id: str
+    quantity: str | None = None
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Goods brought back: lines, or an amount spread over what is left, or without either everything (semantics R1)."""
+
+    kind = "return"
+    of: Named
+    lines: tuple[ReturnedLine, ...] = ()
+    amount: int | None = None
+    currency: str | None = None
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """An event that is to be as if it had not been (semantics E6); of a redemption `points`, or all that is left."""
+
+    kind = "cancellation"
+    of: Named
+    points: int | None = None
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+Undoing = Return | Cancellation
+"""What names an earlier event and takes back what it did."""
+
+Facts = Purchase | Activity | Redemption | Enrolment | Return | Cancellation | ReferralBonus | ReferralReversal
 
 
 class Command(NamedTuple):

@@ -2,20 +2,43 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from app.domain import accrual, chain, lots, messages, posting, referral_code, referrals, settling, tiers, typeid
+from app.domain import (
+    accrual,
+    chain,
+    lots,
+    messages,
+    posting,
+    referral_code,
+    referrals,
+    reversing,
+    settling,
+    tiers,
+    typeid,
+)
 from app.domain.accrual import Occasion
-from app.domain.commands import CLOCK, Activity, Command, Enrolment, Mode, Purchase, Redemption, Reference
-from app.domain.events import Decision, Entry, Posted
+from app.domain.commands import (
+    CLOCK,
+    Activity,
+    Cancellation,
+    Command,
+    Enrolment,
+    Mode,
+    Purchase,
+    Redemption,
+    Reference,
+    Return,
+)
+from app.domain.effects import Case, Effect, Identities
+from app.domain.events import Decision, Earlier, Entry, Posted
 from app.domain.posting import Draft, Ids, Moment, Tell
 from app.domain.refusals import (
     IdentityTaken,
     InsufficientPoints,
     NotAfterPassed,
     NotSpendable,
-    Refusal,
+    Refused,
     TooEarly,
     TooLate,
     TotalMismatch,
@@ -33,50 +56,13 @@ CLOCK_CORRECTED = "clock_corrected"
 _SHORTEST_LIFE = timedelta(hours=20)
 """No lot ends sooner: it lives to the end of a day at least one day on, and a day may have 23 hours."""
 
-Identities = Mapping[bytes, bytes]
-"""Who an identity's digest belongs to, as far as the batch looked them up."""
-
-
-class Refused(Exception):
-    """Ends a decision with a refusal; what was posted on the way is dropped."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-class Case(NamedTuple):
-    """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
-
-    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3).
-    """
-
-    command: Command
-    moment: Moment
-    occurred_at: datetime
-    rules: Rules
-    facts: bytes
-    digest: bytes
-    identities: Identities
-
-
-class Effect(NamedTuple):
-    """What a kind of event does to the state: entries in order, why, and whom to tell."""
-
-    state: MemberState
-    entries: tuple[Entry, ...] = ()
-    steps: tuple[accrual.Step, ...] = ()
-    context: Mapping[str, Any] = MappingProxyType({})
-    tells: tuple[Tell, ...] = ()
-    schedules: tuple[Scheduled, ...] = ()
-
 
 def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     """Whether deciding on this command draws on lots, or may open one that is born expired (semantics L10).
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, Redemption):
+    if isinstance(command.facts, Redemption | Return | Cancellation):
         return True
     if not versions.all or now - command.occurred_at < _SHORTEST_LIFE:
         return False
@@ -98,20 +84,26 @@ def moment_of(
 
 
 def decide(
-    state: MemberState, command: Command, moment: Moment, *, digest: bytes, facts: bytes, identities: Identities
+    state: MemberState,
+    command: Command,
+    moment: Moment,
+    *,
+    digest: bytes,
+    facts: bytes,
+    identities: Identities,
+    earlier: Earlier | None = None,
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
-    `facts` and `digest` are the command's as `chain` makes them. A refusal leaves the state as it was.
+    `facts` and `digest` are the command's as `chain` makes them; `earlier` is the event it names. A refusal leaves the
+    state as it was.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities))
+        return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities, earlier))
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
-    except lots.OutOfRange as beyond:
-        return Decision(state, refusal=beyond.refusal)
 
 
 def settle(state: MemberState, moment: Moment) -> Decision:
@@ -172,6 +164,8 @@ def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
         flags=() if case.occurred_at == command.occurred_at else (CLOCK_CORRECTED,),
         particulars=command.particulars,
         tells=effect.tells,
+        about=effect.about,
+        lowers=effect.lowers,
     )
     return posting.post(effect.state, draft, case.moment)
 
@@ -205,6 +199,10 @@ def _effect(state: MemberState, case: Case) -> Effect:
         return _activity(state, facts, case)
     if isinstance(facts, Redemption):
         return _redeem(state, facts, case)
+    if isinstance(facts, Return):
+        return reversing.bring_back(state, facts, case)
+    if isinstance(facts, Cancellation):
+        return reversing.cancel(state, facts, case)
     if isinstance(facts, Enrolment):
         return _enrol(state, facts, case)
     raise TypeError(f"{facts.kind} is no command of a caller's")
@@ -223,8 +221,9 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
             occurred_at=case.occurred_at,
             due_at=case.moment.recorded_at,
             cause=case.command.id,
+            silent=case.moment.silent,
         )
-    return Effect(state, entries, steps, context, _earned(entries), () if case.moment.silent else schedules)
+    return Effect(state, entries, steps, context, _earned(entries), schedules)
 
 
 def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:

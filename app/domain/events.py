@@ -74,6 +74,15 @@ class Recorded(NamedTuple):
     tier_changes: tuple[tuple[str, str, str], ...] = ()
     """(ladder, before, after) of each tier this event moved."""
     flags: tuple[str, ...] = ()
+    about: bytes | None = None
+    """The earlier event that this one undoes, wholly or in part."""
+
+
+class Earlier(NamedTuple):
+    """An event that a command names, with what has been recorded about it since, in order."""
+
+    event: Recorded
+    followers: tuple[Recorded, ...] = ()
 
 
 class Posted(NamedTuple):

@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from app.domain.events import Balances, Draw, Entry
 from app.domain.points import LIMIT
-from app.domain.refusals import PointsOutOfRange
+from app.domain.refusals import PointsOutOfRange, Refused
+from app.domain.rules import Shortage
 from app.domain.state import Account, MemberState, OpenLot
 from app.domain.units import Unit
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class OutOfRange(Exception):
-    """A posting would leave the range of points; carries the refusal."""
+class OutOfRange(Refused):
+    """A posting would leave the range of points."""
 
     def __init__(self, unit: str) -> None:
-        super().__init__(unit)
-        self.refusal = PointsOutOfRange(unit)
+        super().__init__(PointsOutOfRange(unit))
 
 
 class Place(NamedTuple):
@@ -75,14 +75,14 @@ def credit(
         after = account._replace(balance=balance, active=account.active + amount, earned=earned)
         return after, None, Entry(at.position, unit.code, amount, balance)
     active = dates.available_at <= now
-    paid = min(amount, account.deficit) if active else 0
+    paid = min(amount, account.deficit)
     left = amount - paid
     after = account._replace(
         balance=balance,
         earned=earned,
         deficit=account.deficit - paid,
         active=account.active + (left if active else 0),
-        pending=account.pending + (0 if active else amount),
+        pending=account.pending + (0 if active else left),
         next_due_at=_sooner(account.next_due_at, dates.expires_at if active else dates.available_at),
     )
     lot = OpenLot(at.sequence, at.position, unit.code, amount, left, *dates) if left else None
@@ -113,42 +113,116 @@ def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datet
     Raises OutOfRange.
     """
     account = state.accounts[unit.code]
-    lots, draws = _draw(state.lots, unit.code, amount, now=now)
+    active = (lot for lot in state.lots if lot.unit == unit.code and is_active(lot, now=now))
+    state, draws, missing = _draw(state, sorted(active, key=draw_order), amount)
+    if missing:
+        raise ValueError(f"{missing} of {amount} {unit.code} are not in the open lots")
     after = account._replace(
         balance=account.balance - amount, active=account.active - amount, redeemed=account.redeemed + amount
     )
     if after.redeemed > LIMIT:
         raise OutOfRange(unit.code)
-    entry = Entry(at.position, unit.code, -amount, after.balance, draws=draws)
-    return _with_account(state._replace(lots=lots), after), entry
+    return _with_account(state, after), Entry(at.position, unit.code, -amount, after.balance, draws=draws)
+
+
+def take(
+    state: MemberState, unit: Unit, amount: int, *, own: int | None, shortage: Shortage, at: Place, now: datetime
+) -> tuple[MemberState, Entry | None]:
+    """Takes points back that event number `own` gave (semantics R3). The entry says how many: the rest is forgiven.
+
+    From that event's pending points, what remains of its own lots, and in a spendable unit other lots in draw order;
+    then they are owed. In a unit that cannot be spent only from its own lots, without lots from the balance. Where no
+    event is named (`own` is None), every lot is its own.
+    """
+    account = state.accounts[unit.code]
+    if not unit.has_lots:
+        after = account._replace(
+            balance=account.balance - amount, active=account.active - amount, reversed=account.reversed + amount
+        )
+        return _with_account(state, after), Entry(at.position, unit.code, -amount, after.balance)
+    mine = [lot for lot in state.lots if lot.unit == unit.code]
+    given = [lot for lot in mine if own is None or lot.sequence == own]
+    order = sorted(given, key=lambda lot: (lot.available_at <= now, draw_order(lot)))
+    if unit.spendable and own is not None:
+        order += sorted((lot for lot in mine if lot.sequence != own and is_active(lot, now=now)), key=draw_order)
+    state, draws, missing = _draw(state, order, amount)
+    owed = 0
+    if unit.spendable and not shortage.forgive:
+        floor = shortage.floors.get(unit.code)
+        owed = missing if floor is None else min(missing, max(0, floor - account.deficit))
+    taken = amount - missing + owed
+    if not taken:
+        return state, None
+    waiting = {(lot.sequence, lot.position) for lot in mine if lot.available_at > now}
+    pending = sum(draw.points for draw in draws if (draw.lot_sequence, draw.lot_position) in waiting)
+    after = account._replace(
+        balance=account.balance - taken,
+        active=account.active - (amount - missing - pending),
+        pending=account.pending - pending,
+        deficit=account.deficit + owed,
+        reversed=account.reversed + taken,
+    )
+    if after.reversed > LIMIT or after.balance < -LIMIT:
+        raise OutOfRange(unit.code)
+    return _with_account(state, after), Entry(at.position, unit.code, -taken, after.balance, draws=draws)
+
+
+def restore(
+    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place, now: datetime
+) -> tuple[MemberState, Entry]:
+    """Puts spent points back where they were drawn, last draw first, past the first `skip` points (semantics L8).
+
+    What has expired meanwhile is there to expire again at once. An open deficit is paid from what is active (L9).
+    """
+    account = state.accounts[unit]
+    known = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
+    back: list[OpenLot] = []
+    draws: list[Draw] = []
+    missing = points
+    for draw in reversed(tuple(spent)):
+        passed = min(skip, draw.points)
+        skip -= passed
+        put = min(draw.points - passed, missing)
+        if put:
+            missing -= put
+            lot = known[draw.lot_sequence, draw.lot_position]
+            back.append(lot._replace(remaining=lot.remaining + put))
+            draws.append(Draw(lot.sequence, lot.position, -put))
+    if missing:
+        raise ValueError(f"{missing} of {points} {unit} were not drawn")
+    state = _with_lots(state, back)
+    paid: tuple[Draw, ...] = ()
+    if account.deficit:
+        active = sorted((lot for lot in back if is_active(lot, now=now)), key=draw_order)
+        state, paid, _ = _draw(state, active, account.deficit)
+    repaid = sum(draw.points for draw in paid)
+    following = account.next_due_at
+    for lot in back:
+        following = _sooner(following, lot.expires_at)
+    after = account._replace(
+        balance=account.balance + points,
+        active=account.active + points - repaid,
+        deficit=account.deficit - repaid,
+        redeemed=account.redeemed - points,
+        next_due_at=following,
+    )
+    return _with_account(state, after), Entry(at.position, unit, points, after.balance, draws=(*draws, *paid))
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
     """Ends what is left, and not reserved, of the unit's lots that expire by an instant (semantics L3, L7)."""
     account = state.accounts[unit]
-    draws, kept = [], []
-    for lot in sorted(state.lots, key=draw_order):
-        if (
-            lot.unit == unit
-            and lot.expires_at is not None
-            and lot.expires_at <= instant
-            and lot.remaining > lot.reserved
-        ):
-            draws.append(Draw(lot.sequence, lot.position, lot.remaining - lot.reserved))
-            if lot.reserved:
-                kept.append(lot._replace(remaining=lot.reserved))
-        else:
-            kept.append(lot)
+    over = (lot for lot in state.lots if lot.unit == unit and lot.expires_at is not None and lot.expires_at <= instant)
+    state, draws, _ = _draw(state, sorted(over, key=draw_order), LIMIT)
     gone = sum(draw.points for draw in draws)
-    following = next_due((lot for lot in kept if lot.unit == unit), now=instant)
+    following = next_due((lot for lot in state.lots if lot.unit == unit), now=instant)
     after = account._replace(
         balance=account.balance - gone,
         active=account.active - gone,
         expired=account.expired + gone,
         next_due_at=following,
     )
-    state = _with_account(state._replace(lots=tuple(kept)), after)
-    return state, Entry(at.position, unit, -gone, after.balance, draws=tuple(draws)) if gone else None
+    return _with_account(state, after), Entry(at.position, unit, -gone, after.balance, draws=draws) if gone else None
 
 
 def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Account:
@@ -189,23 +263,24 @@ def balances(accounts: Mapping[str, Account]) -> dict[str, Balances]:
     }
 
 
-def _draw(
-    lots: Iterable[OpenLot], unit: str, amount: int, *, now: datetime
-) -> tuple[tuple[OpenLot, ...], tuple[Draw, ...]]:
-    """The lots that remain and the draws that took `amount` from the active ones, what is reserved left alone."""
-    draws, kept, missing = [], [], amount
-    for lot in sorted(lots, key=draw_order):
-        taken = 0
-        if missing and lot.unit == unit and is_active(lot, now=now):
-            taken = min(missing, lot.remaining - lot.reserved)
+def _draw(state: MemberState, order: Iterable[OpenLot], amount: int) -> tuple[MemberState, tuple[Draw, ...], int]:
+    """Takes up to `amount` from lots in this order, but nothing reserved; with the draws, and what is missing."""
+    draws, left, missing = [], [], amount
+    for lot in order:
+        taken = min(missing, lot.remaining - lot.reserved)
         if taken:
             draws.append(Draw(lot.sequence, lot.position, taken))
+            left.append(lot._replace(remaining=lot.remaining - taken))
             missing -= taken
-        if taken < lot.remaining:
-            kept.append(lot._replace(remaining=lot.remaining - taken) if taken else lot)
-    if missing:
-        raise ValueError(f"{missing} of {amount} {unit} are not in the open lots")
-    return tuple(kept), tuple(draws)
+    return _with_lots(state, left) if left else state, tuple(draws), missing
+
+
+def _with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
+    """The state with lots as they are now: open while something remains, else closed."""
+    named = {(lot.sequence, lot.position): lot for lot in (*state.lots, *changed)}
+    lots = tuple(lot for lot in named.values() if lot.remaining)
+    closed = {name: lot for name, lot in {**state.closed, **named}.items() if not lot.remaining}
+    return state._replace(lots=lots, closed=closed)
 
 
 def _with_account(state: MemberState, account: Account) -> MemberState:

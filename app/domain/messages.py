@@ -15,11 +15,27 @@ ENROLLED = "member.enrolled"
 ACTIVITY = "activity.recorded"
 EARNED = "points.earned"
 REDEEMED = "points.redeemed"
+RESTORED = "points.restored"
+REVERSED = "points.reversed"
 EXPIRED = "points.expired"
 UPGRADED = "tier.upgraded"
+DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
+REFERRAL_REVERSED = "referral.reversed"
 
-TYPES = (ENROLLED, ACTIVITY, EARNED, REDEEMED, EXPIRED, UPGRADED, REWARDED)
+TYPES = (
+    ENROLLED,
+    ACTIVITY,
+    EARNED,
+    REDEEMED,
+    RESTORED,
+    REVERSED,
+    EXPIRED,
+    UPGRADED,
+    DOWNGRADED,
+    REWARDED,
+    REFERRAL_REVERSED,
+)
 """Every type a shop can subscribe to."""
 
 

@@ -59,20 +59,29 @@ class Draft(NamedTuple):
     flags: tuple[str, ...] = ()
     particulars: bytes = b""
     tells: tuple[Tell, ...] = ()
+    about: bytes | None = None
+    lowers: bool = False
+    """Whether it may cost a tier at once (semantics T5)."""
 
 
 def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState, Posted]:
-    """Numbers the event, lifts the member to what they reached, links it into the chain, and writes its messages.
+    """Numbers the event, moves the member to the tiers they reached, links it into the chain, and writes its messages.
 
     `state` already has the entries' effect on accounts and lots.
     """
     sequence = state.sequence + 1
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
-    lifted = tiers.reached(accounts, state.tiers, draft.rules, occurred_at=draft.occurred_at, sequence=sequence)
-    if lifted:
-        state = state._replace(tiers=(*state.tiers, *(term for term, _ in lifted)))
-        tells = ((messages.UPGRADED, {"ladder": c.ladder, "before": c.before, "tier": c.after}) for _, c in lifted)
-        draft = draft._replace(tells=(*draft.tells, *tells))
+    moved = tiers.moved(
+        accounts,
+        state.tiers,
+        draft.rules,
+        occurred_at=draft.occurred_at,
+        sequence=sequence,
+        falls=draft.lowers and draft.rules.returns_lower_tiers,
+    )
+    if moved:
+        state = state._replace(tiers=(*state.tiers, *(term for term, _ in moved)))
+        draft = draft._replace(tells=(*draft.tells, *(_tier_tell(change) for _, change in moved)))
     salt = moment.ids.random(16) if draft.particulars else b""
     content = _content(state, draft, moment, salt=salt)
     recorded = Recorded(
@@ -93,8 +102,9 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         entries=draft.entries,
         steps=draft.steps,
         accounts=lots.balances(accounts),
-        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in lifted),
+        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in moved),
         flags=draft.flags,
+        about=draft.about,
     )
     told = () if _quiet(state, draft, moment) else tuple(_messages(state, draft, recorded, accounts, moment))
     state = state._replace(
@@ -132,6 +142,11 @@ def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -
             particulars_hash=chain.particulars_hash(draft.particulars, salt=salt),
         )
     )
+
+
+def _tier_tell(change: tiers.TierChange) -> Tell:
+    type = messages.UPGRADED if change.up else messages.DOWNGRADED
+    return (type, {"ladder": change.ladder, "before": change.before, "tier": change.after})
 
 
 def _quiet(state: MemberState, draft: Draft, moment: Moment) -> bool:

@@ -4,8 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain import calendar, chain
-from app.domain.commands import Purchase, ReferralBonus
-from app.domain.rules import Rules
+from app.domain.commands import Purchase, ReferralBonus, ReferralReversal
+from app.domain.rules import ReferralTerms, Rules
 from app.domain.state import MemberState, ReferralState, Scheduled
 
 
@@ -26,11 +26,19 @@ def claimed(state: MemberState, *, referrer: bytes, rules: Rules, occurred_at: d
 
 
 def qualified(
-    state: MemberState, purchase: Purchase, rules: Rules, *, occurred_at: datetime, due_at: datetime, cause: bytes
+    state: MemberState,
+    purchase: Purchase,
+    rules: Rules,
+    *,
+    occurred_at: datetime,
+    due_at: datetime,
+    cause: bytes,
+    silent: bool,
 ) -> tuple[MemberState, tuple[Scheduled, ...]]:
     """The first purchase of at least the minimum earns each side its bonus (semantics F2, F5).
 
-    The bonuses are scheduled commands, due at once: the referrer is another member, whose lock is not held here.
+    The bonuses are scheduled commands, due at once: the referrer is another member, whose lock is not held here. A
+    `silent` one brings none, so none can be taken back (semantics E7).
     """
     terms = rules.referrals
     if terms is None or state.referral is not ReferralState.CLAIMED or state.referrer is None:
@@ -40,41 +48,61 @@ def qualified(
         return state, ()
     if state.referral_lapses_at is not None and occurred_at >= state.referral_lapses_at:
         return state, ()
-    sides = ((Side.REFERRER, state.referrer, terms.referrer), (Side.REFEREE, state.id, terms.referee))
+    if silent:
+        return state._replace(referral=ReferralState.REWARDED), ()
+    round = state.referral_rounds + 1
     scheduled = tuple(
-        _bonus(side, member, *bonus, referee=state.id, due_at=due_at, version=rules.version, cause=cause)
-        for side, member, bonus in sides
-        if bonus is not None
+        Scheduled(
+            member_id=member,
+            due_at=due_at,
+            key=f"ref:{state.id.hex()}:{side.value}:{round}",
+            kind=ReferralBonus.kind,
+            facts=chain.encode_facts(ReferralBonus(side.value, state.id, unit, points)),
+            rules_version=rules.version,
+            cause=cause,
+        )
+        for side, member, unit, points in _bonuses(state, state.referrer, terms)
     )
     after = ReferralState.QUALIFIED if terms.referee is not None else ReferralState.REWARDED
-    return state._replace(referral=after), scheduled
+    state = state._replace(referral=after, referral_purchase=state.sequence + 1, referral_rounds=round)
+    return state, scheduled
+
+
+def unqualified(
+    state: MemberState, rules: Rules, *, currency: str, total: int, due_at: datetime, cause: bytes
+) -> tuple[MemberState, tuple[Scheduled, ...]]:
+    """A return that leaves less of the purchase that qualified than the minimum takes the bonus back (semantics R5).
+
+    `rules` are those that the purchase was judged by, `total` is what is left of it. The friend may qualify again,
+    until the referral lapses.
+    """
+    terms = rules.referrals
+    if terms is None or state.referrer is None:
+        return state, ()
+    if total > 0 and total >= terms.minimum.get(currency, 0):
+        return state, ()
+    scheduled = tuple(
+        Scheduled(
+            member_id=member,
+            due_at=due_at,
+            key=f"rrv:{state.id.hex()}:{side.value}:{state.referral_rounds}",
+            kind=ReferralReversal.kind,
+            facts=chain.encode_facts(ReferralReversal(side.value, state.id, unit, points)),
+            rules_version=rules.version,
+            cause=cause,
+        )
+        for side, member, unit, points in _bonuses(state, state.referrer, terms)
+    )
+    return state._replace(referral=ReferralState.CLAIMED, referral_purchase=None), scheduled
 
 
 def rewarded(state: MemberState, bonus: ReferralBonus) -> MemberState:
     """The referee's own bonus closes the referral; the referrer's leaves the referrer's state alone."""
-    if bonus.side == Side.REFEREE:
+    if bonus.side == Side.REFEREE and state.referral is ReferralState.QUALIFIED:
         return state._replace(referral=ReferralState.REWARDED)
     return state
 
 
-def _bonus(
-    side: Side,
-    member: bytes,
-    unit: str,
-    points: int,
-    *,
-    referee: bytes,
-    due_at: datetime,
-    version: int,
-    cause: bytes,
-) -> Scheduled:
-    facts = ReferralBonus(side=side.value, referee=referee, unit=unit, points=points)
-    return Scheduled(
-        member_id=member,
-        due_at=due_at,
-        key=f"ref:{referee.hex()}:{side.value}:1",
-        kind=ReferralBonus.kind,
-        facts=chain.encode_facts(facts),
-        rules_version=version,
-        cause=cause,
-    )
+def _bonuses(state: MemberState, referrer: bytes, terms: ReferralTerms) -> list[tuple[Side, bytes, str, int]]:
+    sides = ((Side.REFERRER, referrer, terms.referrer), (Side.REFEREE, state.id, terms.referee))
+    return [(side, member, *bonus) for side, member, bonus in sides if bonus is not None]

@@ -15,6 +15,14 @@ class Refusal:
     code: ClassVar[str] = "refused"
 
 
+class Refused(Exception):
+    """Ends a decision with a refusal; what was decided on the way is dropped."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownMember(Refusal):
     """The body names a member who is not in this program."""
@@ -134,3 +142,75 @@ class NoRules(Refusal):
     """The program has published no rules yet, so nothing can be judged."""
 
     code = "no_rules"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent(Refusal):
+    """The member has no such event (semantics R1, E6)."""
+
+    code = "unknown_event"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherMembersEvent(Refusal):
+    """The event it names is another member's (semantics R1)."""
+
+    code = "other_members_event"
+
+
+@dataclass(frozen=True, slots=True)
+class NotReversible(Refusal):
+    """What it names is of a kind that cannot be taken back this way; `kinds` can (semantics R1, E6)."""
+
+    code = "not_reversible"
+    kind: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NothingLeft(Refusal):
+    """What it names has been taken back already, wholly (semantics E6, R1)."""
+
+    code = "nothing_left"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownLine(Refusal):
+    """The purchase has no such line of goods (semantics R1)."""
+
+    code = "unknown_line"
+    line: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoreThanLeft(Refusal):
+    """More is to come back than is left; of the purchase as a whole where `line` is None (semantics R1).
+
+    `quantity` is what is left as decimal text, `amount` in minor units of `currency`.
+    """
+
+    code = "more_than_left"
+    line: str | None
+    quantity: str | None
+    amount: int
+    currency: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class MorePointsThanLeft(Refusal):
+    """More points are to be given back than the redemption still stands for (semantics E6)."""
+
+    code = "more_points_than_left"
+    unit: str
+    asked: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCurrency(Refusal):
+    """The purchase was paid in another currency."""
+
+    code = "other_currency"
+    currency: str

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from math import lcm, prod
+from types import MappingProxyType
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
@@ -140,6 +142,20 @@ class ReferralTerms:
     referee: tuple[str, int] | None = None
 
 
+class Shortage(NamedTuple):
+    """What becomes of points that are to be taken and are no longer there (semantics R3).
+
+    They are owed, unless `forgive`; where `floors` names the unit, until the member owes so many in all.
+    """
+
+    forgive: bool = False
+    floors: Mapping[str, int] = MappingProxyType({})
+
+
+OWED = Shortage()
+FORGIVEN = Shortage(forgive=True)
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
     """The rules of one unit for one kind of event, by stage, in document order (semantics A2).
@@ -184,6 +200,10 @@ class Rules:
     cash_rounding: Mapping[str, int] = field(default_factory=dict)
     unpaid_kinds: frozenset[str] = frozenset({"points"})
     """Kinds of payment that are left out of every basis (semantics A1)."""
+    shortage: Shortage = OWED
+    """What becomes of points that a return should take and that are spent (semantics R3)."""
+    returns_lower_tiers: bool = True
+    """Whether a return costs a tier that what is left would not have reached (semantics T5)."""
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

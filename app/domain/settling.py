@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from app.domain import chain, lots, messages, posting, referrals, typeid
-from app.domain.commands import CLOCK, ReferralBonus
+from app.domain.accrual import Step
+from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
 from app.domain.posting import Draft, Moment
-from app.domain.rules import Rules
+from app.domain.rules import FORGIVEN, Rules
 from app.domain.state import MemberState, Scheduled
 from app.domain.units import expires_at
 
@@ -57,7 +58,9 @@ def _run_scheduled(state: MemberState, instant: datetime, moment: Moment) -> tup
     events = []
     for scheduled in sorted((s for s in state.scheduled if s.due_at <= instant), key=lambda s: s.key):
         left = tuple(s for s in state.scheduled if s is not scheduled)
-        state, posted = _pay_bonus(state._replace(scheduled=left), scheduled, moment)
+        state = state._replace(scheduled=left)
+        run = _take_bonus if scheduled.kind == ReferralReversal.kind else _pay_bonus
+        state, posted = run(state, scheduled, moment)
         events.append(posted)
     return state, events
 
@@ -92,6 +95,41 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
     return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
 
 
+def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, Posted]:
+    """A referral bonus taken back (semantics R5); what is no longer there is forgiven (F3)."""
+    reversal = chain.decode_facts(scheduled.kind, scheduled.facts)
+    assert isinstance(reversal, ReferralReversal)
+    rules = moment.versions.numbered(scheduled.rules_version)
+    unit = rules.units[reversal.unit]
+    entry = None
+    if unit.code in state.accounts:
+        place = lots.Place(state.sequence + 1, 0)
+        state, entry = lots.take(
+            state, unit, reversal.points, own=None, shortage=FORGIVEN, at=place, now=moment.judged_at
+        )
+    taken = -entry.points if entry is not None else 0
+    referee = typeid.encode(typeid.MEMBER, reversal.referee)
+    tells: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        (messages.REFERRAL_REVERSED, {"points": {unit.code: taken}, "side": reversal.side, "referee": referee}),
+    )
+    if entry is not None:
+        tells = ((messages.REVERSED, {"points": {unit.code: taken}}), *tells)
+    draft = _draft(
+        ReferralReversal.kind,
+        scheduled.key,
+        scheduled.due_at,
+        rules,
+        moment,
+        entry=entry,
+        tells=tells,
+        facts=scheduled.facts,
+    )
+    steps: tuple[Step, ...] = (("referral", unit.code, "taken", str(taken)),)
+    if taken < reversal.points:
+        steps += (("referral", unit.code, "forgiven", str(reversal.points - taken)),)
+    return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
+
+
 def _draft(
     kind: str,
     key: str,
@@ -99,7 +137,7 @@ def _draft(
     rules: Rules,
     moment: Moment,
     *,
-    entry: Entry,
+    entry: Entry | None,
     tells: tuple[tuple[str, Mapping[str, Any]], ...],
     facts: bytes = b"",
 ) -> Draft:
@@ -114,6 +152,6 @@ def _draft(
         digest=bytes(chain.DIGEST_BYTES),
         facts=facts,
         context={},
-        entries=(entry,),
+        entries=() if entry is None else (entry,),
         tells=tells,
     )

@@ -83,8 +83,9 @@ class MemberState(NamedTuple):
 
     `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
-    what fell due before it is past history and is not told to shops. `lots` are those loaded or opened since; all of
-    them when `lots_loaded`.
+    what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
+    that qualified, `referral_rounds` how often one did. `lots` are those loaded or opened since; all of them when
+    `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open them again.
     """
 
     id: bytes
@@ -99,8 +100,11 @@ class MemberState(NamedTuple):
     referrer: bytes | None = None
     referral: ReferralState = ReferralState.NONE
     referral_lapses_at: datetime | None = None
+    referral_purchase: int | None = None
+    referral_rounds: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
+    closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})
     scheduled: tuple[Scheduled, ...] = ()

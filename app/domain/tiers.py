@@ -15,6 +15,7 @@ class TierChange:
     ladder: str
     before: str
     after: str
+    up: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +53,34 @@ def met(qualifying: int, ladder: Ladder) -> Tier:
     return ladder.tiers[0]
 
 
-def reached(
-    accounts: Mapping[str, Account], terms: tuple[TierTerm, ...], rules: Rules, *, occurred_at: datetime, sequence: int
+def moved(
+    accounts: Mapping[str, Account],
+    terms: tuple[TierTerm, ...],
+    rules: Rules,
+    *,
+    occurred_at: datetime,
+    sequence: int,
+    falls: bool,
 ) -> tuple[tuple[TierTerm, TierChange], ...]:
-    """The new terms of an event that lifted its member: at once, from its occurred_at on (semantics T2, A6)."""
-    lifted = []
+    """The new terms of an event that moved its member: at once, from its occurred_at on (semantics T2, A6).
+
+    Down only where it `falls`: a return that leaves less than a tier asked for (semantics T5).
+    """
+    changes = []
     for ladder in rules.ladders:
         account = accounts.get(ladder.unit)
         if account is None:
             continue
         now_met = met(account.active, ladder)
-        if now_met is ladder.tiers[0]:
+        if now_met is ladder.tiers[0] and not falls:
             continue
         term = current(terms, ladder)
         before = term.tier if term is not None else ladder.tiers[0].code
-        if _rank(now_met.code, ladder) > _rank(before, ladder):
-            change = TierChange(ladder.code, before=before, after=now_met.code)
-            lifted.append((TierTerm(ladder.code, now_met.code, since=occurred_at, sequence=sequence), change))
-    return tuple(lifted)
+        up = _rank(now_met.code, ladder) - _rank(before, ladder)
+        if up > 0 or (up < 0 and falls):
+            change = TierChange(ladder.code, before=before, after=now_met.code, up=up > 0)
+            changes.append((TierTerm(ladder.code, now_met.code, since=occurred_at, sequence=sequence), change))
+    return tuple(changes)
 
 
 def standing(accounts: Mapping[str, Account], terms: Iterable[TierTerm], ladder: Ladder) -> Standing:

@@ -7,8 +7,19 @@ from typing import Any
 
 from app.domain import chain, engine, referral_code, typeid
 from app.domain.chain import Content
-from app.domain.commands import CLOCK, Command, Enrolment, Identity, Mode, Reference, ReferralBonus
-from app.domain.events import Decision, Posted, Recorded
+from app.domain.commands import (
+    CLOCK,
+    Cancellation,
+    Command,
+    Enrolment,
+    Identity,
+    Mode,
+    Reference,
+    ReferralBonus,
+    ReferralReversal,
+    Return,
+)
+from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
 from app.domain.settling import EXPIRY
@@ -114,6 +125,7 @@ def _columns(history: History, stored: StoredEvent, content: Content) -> Iterato
         "rules_version": (event.rules_version, content.rules_version),
         "engine": (event.engine, content.engine),
         "digest": (event.digest, content.digest),
+        "about": (event.about, _about(content)),
     }
     for name, (column, hashed) in pairs.items():
         if column != hashed:
@@ -121,6 +133,16 @@ def _columns(history: History, stored: StoredEvent, content: Content) -> Iterato
     salt, body = stored.particulars or (b"", b"")
     if chain.particulars_hash(body, salt=salt) != content.particulars_hash:
         yield Finding(_place(event), "its particulars are not those that were hashed")
+
+
+def _about(content: Content) -> bytes | None:
+    """The earlier event that the content says this one is about."""
+    if content.kind not in _UNDOING:
+        return None
+    return bytes.fromhex(json.loads(content.context)["of"])
+
+
+_UNDOING = (Return.kind, Cancellation.kind)
 
 
 def _sums(history: History) -> Iterator[Finding]:
@@ -152,7 +174,10 @@ def _sums(history: History) -> Iterator[Finding]:
 
 
 def _lots(history: History) -> Iterator[Finding]:
+    """What is left of each lot, and what is owed, follow from the draws: a debit owes what it did not draw (L9)."""
     left: dict[tuple[int, int], int] = {}
+    owed: dict[str, int] = {}
+    with_lots = {e.unit for s in history.events for e in s.recorded.entries if e.available_at is not None}
     for stored in history.events:
         event = stored.recorded
         for entry in event.entries:
@@ -164,7 +189,10 @@ def _lots(history: History) -> Iterator[Finding]:
                     yield Finding(_place(event), f"draws from lot {name[0]}.{name[1]}, which is not there")
                 left[name] = left.get(name, 0) - draw.points
             drawn = sum(draw.points for draw in entry.draws)
-            if entry.points < 0 and entry.draws and drawn != -entry.points:
+            short = -entry.points - drawn if entry.available_at is None else -drawn
+            if entry.unit in with_lots and short:
+                owed[entry.unit] = owed.get(entry.unit, 0) + short
+            if entry.points < 0 and (short < 0 or (short and event.kind not in _UNDOING and entry.unit in with_lots)):
                 yield Finding(f"{_place(event)} entry {entry.position}", f"takes {-entry.points}, its draws {drawn}")
     opened = {(lot.sequence, lot.position): lot for lot in history.state.lots}
     for name in sorted(opened.keys() | {name for name, points in left.items() if points}):
@@ -172,6 +200,10 @@ def _lots(history: History) -> Iterator[Finding]:
         if found != left.get(name, 0):
             place = f"{_member(history.state.id)} lot {name[0]}.{name[1]}"
             yield Finding(place, f"has {found} remaining, and should have {left.get(name, 0)}")
+    for unit, account in history.state.accounts.items():
+        if account.deficit != owed.get(unit, 0):
+            place = f"{_member(history.state.id)} account {unit}"
+            yield Finding(place, f"owes {account.deficit}, and should owe {owed.get(unit, 0)}")
 
 
 def _messages(history: History) -> Iterator[Finding]:
@@ -190,10 +222,11 @@ def _messages(history: History) -> Iterator[Finding]:
 def _replay(history: History, versions: Versions) -> Iterator[Finding]:
     """Every recorded command through the core again, under the version that judged it; the results must be the same."""
     state = MemberState(id=history.state.id)
-    at = 0
+    at = messages = 0
     while at < len(history.events):
         group = _group(history.events, at)
-        decision = _decide_again(state, group, versions, program_id=history.program_id)
+        earlier = _earlier(group[0].recorded, history.events)
+        decision = _decide_again(state, group, versions, program_id=history.program_id, earlier=earlier)
         if decision.refusal is not None:
             yield Finding(_place(group[0].recorded), f"the rules refuse it: {decision.refusal.code}")
             return
@@ -205,33 +238,43 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
             yield Finding(place, "the rules give something else for it")
             return
         at += len(again)
-        state = decision.state._replace(
-            head=stored[-1].recorded.hash, messages=sum(len(s.messages) for s in history.events[:at])
-        )
+        messages += sum(len(one.messages) for one in stored)
+        state = decision.state._replace(head=stored[-1].recorded.hash, messages=messages)
     yield from _end(state, history.state)
 
 
 def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
     """One command's event, or the run of clock events that one settling wrote."""
-    first = events[at]
-    if not _by_clock(first):
+    if not _by_clock(events[at]):
         return events[at : at + 1]
-    end = at
-    recorded_at, judged_at = first.recorded.recorded_at, chain.decode_content(first.recorded.content).judged_at
+    end, last = at + 1, _settled_in(events[at])
     while end < len(events) and _by_clock(events[end]):
-        content = chain.decode_content(events[end].recorded.content)
-        if (content.recorded_at, content.judged_at) != (recorded_at, judged_at):
+        following = _settled_in(events[end])
+        if following[0] != last[0] or following[1] < last[1]:
             break
-        end += 1
+        end, last = end + 1, following
     return events[at:end]
 
 
+def _settled_in(stored: StoredEvent) -> tuple[Any, Any]:
+    """When a clock event was written, and its place in the order of one settling (semantics T3)."""
+    content = chain.decode_content(stored.recorded.content)
+    scheduled = content.kind in _BONUSES
+    order = (content.effective_at, scheduled, content.key if scheduled else "")
+    return (content.recorded_at, content.judged_at), order
+
+
 def _by_clock(stored: StoredEvent) -> bool:
-    return stored.recorded.source == CLOCK and stored.recorded.kind in (EXPIRY, ReferralBonus.kind)
+    return stored.recorded.source == CLOCK and stored.recorded.kind in (EXPIRY, *_BONUSES)
 
 
 def _decide_again(
-    state: MemberState, group: Sequence[StoredEvent], versions: Versions, *, program_id: bytes
+    state: MemberState,
+    group: Sequence[StoredEvent],
+    versions: Versions,
+    *,
+    program_id: bytes,
+    earlier: Earlier | None,
 ) -> Decision:
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[0]
@@ -245,7 +288,7 @@ def _decide_again(
         ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
     )
     if _by_clock(group[0]):
-        scheduled = tuple(_scheduled(c) for c in contents if c.kind == ReferralBonus.kind)
+        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _BONUSES)
         return engine.settle(state._replace(scheduled=scheduled), moment)
     facts = chain.decode_facts(content.kind, content.facts)
     identities: dict[bytes, bytes] = {}
@@ -262,7 +305,27 @@ def _decide_again(
         facts=facts,
         mode=Mode.HISTORY,  # the limits on lateness were judged when it was recorded
     )
-    return engine.decide(state, command, moment, digest=content.digest, facts=content.facts, identities=identities)
+    return engine.decide(
+        state,
+        command,
+        moment,
+        digest=content.digest,
+        facts=content.facts,
+        identities=identities,
+        earlier=earlier,
+    )
+
+
+def _earlier(event: Recorded, events: Sequence[StoredEvent]) -> Earlier | None:
+    """The event that a stored one is about, with what had been recorded about it by then."""
+    if event.about is None:
+        return None
+    named = next(stored.recorded for stored in events if stored.recorded.id == event.about)
+    sequel = (stored.recorded for stored in events if stored.recorded.about == event.about)
+    return Earlier(named, tuple(one for one in sequel if one.sequence < event.sequence))
+
+
+_BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
 
 
 def _recalled(context: Mapping[str, Any]) -> Callable[[int], bytes]:
@@ -315,7 +378,7 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if again.tiers != stored.tiers:
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before"):
+    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

@@ -1,7 +1,7 @@
 """One transaction of the corridor: load under lock, fold, save (architecture §3.3)."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,10 @@ import uuid_utils
 
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
+from app.db.loading import EventKey
 from app.domain import chain, engine
-from app.domain.commands import Command, Enrolment
-from app.domain.events import Posted
+from app.domain.commands import Command, Enrolment, Named, Undoing
+from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
 from app.domain.state import MemberState
@@ -40,7 +41,9 @@ async def load(
     cards = {c.member.identity.digest for c in commands if c.member.identity is not None}
     states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
     now = clock()  # after the lock, for which it may have waited
+    earlier = [c.facts.of for c in commands if isinstance(c.facts, Undoing)]
     keys = {(c.source, c.facts.kind, c.key) for c in commands}
+    keys |= {(of.source, of.kind, of.key) for of in earlier if of.event_id is None}
     digests = sorted(cards | _joining(commands))
     found = await loading.circumstances(connection, states, program_id=program_id, digests=digests, keys=keys, now=now)
     versions = await rules.of(connection, found.versions, program_id=program_id)
@@ -49,8 +52,19 @@ async def load(
     until = max([now, *(command.occurred_at for command in commands)])
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
+    past = await _past(connection, earlier, found.recorded, program_id=program_id)
+    states |= {id: states[id]._replace(closed=lots) for id, lots in past.closed.items() if id in states}
     return Fold(
-        program_id, versions, now, secrets, ids, before=states, identities=found.identities, recorded=found.recorded
+        program_id,
+        versions,
+        now,
+        secrets,
+        ids,
+        before=states,
+        identities=found.identities,
+        recorded=found.recorded,
+        by_id=past.by_id,
+        about=past.about,
     )
 
 
@@ -72,6 +86,16 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     if any(columns.values()):
         await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
     return lane
+
+
+async def _past(
+    connection: Any, named: Sequence[Named], recorded: Mapping[EventKey, Recorded], *, program_id: bytes
+) -> loading.Past:
+    """The events that commands name, by id or key, with what has been recorded about them."""
+    ids = [of.event_id for of in named if of.event_id is not None]
+    keys = {(of.source, of.kind, of.key) for of in named if of.event_id is None}
+    found = [recorded[key] for key in keys if key in recorded]
+    return await loading.past(connection, program_id=program_id, ids=ids, found=found)
 
 
 def _joining(commands: Iterable[Command]) -> set[bytes]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.domain import chain, engine, identities
-from app.domain.commands import Command, Enrolment, Identity
-from app.domain.events import Decision, Posted, Recorded
+from app.domain.commands import Command, Enrolment, Identity, Undoing
+from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids, Moment
 from app.domain.refusals import EventIdReused, NoRules, UnknownMember
@@ -50,7 +50,7 @@ class Fold:
     """The working memory of one batch: loaded, then moved on command by command, and written piece by piece.
 
     `before` holds the members as the database has them, once what was cut off is written; `written` counts the events
-    of `posted` that were cut off.
+    of `posted` that were cut off. `by_id` and `about` hold the events that commands name, and what is about them.
     """
 
     program_id: bytes
@@ -61,6 +61,8 @@ class Fold:
     before: dict[bytes, MemberState]
     identities: dict[bytes, bytes]
     recorded: dict[tuple[str, str, str], Recorded]
+    by_id: dict[bytes, Recorded] = field(default_factory=dict)
+    about: dict[bytes, list[Recorded]] = field(default_factory=dict)
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -129,15 +131,42 @@ def _judge(command: Command, batch: Fold) -> Outcome:
         command, state, program_id=batch.program_id, versions=batch.versions, clock=batch.clock, ids=batch.ids
     )
     digest = _digest(command, facts, state.id, batch)
-    decision = engine.decide(state, command, moment, digest=digest, facts=facts, identities=batch.identities)
+    decision = engine.decide(
+        state,
+        command,
+        moment,
+        digest=digest,
+        facts=facts,
+        identities=batch.identities,
+        earlier=_earlier(command, batch),
+    )
     if decision.refusal is not None or decision.own is None:
         assert decision.refusal is not None
         return Refused(decision.refusal)
     _keep(decision, batch)
     if state.enrolled_at is None:
         _name(decision.state, command, batch)
-    batch.recorded[natural] = decision.own
+    _remember(natural, decision.own, batch)
     return Created(decision.own)
+
+
+def _earlier(command: Command, batch: Fold) -> Earlier | None:
+    """The event that a command names, with what has been recorded about it so far."""
+    if not isinstance(command.facts, Undoing):
+        return None
+    of = command.facts.of
+    event = (
+        batch.by_id.get(of.event_id) if of.event_id is not None else batch.recorded.get((of.source, of.kind, of.key))
+    )
+    return None if event is None else Earlier(event, tuple(batch.about.get(event.id, ())))
+
+
+def _remember(natural: tuple[str, str, str], own: Recorded, batch: Fold) -> None:
+    """Lets the commands that follow in the batch find the event."""
+    batch.recorded[natural] = own
+    batch.by_id[own.id] = own
+    if own.about is not None:
+        batch.about.setdefault(own.about, []).append(own)
 
 
 def _digest(command: Command, facts: bytes, member_id: bytes | None, batch: Fold) -> bytes:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from app.domain import money, points
 from app.program import document, values
-from app.program.document import Bonus, Ladder, Level, Referrals, Rule
+from app.program.document import Bonus, Ladder, Level, Referrals, Returns, Rule
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -38,6 +38,8 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
         yield from _ladder(path, ladder, parts)
     if parts.referrals is not None:
         yield from _referrals(parts.referrals, parts)
+    if parts.returns is not None:
+        yield from _returns(parts.returns, parts)
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
@@ -143,6 +145,16 @@ def _referrals(referrals: Referrals, parts: Parts) -> Iterator[Problem]:
             yield from _whole_parts(("referrals", side, "points"), bonus.points, bonus.unit, parts)
     if referrals.minimum is not None:
         yield from _each_currency(("referrals", "minimum"), referrals.minimum, parts)
+
+
+def _returns(returns: Returns, parts: Parts) -> Iterator[Problem]:
+    for code, floor in returns.deficit_floor.items():
+        path: Path = ("returns", "deficit_floor", code)
+        yield from _known_unit(path, code, parts)
+        yield from _whole_parts(path, floor, code, parts)
+        unit = parts.units.get(code)
+        if unit is not None and not unit.spendable:
+            yield Problem(path, "nobody owes what cannot be spent")
 
 
 def _known_unit(path: Path, code: str, parts: Parts) -> Iterator[Problem]:

@@ -43,6 +43,8 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
             for code, amount in (document.cash_rounding or {}).items()
         },
         unpaid_kinds=frozenset(document.payments_without_points),
+        shortage=_shortage(document.returns, known),
+        returns_lower_tiers=document.returns.lower_tiers,
     )
 
 
@@ -136,6 +138,15 @@ def _referrals(
         lapse=referrals.lapse,
         referrer=bonus(referrals.referrer),
         referee=bonus(referrals.referee),
+    )
+
+
+def _shortage(returns: documents.Returns, known: Mapping[str, units.Unit]) -> rules.Shortage:
+    return rules.Shortage(
+        forgive=returns.shortage == "clamp",
+        floors={
+            code: _whole_parts(floor, known[code].decimals) for code, floor in sorted(returns.deficit_floor.items())
+        },
     )
 
 

@@ -196,6 +196,23 @@ class Referrals(Part):
     referee: Annotated[Bonus | None, Field(description="For the friend.")] = None
 
 
+class Returns(Part):
+    """What becomes of points when goods come back."""
+
+    shortage: Annotated[
+        Literal["allow_deficit", "clamp"],
+        Field(description="Points to be taken that were spent: the member owes them, or they are forgiven (clamp)."),
+    ] = "allow_deficit"
+    deficit_floor: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="The most that a member may owe, unit by unit; what is beyond is forgiven."),
+    ] = {}
+    lower_tiers: Annotated[
+        bool,
+        Field(description="Whether members lose a tier at once that what is left would not have reached."),
+    ] = True
+
+
 class Document(Part):
     """A loyalty program: what it counts, how members earn, which tiers there are."""
 
@@ -235,3 +252,4 @@ class Document(Part):
     rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
+    returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()

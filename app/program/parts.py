@@ -21,6 +21,7 @@ _UNIT = TypeAdapter(document.Unit)
 _RULE = TypeAdapter(document.Rule)
 _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
+_RETURNS = TypeAdapter(document.Returns)
 _CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
 
 
@@ -39,6 +40,7 @@ class Parts:
     rules: tuple[tuple[Path, document.Rule], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
+    returns: document.Returns | None
     ids: tuple[tuple[Path, str], ...]
     level_ids: tuple[tuple[Path, str], ...]
 
@@ -70,6 +72,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         rules=each(_RULE, rules),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
+        returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         ids=_ids([*rules, *ladders]),
         level_ids=_ids(levels),
     )

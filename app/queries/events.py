@@ -29,6 +29,12 @@ async def by_key(
     return await _read(engine, query, program_id=program_id)
 
 
+async def about(engine: AsyncEngine, event_id: bytes, *, program_id: bytes) -> tuple[Recorded, ...]:
+    """What was recorded about an event since, such as the returns of a purchase, in order."""
+    query = _events(program_id).where(_e.about == event_id).order_by(_e.sequence)
+    return await _read(engine, query, program_id=program_id)
+
+
 async def of_member(
     engine: AsyncEngine, member_id: bytes, *, program_id: bytes, before: int | None, limit: int
 ) -> tuple[Recorded, ...]:

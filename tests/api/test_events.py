@@ -20,4 +20,5 @@ async def test_the_same_event_again_answers_the_same_and_writes_nothing(service:
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.json() == first.json()
     stored = await service.client.get(first.headers["Location"])
-    assert stored.json() == first.json()
+    left = {"amount": "12.50", "lines": [{"id": "1", "quantity": "1", "amount": "12.50"}]}
+    assert stored.json() == {**first.json(), "left": left}

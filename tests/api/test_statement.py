@@ -42,7 +42,7 @@ async def test_a_statement_is_newest_first_and_whole(service: Service) -> None:
     assert [event["entries"][0]["points"] for event in page[:3]] == [3, 2, 1]
     assert [event["type"] for event in page] == ["purchase"] * 3 + ["enrolment"]
     single = await service.client.get(f"/v1/events/{page[0]['id']}")
-    assert single.json() == page[0]
+    assert {name: value for name, value in single.json().items() if name != "left"} == page[0]
 
 
 async def test_pages_join_without_a_gap(service: Service) -> None:

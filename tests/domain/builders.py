@@ -14,8 +14,21 @@ from zoneinfo import ZoneInfo
 from app.domain import chain, engine, lots, money, tiers
 from app.domain.accrual import Occasion
 from app.domain.calendar import RoundUp, parse_span
-from app.domain.commands import Command, Enrolment, Facts, Identity, Line, Payment, Purchase, Reference
-from app.domain.events import Decision, Entry, Posted
+from app.domain.commands import (
+    Command,
+    Enrolment,
+    Facts,
+    Identity,
+    Line,
+    Named,
+    Payment,
+    Purchase,
+    Reference,
+    Return,
+    ReturnedLine,
+    Undoing,
+)
+from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -285,6 +298,7 @@ def decide(
     now: datetime = NOW,
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
+    earlier: Earlier | None = None,
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
@@ -293,7 +307,40 @@ def decide(
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {})
+    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {}, earlier=earlier)
+
+
+@dataclasses.dataclass
+class Books:
+    """A member's books in memory, kept as the ledger keeps them: each command finds the event it names."""
+
+    rules: Rules | Versions
+    now: datetime = NOW
+    state: MemberState = dataclasses.field(default_factory=make_state)
+    posted: list[Posted] = dataclasses.field(default_factory=list)
+
+    def do(self, facts: Facts, **more: Any) -> Decision:
+        """What comes of a command now; kept unless it is refused."""
+        earlier = self._earlier(facts.of) if isinstance(facts, Undoing) else None
+        decision = decide(self.state, facts, rules=self.rules, now=self.now, earlier=earlier, **more)
+        if decision.refusal is None:
+            self.state = decision.state
+            self.posted += decision.events
+        return decision
+
+    def bought(self, facts: Purchase, **more: Any) -> Recorded:
+        """The event of a purchase."""
+        return accepted(self.do(facts, **more)).recorded
+
+    def _earlier(self, of: Named) -> Earlier | None:
+        events = [one.recorded for one in self.posted]
+        named = next((event for event in events if event.id == of.event_id), None)
+        return None if named is None else Earlier(named, tuple(e for e in events if e.about == named.id))
+
+
+def back(event: Recorded, *lines: ReturnedLine, **more: Any) -> Return:
+    """A return of a purchase: of everything, unless lines or an `amount` are given."""
+    return Return(Named(event.id), lines, **more)
 
 
 def accepted(decision: Decision) -> Posted:

@@ -15,12 +15,17 @@ from tests.domain.builders import (
     ANNA,
     BRAM,
     NOW,
+    Books,
+    accepted,
+    back,
     card,
+    cents,
     changed,
     command,
     decide,
     end_of,
     friends_rules,
+    lot,
     make_rules,
     make_state,
     purchase,
@@ -180,6 +185,69 @@ def test_history_schedules_nothing_unless_asked(mode: Mode, expected: int) -> No
     decision = decide(joined(at=NOW - timedelta(days=2)), sale, rules=friends_rules())
 
     assert len(bonuses(decision)) == expected
+
+
+def _returned(state: MemberState, total: str, brought_back: str, rules: Rules) -> Decision:
+    """What comes of a purchase of which so much comes back."""
+    made = Books(rules, state=state)
+    bought = made.bought(purchase(total))
+    settled = settle(changed(made.state, scheduled=()), rules=rules)
+    made.state = settled.state
+    return made.do(back(bought, amount=cents(brought_back), currency="EUR"))
+
+
+@pytest.mark.parametrize(("brought_back", "taken"), [("50.00", False), ("50.01", True), ("60.00", True)])
+def test_worked_example_12_a_return_that_leaves_less_than_the_minimum_takes_the_bonus_back(
+    brought_back: str, taken: bool
+) -> None:
+    """Semantics R5, F2: of 60.00 at least 10.00 must stay."""
+    decision = _returned(joined(), "60.00", brought_back, friends_rules())
+
+    reversals = [(s.member_id, s.key) for s in decision.schedules]
+    expected = [(BRAM, f"rrv:{ANNA.hex()}:referrer:1"), (ANNA, f"rrv:{ANNA.hex()}:referee:1")]
+    assert reversals == (expected if taken else [])
+    assert decision.state.referral is (ReferralState.CLAIMED if taken else ReferralState.QUALIFIED)
+
+
+def test_a_purchase_that_did_not_qualify_comes_back_without_a_word() -> None:
+    """Semantics R5."""
+    decision = _returned(joined(), "9.00", "9.00", friends_rules())
+
+    assert (decision.schedules, decision.state.referral) == ((), ReferralState.CLAIMED)
+
+
+def test_the_bonus_may_be_earned_again_under_another_key() -> None:
+    """Semantics R5, F5: two never stand at once."""
+    fallen = _returned(joined(), "60.00", "60.00", friends_rules())
+
+    again = decide(fallen.state, purchase("60.00"), rules=friends_rules())
+
+    assert [s.key for s in again.schedules] == [f"ref:{ANNA.hex()}:referrer:2", f"ref:{ANNA.hex()}:referee:2"]
+
+
+@pytest.mark.parametrize(("left", "taken"), [(100, 100), (30, 30), (0, 0)])
+def test_a_bonus_that_is_spent_is_forgiven(left: int, taken: int) -> None:
+    """Semantics F3: its reversal clamps."""
+    reversal = _returned(joined(), "60.00", "60.00", friends_rules()).schedules[0]
+    lots = [lot(100, remaining=left)] if left else []
+    bram = make_state(*lots, id=BRAM, scheduled=(reversal,))
+
+    decision = settle(bram, rules=friends_rules())
+
+    ((_, data),) = [one for one in told(decision) if one[0] == "referral.reversed"]
+    assert (data["points"], data["side"]) == ({"points": taken}, "referrer")
+    assert sum(account.balance for account in decision.state.accounts.values()) == left - taken
+    assert all(account.deficit == 0 for account in decision.state.accounts.values())
+
+
+def test_a_bonus_that_history_never_gave_is_not_taken_back() -> None:
+    """Semantics E7: a silent purchase qualifies without a bonus."""
+    made = Books(friends_rules(), state=joined(at=NOW - timedelta(days=2)))
+    silent = command(purchase("60.00"), at=NOW - timedelta(days=1), mode=Mode.HISTORY)
+    decision = decide(made.state, silent, rules=made.rules)
+    made.state, made.posted = decision.state, list(decision.events)
+
+    assert made.do(back(accepted(decision).recorded)).schedules == ()
 
 
 def test_shops_learn_who_was_brought_by_whom_by_id() -> None:

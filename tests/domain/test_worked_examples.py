@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import pytest
 
 from app.domain.calendar import RoundUp
-from app.domain.commands import Redemption
+from app.domain.commands import Cancellation, Named, Redemption, ReturnedLine
 from app.domain.points import Rounding
 from app.domain.rules import Rules
 from tests.domain.builders import (
+    Books,
     accepted,
+    back,
+    cents,
     cover,
     decide,
     end_of,
@@ -41,21 +44,33 @@ def earns(total: str, rules: Rules) -> int:
     return gave(decide(make_state(), purchase(total), rules=rules)).get("points", 0)
 
 
-def test_worked_example_1_a_point_a_euro_for_49_95_is_49() -> None:
-    """The earning half; semantics A2, L2."""
-    assert earns("49.95", make_rules(rate())) == 49
+def test_worked_example_1_a_point_a_euro_for_49_95_is_49_and_its_return_takes_49() -> None:
+    """Semantics A2, L2, R2."""
+    books = Books(make_rules(rate()))
+    bought = books.bought(purchase("49.95"))
+
+    assert gave(books.do(back(bought))) == {"points": -49}
+    assert bought.entries[0].points == 49
 
 
-def test_worked_example_2_an_article_earns_its_share_of_the_basket() -> None:
-    """The earning half: of 40.00 that earned 70, the article of 20.00 earned 20; semantics A2."""
-    rules = make_rules(rate(), multiply("2", include=cover("cake")), fixed(10))
-    article, cake = line("20.00", "coffee"), line("20.00", "cake")
+def test_worked_example_2_an_article_takes_back_its_share_of_the_basket() -> None:
+    """Of 40.00 that earned 70, the article of 20.00 earned 20; semantics A2, R2."""
+    books = Books(make_rules(rate(), multiply("2", include=cover("cake")), fixed(10)))
+    bought = books.bought(purchase(None, line("20.00", "coffee"), line("20.00", "cake")))
 
-    whole = decide(make_state(), purchase(None, article, cake), rules=rules)
-    without_it = decide(make_state(), purchase(None, cake), rules=rules)
+    assert bought.entries[0].points == 70
+    assert gave(books.do(back(bought, ReturnedLine("1")))) == {"points": -20}
 
-    assert gave(whole) == {"points": 70}
-    assert gave(without_it) == {"points": 50}
+
+def test_worked_example_3_ten_small_returns_take_as_much_as_one_big_one() -> None:
+    """1 point per 10.00, ten returns of 9.00 out of 90.00 take all 9; semantics R2."""
+    books = Books(make_rules(rate(per="10.00")))
+    bought = books.bought(purchase("90.00"))
+
+    taken = [gave(books.do(back(bought, amount=cents("9.00"), currency="EUR"))).get("points", 0) for _ in range(10)]
+
+    assert sum(taken) == -9
+    assert books.state.accounts["points"].balance == 0
 
 
 @pytest.mark.parametrize("earned_first", ["2026-06-01", "2026-08-01"])
@@ -69,6 +84,19 @@ def test_worked_example_4_the_lot_that_ends_first_is_drawn_first(earned_first: s
     (entry,) = accepted(decision).recorded.entries
     assert [(draw.lot_sequence, draw.points) for draw in entry.draws] == [(january.sequence, 100)]
     assert remaining(decision.state) == [(100, end_of("2027-06-30"))]
+
+
+def test_worked_example_5_what_is_owed_is_paid_by_the_next_credit() -> None:
+    """Credit 80, redeem 30, return all 80, credit 100: balance 70, no deficit, a lot of 100 with 70 left; L9, R3."""
+    books = Books(make_rules(rate()))
+    bought = books.bought(purchase("80.00"))
+    books.do(Redemption(30))
+    books.do(back(bought))
+    books.bought(purchase("100.00"))
+
+    account = books.state.accounts["points"]
+    assert (account.balance, account.deficit) == (70, 0)
+    assert [(one.credited, one.remaining) for one in books.state.lots] == [(100, 70)]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +113,17 @@ def test_worked_example_6_a_month_from_31_january_is_the_end_of_february(earned:
     rounded_up = make_rules(rate(), units=(unit(expires="P1M", round_up=RoundUp.MONTH),))
     same = decide(make_state(now=on(earned)), purchase("12.00"), rules=rounded_up, now=on(earned, "23:59"))
     assert remaining(same.state) == [(12, end_of(last_day))]
+
+
+def test_worked_example_7_an_undone_redemption_leaves_the_lots_as_they_were() -> None:
+    """Two lots 50/50, redeem 70, undo it; semantics L8."""
+    first, second = lot(50, expires="2027-01-31"), lot(50, expires="2027-06-30")
+    books = Books(make_rules(rate()), state=make_state(first, second))
+    spent = accepted(books.do(Redemption(70))).recorded
+
+    books.do(Cancellation(Named(spent.id)))
+
+    assert set(books.state.lots) == {first, second}
 
 
 @pytest.mark.parametrize("case", [Sum(Rounding.DOWN, 28), Sum(Rounding.HALF_UP, 29), Sum(Rounding.UP, 29)])

@@ -13,19 +13,11 @@ from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, m
 from app.api.problems import FieldError, Problem, of_refusal
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
+from app.api.schemas.commands import to_command
 from app.api.schemas.common import PRINTABLE, instant
-from app.api.schemas.events import (
-    EVENT,
-    ActivityIn,
-    AnyEventIn,
-    BatchIn,
-    EnrolmentIn,
-    PurchaseIn,
-    RedemptionIn,
-    to_command,
-)
+from app.api.schemas.events import EVENT, AnyEventIn, BatchIn, CancellationIn, EnrolmentIn, EventBody, RedemptionIn
 from app.domain import typeid
-from app.domain.commands import Command
+from app.domain.commands import Command, Purchase, Redemption
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Failed, Outcome, Refused, Replayed, Settled, Unknown
 from app.queries import events as recorded_events
@@ -67,7 +59,8 @@ _REFUSALS = (
     "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "event_id_reused", "unknown_member",
     "insufficient_points", "too_late", "too_early", "not_after_passed", "unlisted_currency", "total_mismatch",
     "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
-    "shop_key_required", "history_scope", "unknown_outcome", "malformed_query",
+    "shop_key_required", "history_scope", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
+    "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
 )  # fmt: skip
 
 
@@ -84,7 +77,7 @@ _REFUSALS = (
     openapi_extra={"parameters": [DRY_RUN, NOW]},
 )
 async def record_event(body: AnyEventIn, request: Request) -> Response:
-    """Records a purchase, an activity, a redemption or an enrolment, and answers what came of it, rule by rule.
+    """Records an event: a purchase, a return, a redemption and so on, and answers what came of it, rule by rule.
 
     The event's `id` is yours, and stands for its content for ever: sent again, it answers the same with 200 and
     `Idempotent-Replayed: true`, so retry freely. Other content under a used id is refused.
@@ -170,20 +163,25 @@ async def find_events(
     "/{event_id}",
     operation_id="get_event",
     summary="Read one event",
-    response_model=answers.EventOut,
+    response_model=answers.EventFoundOut,
     responses=problems("not_found"),
 )
 async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
-    """The event as it was answered when it was recorded: entries, accounts after it, explanation."""
+    """The event as it was answered when it was recorded; of a purchase also what is left to be returned."""
     id = typeid.decode(typeid.EVENT, event_id)
     found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
     if found is None:
         raise Problem("not_found")
-    return Response(orjson.dumps(answers.event(found)), media_type="application/json")
+    answer = answers.event(found)
+    if found.kind == Purchase.kind:
+        followers = await recorded_events.about(mine.engine, found.id, program_id=caller.program_id)
+        answer["left"] = answers.left(found, followers)
+    return Response(orjson.dumps(answer), media_type="application/json")
 
 
-def _command(body: PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn, mine: Parts, caller: Caller) -> Command:
-    if isinstance(body, RedemptionIn):
+def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
+    gives_back = isinstance(body, CancellationIn) and body.kind in (None, Redemption.kind)
+    if isinstance(body, RedemptionIn) or gives_back:
         may(caller, Scope.REDEMPTIONS_WRITE)
     if isinstance(body, EnrolmentIn):
         may(caller, Scope.MEMBERS_WRITE)

@@ -13,8 +13,7 @@ from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, call
 from app.api.problems import FieldError, Problem
 from app.api.routes.events import problem_of
 from app.api.routing import DirectRoute, PrivateRoute, problems
-from app.api.schemas import answers
-from app.api.schemas import events as event_bodies
+from app.api.schemas import answers, commands
 from app.api.schemas import members as bodies
 from app.api.schemas.common import Count
 from app.domain import typeid
@@ -79,7 +78,7 @@ async def enrol_member(
     name = body.id if body.id is not None else idempotency_key
     if name is None:
         raise Problem("idempotency_key_missing", detail="Send an `id` in the body or an Idempotency-Key header.")
-    facts, particulars = event_bodies.enrolment(
+    facts, particulars = commands.enrolment(
         body, channel=body.channel, location=body.location, key=mine.secrets.identities
     )
     command = Command(

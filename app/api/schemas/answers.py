@@ -1,13 +1,14 @@
 """Events, as answers show them: a function of what is stored, the same for the first answer and every later read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from app.api.schemas.common import Out, Page, maybe_time, time
-from app.domain import typeid
+from app.api.schemas.common import MINOR_UNITS, Out, Page, maybe_time, time
+from app.domain import chain, money, returns, typeid
 from app.domain.accrual import Step
+from app.domain.commands import Purchase
 from app.domain.events import Balances, Draw, Entry, Recorded
 
 RECEIPT_WIDTH = 40
@@ -77,9 +78,31 @@ class EventOut(Out):
     accounts: dict[str, AccountOut]
     tier_changes: list[TierChangeOut]
     flags: list[str] = Field(examples=[["clock_corrected"]])
+    about: str | None = Field(default=None, description="The earlier event that it takes back, wholly or in part.")
     explanation: list[StepOut] | None = None
     receipt: list[str] | None = Field(default=None, description="Lines of at most 40 characters.")
     provisional: bool | None = Field(default=None, description="True in dry runs, whose events have no id.")
+
+
+class LineLeftOut(Out):
+    """What is left of a line."""
+
+    id: str
+    quantity: str
+    amount: str
+
+
+class LeftOut(Out):
+    """What is left of a purchase, to be returned."""
+
+    amount: str
+    lines: list[LineLeftOut]
+
+
+class EventFoundOut(EventOut):
+    """One recorded event, as it stands."""
+
+    left: LeftOut | None = Field(default=None, description="Of a purchase: what is left to be returned.")
 
 
 class EventPage(Page):
@@ -124,6 +147,8 @@ def event(recorded: Recorded, *, explain: bool = True, provisional: bool = False
         ],
         "flags": list(recorded.flags),
     }
+    if recorded.about is not None:
+        answer["about"] = typeid.encode(typeid.EVENT, recorded.about)
     if explain:
         answer["explanation"] = [_step(step) for step in recorded.steps]
         answer["receipt"] = receipt(recorded.entries, recorded.accounts)
@@ -131,6 +156,24 @@ def event(recorded: Recorded, *, explain: bool = True, provisional: bool = False
         del answer["id"], answer["sequence"], answer["member"]
         answer["provisional"] = True
     return answer
+
+
+def left(purchase: Recorded, followers: Sequence[Recorded]) -> dict[str, Any]:
+    """What is left of a purchase after what was recorded about it: goods only, deductions never come back."""
+    facts = chain.decode_facts(Purchase.kind, chain.decode_content(purchase.content).facts)
+    assert isinstance(facts, Purchase)
+    decimals = MINOR_UNITS[facts.currency]
+    goods = [line for line in returns.remaining(facts, returns.so_far(followers)) if line.amount >= 0]
+    lines = [
+        {
+            "id": line.id,
+            "quantity": returns.text(line.quantity),
+            "amount": money.decimal_text(line.amount, decimals=decimals),
+        }
+        for line in goods
+        if not line.counted.gone
+    ]
+    return {"amount": money.decimal_text(sum(line.amount for line in goods), decimals=decimals), "lines": lines}
 
 
 def receipt(entries: Iterable[Entry], accounts: Mapping[str, Balances]) -> list[str]:

@@ -1,30 +1,10 @@
 """Events, as shops send them (semantics E2, A1)."""
 
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
 
-from app.api import identities
-from app.api.problems import FieldError, Problem
-from app.api.schemas.common import MINOR_UNITS, Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
-from app.domain import chain, money
-from app.domain import identities as stored
-from app.domain.commands import (
-    Activity,
-    Command,
-    Enrolment,
-    Facts,
-    Identity,
-    Line,
-    Mode,
-    Payment,
-    Purchase,
-    Redemption,
-    Reference,
-)
-from app.domain.referral_code import normalized
+from app.api.schemas.common import Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
 
 LINES = 1000
 _QUANTITY = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$"
@@ -43,14 +23,19 @@ MemberName = Annotated[
 ]
 
 
+Quantity = Annotated[
+    str,
+    StringConstraints(pattern=_QUANTITY),
+    Field(description="Decimal text, so that weighed goods fit.", examples=["2", "0.455"]),
+]
+
+
 class LineIn(In):
     """One line of a receipt, as charged after discounts."""
 
     id: Id | None = Field(default=None, description="Names the line in a return; its position (1, 2, …) if left out.")
     sku: Name | None = None
-    quantity: Annotated[str, StringConstraints(pattern=_QUANTITY)] = Field(
-        default="1", description="Decimal text, so that weighed goods fit.", examples=["2", "0.455"]
-    )
+    quantity: Quantity = "1"
     amount: Amount = Field(description="The line's whole amount; negative only for deductions such as a deposit back.")
     tax: Amount | None = Field(default=None, description="Tax contained in the amount.")
     discount: Amount | None = Field(default=None, description="Discount already taken off the amount.")
@@ -158,6 +143,65 @@ class RedemptionIn(EventIn):
     )
 
 
+class ReturnedLineIn(In):
+    """What came back of a line: a quantity, or an amount; without either, all that is left of it."""
+
+    id: Id = Field(description="The line's id in the purchase; its position (1, 2, …) if it had none.")
+    quantity: Quantity | None = None
+    amount: Amount | None = None
+
+
+class ReturnIn(EventIn):
+    """Goods brought back. Say `all`, `lines` or `amount`, and nothing else of these."""
+
+    type: Literal["return"]
+    purchase: Id = Field(description="The purchase: the shop's id of it, or ours (`evt_…`).", examples=["till7-000123"])
+    shop: Name | None = Field(default=None, description="The shop that sold it, if it is not the one that sends this.")
+    all: Literal[True] | None = Field(default=None, description="Everything that is left came back.")
+    lines: list[ReturnedLineIn] = Field(default_factory=list, max_length=LINES)
+    amount: Amount | None = Field(default=None, description="So much came back, spread over what is left.")
+    currency: Currency | None = Field(default=None, description="Needed where an amount is named.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "return",
+                "id": "till7-000131",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:55:00+01:00",
+                "purchase": "till7-000123",
+                "lines": [{"id": "1", "quantity": "1"}],
+            }
+        )
+    )
+
+
+class CancellationIn(EventIn):
+    """A redemption, a purchase or an activity that is to be as if it had not been."""
+
+    type: Literal["cancellation"]
+    event: Id = Field(description="The shop's id of it, or ours (`evt_…`).", examples=["till7-000124"])
+    kind: Literal["redemption", "purchase", "activity"] | None = Field(
+        default=None, description="Its type; needed with a shop's id."
+    )
+    shop: Name | None = Field(default=None, description="The shop that sent it, if it is not the one that sends this.")
+    points: Points | None = Field(default=None, description="Of a redemption: give back only so many.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "cancellation",
+                "id": "till7-000132",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:56:00+01:00",
+                "event": "till7-000124",
+                "kind": "redemption",
+                "points": 20,
+            }
+        )
+    )
+
+
 IdentityMap = Annotated[
     dict[
         Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")],
@@ -203,8 +247,9 @@ class EnrolmentIn(PersonIn):
     )
 
 
-AnyEventIn = Annotated[PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn, Field(discriminator="type")]
-EVENT = TypeAdapter[PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn](AnyEventIn)
+EventBody = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | CancellationIn | EnrolmentIn
+AnyEventIn = Annotated[EventBody, Field(discriminator="type")]
+EVENT = TypeAdapter[EventBody](AnyEventIn)
 
 
 class BatchIn(In):
@@ -214,169 +259,3 @@ class BatchIn(In):
         min_length=1,
         json_schema_extra={"items": {"$ref": "#/components/schemas/AnyEventIn"}, "maxItems": 500},
     )
-
-
-def to_command(
-    body: PurchaseIn | ActivityIn | RedemptionIn | EnrolmentIn, *, id: bytes, source: str, key: bytes
-) -> Command:
-    """The command of a body. Raises Problem with the field that is wrong."""
-    mode = Mode.LIVE if not body.history else Mode.HISTORY_WITH_MESSAGES if body.messages else Mode.HISTORY
-    if body.messages and not body.history:
-        raise _invalid("/messages", "goes with `history` only; other events always send webhooks")
-    if isinstance(body, EnrolmentIn):
-        facts, particulars = enrolment(body, channel=body.channel, location=body.location, key=key)
-        member = Reference()
-        return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
-    return Command(
-        id=id,
-        source=source,
-        key=body.id,
-        member=_member(body.member, key),
-        occurred_at=body.occurred_at,
-        facts=_facts(body),
-        particulars=_particulars(body),
-        mode=mode,
-        not_after=None if isinstance(body, ActivityIn) else body.not_after,
-    )
-
-
-def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key: bytes) -> tuple[Enrolment, bytes]:
-    """The facts of an enrolment, and the personal part that lies apart and can be erased."""
-    named = tuple(_identity(kind, value, key) for kind, value in sorted(body.identities.items()))
-    birthday = None
-    if body.birthday is not None:
-        try:
-            birthday = datetime.strptime(body.birthday, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            raise _invalid("/birthday", "is no day that exists") from None
-    code = None
-    if body.referral_code is not None:
-        text = normalized(body.referral_code)
-        if text is None:
-            raise _invalid("/referral_code", "is not a referral code: ten letters and digits, the last one a check")
-        code = stored.identity(stored.REFERRAL_CODE, text, key=key)
-    said: dict[str, Any] = {}
-    if named:
-        said["identities"] = {identity.kind: identity.value for identity in named}
-    if body.birthday is not None:
-        said["birthday"] = body.birthday
-    if body.attributes:
-        said["attributes"] = body.attributes
-    if code is not None:
-        said["referral_code"] = code.value
-    attributes = chain.canonical(body.attributes).decode() if body.attributes else None
-    facts = Enrolment(named, birthday, attributes, code, channel, location)
-    return facts, chain.canonical(said) if said else b""
-
-
-def _identity(kind: str, value: str, key: bytes) -> Identity:
-    try:
-        return identities.identity(kind, value, key=key)
-    except ValueError as error:
-        raise _invalid(f"/identities/{kind}", str(error)) from None
-
-
-def _member(name: str | MemberRef, key: bytes) -> Reference:
-    try:
-        if isinstance(name, str):
-            return identities.reference(name, key=key)
-        return identities.reference(name.identity, key=key, enrol=name.enrol)
-    except ValueError as error:
-        raise _invalid("/member" if isinstance(name, str) else "/member/identity", str(error)) from None
-
-
-def _facts(body: PurchaseIn | ActivityIn | RedemptionIn) -> Facts:
-    place = (body.channel, body.location, body.terminal, body.operator)
-    match body:
-        case PurchaseIn():
-            return _purchase(body)
-        case ActivityIn():
-            return Activity(body.activity, *place)
-        case RedemptionIn():
-            return Redemption(body.points, body.unit, *place)
-        case _:
-            assert_never(body)
-
-
-def _particulars(body: PurchaseIn | ActivityIn | RedemptionIn) -> bytes:
-    said: dict[str, Any] = {"attributes": body.attributes} if body.attributes else {}
-    if isinstance(body, PurchaseIn):
-        lines = {str(i): line.attributes for i, line in enumerate(body.lines, start=1) if line.attributes}
-        if lines:
-            said["lines"] = lines
-    return chain.canonical(said) if said else b""
-
-
-def _purchase(body: PurchaseIn) -> Purchase:
-    decimals = MINOR_UNITS.get(body.currency)
-    if decimals is None:
-        raise _invalid("/currency", "is not an ISO 4217 currency")
-    lines = tuple(_line(line, i, decimals) for i, line in enumerate(body.lines))
-    if len({line.id for line in lines}) != len(lines):
-        raise _invalid("/lines", "two lines have the same id")
-    total = _minor(body.total, "/total", decimals) if body.total is not None else sum(line.amount for line in lines)
-    if body.total is None and not lines:
-        raise _invalid("/total", "is needed where there are no lines")
-    if total < 0:
-        raise _invalid("/total", "is below zero: goods brought back are a return")
-    return Purchase(
-        currency=body.currency,
-        total=total,
-        lines=lines or (Line("1", total),),
-        payments=tuple(
-            Payment(payment.kind, _paid(payment.amount, f"/payments/{i}/amount", decimals), payment.hold)
-            for i, payment in enumerate(body.payments)
-        ),
-        vouchers=tuple(body.vouchers),
-        channel=body.channel,
-        location=body.location,
-        terminal=body.terminal,
-        operator=body.operator,
-    )
-
-
-def _line(line: LineIn, position: int, decimals: int) -> Line:
-    at = f"/lines/{position}"
-    return Line(
-        id=line.id if line.id is not None else str(position + 1),
-        amount=_minor(line.amount, f"{at}/amount", decimals),
-        sku=line.sku,
-        quantity=_quantity(line.quantity, f"{at}/quantity"),
-        tax=None if line.tax is None else _minor(line.tax, f"{at}/tax", decimals),
-        discount=None if line.discount is None else _minor(line.discount, f"{at}/discount", decimals),
-        cost=None if line.cost is None else _minor(line.cost, f"{at}/cost", decimals),
-        categories=tuple(line.categories),
-    )
-
-
-def _paid(amount: str, pointer: str, decimals: int) -> int:
-    paid = _minor(amount, pointer, decimals)
-    if paid < 0:
-        raise _invalid(pointer, "is below zero: name what was paid, less the change")
-    return paid
-
-
-def _quantity(text: str, pointer: str) -> str:
-    """Plain decimal text without superfluous zeros, so that "2" and "2.0" are the same content."""
-    if "." not in text:
-        return text
-    try:
-        plain = format(Decimal(text).normalize(), "f")
-    except InvalidOperation:
-        raise _invalid(pointer, "is not a quantity") from None
-    return plain
-
-
-def _minor(amount: str, pointer: str, decimals: int) -> int:
-    try:
-        return money.minor_units(amount, decimals=decimals)
-    except money.BadAmount as error:
-        reason = {
-            "too_many_decimals": f"has more decimals than the currency's {decimals}",
-            "too_large": "is too large",
-        }.get(error.reason, "is not an amount of money")
-        raise _invalid(pointer, reason) from None
-
-
-def _invalid(pointer: str, message: str) -> Problem:
-    return Problem("invalid", errors=(FieldError(pointer, message),))

@@ -1,0 +1,275 @@
+"""The commands of bodies: amounts in minor units, identities as digests, earlier events by name."""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, assert_never
+
+from app.api import identities
+from app.api.problems import FieldError, Problem
+from app.api.schemas.common import MINOR_UNITS
+from app.api.schemas.events import (
+    ActivityIn,
+    CancellationIn,
+    EnrolmentIn,
+    EventBody,
+    LineIn,
+    MemberRef,
+    PersonIn,
+    PurchaseIn,
+    RedemptionIn,
+    ReturnedLineIn,
+    ReturnIn,
+)
+from app.domain import chain, money, typeid
+from app.domain import identities as stored
+from app.domain.commands import (
+    Activity,
+    Cancellation,
+    Command,
+    Enrolment,
+    Facts,
+    Identity,
+    Line,
+    Mode,
+    Named,
+    Payment,
+    Purchase,
+    Redemption,
+    Reference,
+    Return,
+    ReturnedLine,
+)
+from app.domain.referral_code import normalized
+
+Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | CancellationIn
+Place = tuple[str | None, str | None, str | None, str | None]
+"""Channel, location, terminal, operator."""
+
+
+def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Command:
+    """The command of a body. Raises Problem with the field that is wrong."""
+    mode = Mode.LIVE if not body.history else Mode.HISTORY_WITH_MESSAGES if body.messages else Mode.HISTORY
+    if body.messages and not body.history:
+        raise _invalid("/messages", "goes with `history` only; other events always send webhooks")
+    if isinstance(body, EnrolmentIn):
+        facts, particulars = enrolment(body, channel=body.channel, location=body.location, key=key)
+        member = Reference()
+        return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
+    return Command(
+        id=id,
+        source=source,
+        key=body.id,
+        member=_member(body.member, key),
+        occurred_at=body.occurred_at,
+        facts=_facts(body, source),
+        particulars=_particulars(body),
+        mode=mode,
+        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn) else None,
+    )
+
+
+def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key: bytes) -> tuple[Enrolment, bytes]:
+    """The facts of an enrolment, and the personal part that lies apart and can be erased."""
+    named = tuple(_identity(kind, value, key) for kind, value in sorted(body.identities.items()))
+    birthday = None
+    if body.birthday is not None:
+        try:
+            birthday = datetime.strptime(body.birthday, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            raise _invalid("/birthday", "is no day that exists") from None
+    code = None
+    if body.referral_code is not None:
+        text = normalized(body.referral_code)
+        if text is None:
+            raise _invalid("/referral_code", "is not a referral code: ten letters and digits, the last one a check")
+        code = stored.identity(stored.REFERRAL_CODE, text, key=key)
+    said: dict[str, Any] = {}
+    if named:
+        said["identities"] = {identity.kind: identity.value for identity in named}
+    if body.birthday is not None:
+        said["birthday"] = body.birthday
+    if body.attributes:
+        said["attributes"] = body.attributes
+    if code is not None:
+        said["referral_code"] = code.value
+    attributes = chain.canonical(body.attributes).decode() if body.attributes else None
+    facts = Enrolment(named, birthday, attributes, code, channel, location)
+    return facts, chain.canonical(said) if said else b""
+
+
+def _identity(kind: str, value: str, key: bytes) -> Identity:
+    try:
+        return identities.identity(kind, value, key=key)
+    except ValueError as error:
+        raise _invalid(f"/identities/{kind}", str(error)) from None
+
+
+def _member(name: str | MemberRef, key: bytes) -> Reference:
+    try:
+        if isinstance(name, str):
+            return identities.reference(name, key=key)
+        return identities.reference(name.identity, key=key, enrol=name.enrol)
+    except ValueError as error:
+        raise _invalid("/member" if isinstance(name, str) else "/member/identity", str(error)) from None
+
+
+def _facts(body: Sent, source: str) -> Facts:
+    place = (body.channel, body.location, body.terminal, body.operator)
+    match body:
+        case PurchaseIn():
+            return _purchase(body)
+        case ActivityIn():
+            return Activity(body.activity, *place)
+        case RedemptionIn():
+            return Redemption(body.points, body.unit, *place)
+        case ReturnIn():
+            return _return(body, place, source)
+        case CancellationIn():
+            return _cancellation(body, place, source)
+        case _:
+            assert_never(body)
+
+
+def _return(body: ReturnIn, place: Place, source: str) -> Return:
+    ways = [name for name in ("all", "lines", "amount") if getattr(body, name)]
+    if len(ways) != 1:
+        raise _invalid("/lines" if "lines" in ways else "/all", "say what came back: one of all, lines and amount")
+    if len({line.id for line in body.lines}) != len(body.lines):
+        raise _invalid("/lines", "two lines have the same id")
+    decimals = None
+    if body.currency is not None:
+        decimals = _decimals(body.currency)
+    elif body.amount is not None or any(line.amount is not None for line in body.lines):
+        raise _invalid("/currency", "is needed where an amount is named")
+    return Return(
+        _named(body.purchase, Purchase.kind, body.shop, source),
+        tuple(_returned(line, f"/lines/{i}", decimals) for i, line in enumerate(body.lines)),
+        None if body.amount is None else _came_back(body.amount, "/amount", decimals),
+        body.currency,
+        *place,
+    )
+
+
+def _returned(line: ReturnedLineIn, at: str, decimals: int | None) -> ReturnedLine:
+    if line.quantity is not None and line.amount is not None:
+        raise _invalid(f"{at}/amount", "goes without a quantity: say one of them")
+    quantity = None if line.quantity is None else _quantity(line.quantity, f"{at}/quantity")
+    if quantity == "0":
+        raise _invalid(f"{at}/quantity", "must be more than zero")
+    return ReturnedLine(
+        line.id, quantity, None if line.amount is None else _came_back(line.amount, f"{at}/amount", decimals)
+    )
+
+
+def _came_back(amount: str, pointer: str, decimals: int | None) -> int:
+    assert decimals is not None
+    found = _minor(amount, pointer, decimals)
+    if found <= 0:
+        raise _invalid(pointer, "must be more than zero")
+    return found
+
+
+def _cancellation(body: CancellationIn, place: Place, source: str) -> Cancellation:
+    of = _named(body.event, body.kind, body.shop, source)
+    if of.event_id is None and body.kind is None:
+        raise _invalid("/kind", "is needed with an id of a shop")
+    if body.points is not None and body.kind not in (None, Redemption.kind):
+        raise _invalid("/points", "goes with a redemption only")
+    return Cancellation(of, body.points, *place)
+
+
+def _named(id: str, kind: str | None, shop: str | None, source: str) -> Named:
+    """An earlier event: by our id if it has the form of one, else by its shop's."""
+    ours = typeid.decode(typeid.EVENT, id)
+    if ours is not None and shop is not None:
+        raise _invalid("/shop", "goes with an id of a shop; this one is ours")
+    return Named(event_id=ours) if ours is not None else Named(None, shop or source, kind or "", id)
+
+
+def _particulars(body: Sent) -> bytes:
+    said: dict[str, Any] = {"attributes": body.attributes} if body.attributes else {}
+    if isinstance(body, PurchaseIn):
+        lines = {str(i): line.attributes for i, line in enumerate(body.lines, start=1) if line.attributes}
+        if lines:
+            said["lines"] = lines
+    return chain.canonical(said) if said else b""
+
+
+def _purchase(body: PurchaseIn) -> Purchase:
+    decimals = _decimals(body.currency)
+    lines = tuple(_line(line, i, decimals) for i, line in enumerate(body.lines))
+    if len({line.id for line in lines}) != len(lines):
+        raise _invalid("/lines", "two lines have the same id")
+    total = _minor(body.total, "/total", decimals) if body.total is not None else sum(line.amount for line in lines)
+    if body.total is None and not lines:
+        raise _invalid("/total", "is needed where there are no lines")
+    if total < 0:
+        raise _invalid("/total", "is below zero: goods brought back are a return")
+    return Purchase(
+        currency=body.currency,
+        total=total,
+        lines=lines or (Line("1", total),),
+        payments=tuple(
+            Payment(payment.kind, _paid(payment.amount, f"/payments/{i}/amount", decimals), payment.hold)
+            for i, payment in enumerate(body.payments)
+        ),
+        vouchers=tuple(body.vouchers),
+        channel=body.channel,
+        location=body.location,
+        terminal=body.terminal,
+        operator=body.operator,
+    )
+
+
+def _decimals(currency: str) -> int:
+    decimals = MINOR_UNITS.get(currency)
+    if decimals is None:
+        raise _invalid("/currency", "is not an ISO 4217 currency")
+    return decimals
+
+
+def _line(line: LineIn, position: int, decimals: int) -> Line:
+    at = f"/lines/{position}"
+    return Line(
+        id=line.id if line.id is not None else str(position + 1),
+        amount=_minor(line.amount, f"{at}/amount", decimals),
+        sku=line.sku,
+        quantity=_quantity(line.quantity, f"{at}/quantity"),
+        tax=None if line.tax is None else _minor(line.tax, f"{at}/tax", decimals),
+        discount=None if line.discount is None else _minor(line.discount, f"{at}/discount", decimals),
+        cost=None if line.cost is None else _minor(line.cost, f"{at}/cost", decimals),
+        categories=tuple(line.categories),
+    )
+
+
+def _paid(amount: str, pointer: str, decimals: int) -> int:
+    paid = _minor(amount, pointer, decimals)
+    if paid < 0:
+        raise _invalid(pointer, "is below zero: name what was paid, less the change")
+    return paid
+
+
+def _quantity(text: str, pointer: str) -> str:
+    """Plain decimal text without superfluous zeros, so that "2" and "2.0" are the same content."""
+    if "." not in text:
+        return text
+    try:
+        plain = format(Decimal(text).normalize(), "f")
+    except InvalidOperation:
+        raise _invalid(pointer, "is not a quantity") from None
+    return plain
+
+
+def _minor(amount: str, pointer: str, decimals: int) -> int:
+    try:
+        return money.minor_units(amount, decimals=decimals)
+    except money.BadAmount as error:
+        reason = {
+            "too_many_decimals": f"has more decimals than the currency's {decimals}",
+            "too_large": "is too large",
+        }.get(error.reason, "is not an amount of money")
+        raise _invalid(pointer, reason) from None
+
+
+def _invalid(pointer: str, message: str) -> Problem:
+    return Problem("invalid", errors=(FieldError(pointer, message),))

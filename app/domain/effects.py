@@ -1,0 +1,49 @@
+"""What a decision starts from, and what a kind of event does to the state: between the engine and its kinds."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from app.domain.accrual import Step
+from app.domain.commands import Command
+from app.domain.events import Earlier, Entry
+from app.domain.posting import Moment, Tell
+from app.domain.rules import Rules
+from app.domain.state import MemberState, Scheduled
+
+Identities = Mapping[bytes, bytes]
+"""Who an identity's digest belongs to, as far as the batch looked them up."""
+
+
+class Case(NamedTuple):
+    """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
+
+    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3); `earlier` is
+    the event that it names, None where there is no such event.
+    """
+
+    command: Command
+    moment: Moment
+    occurred_at: datetime
+    rules: Rules
+    facts: bytes
+    digest: bytes
+    identities: Identities
+    earlier: Earlier | None = None
+
+
+class Effect(NamedTuple):
+    """What a kind of event does to the state: entries in order, why, and whom to tell.
+
+    `about` is the earlier event that it undoes; where that may cost a tier, the event `lowers`.
+    """
+
+    state: MemberState
+    entries: tuple[Entry, ...] = ()
+    steps: tuple[Step, ...] = ()
+    context: Mapping[str, Any] = MappingProxyType({})
+    tells: tuple[Tell, ...] = ()
+    schedules: tuple[Scheduled, ...] = ()
+    about: bytes | None = None
+    lowers: bool = False

@@ -1,0 +1,180 @@
+"""Taking back what an earlier event did: returns and cancellations (semantics R, E6, L8)."""
+
+from typing import Any
+
+from app.domain import accrual, chain, lots, messages, posting, referrals, returns, typeid
+from app.domain.accrual import Occasion, Step
+from app.domain.commands import Activity, Cancellation, Purchase, Redemption, Return
+from app.domain.effects import Case, Effect
+from app.domain.events import Earlier, Entry, Recorded
+from app.domain.lots import Place
+from app.domain.posting import Tell
+from app.domain.refusals import (
+    MorePointsThanLeft,
+    NothingLeft,
+    NotReversible,
+    OtherMembersEvent,
+    Refused,
+    UnknownEvent,
+)
+from app.domain.returns import Part
+from app.domain.rules import Rules
+from app.domain.state import MemberState, Scheduled
+
+_CANCELLABLE = (Purchase.kind, Activity.kind, Redemption.kind)
+
+
+def bring_back(state: MemberState, facts: Return, case: Case) -> Effect:
+    """A return: exact per line, for what the purchase's rules gave for it (semantics R1, R2)."""
+    earlier = _named(state, case, kinds=(Purchase.kind,))
+    purchase = _purchase(earlier)
+    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    before = returns.so_far(earlier.followers)
+    back = returns.asked(facts, purchase, before, decimals=rules.currencies[purchase.currency])
+    return _goods_back(state, earlier, back, case)
+
+
+def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
+    """A cancellation: what it names is to be as if it had not been (semantics E6)."""
+    kinds = _CANCELLABLE if facts.points is None else (Redemption.kind,)
+    earlier = _named(state, case, kinds=kinds)
+    if earlier.event.kind == Redemption.kind:
+        return _points_back(state, earlier, facts.points, case)
+    if earlier.event.kind == Activity.kind:
+        return _activity_back(state, earlier, case)
+    back = returns.everything(_purchase(earlier), returns.so_far(earlier.followers))
+    return _goods_back(state, earlier, back, case)
+
+
+def _named(state: MemberState, case: Case, *, kinds: tuple[str, ...]) -> Earlier:
+    earlier = case.earlier
+    if earlier is None:
+        raise Refused(UnknownEvent())
+    if earlier.event.member_id != state.id:
+        raise Refused(OtherMembersEvent())
+    if earlier.event.kind not in kinds:
+        raise Refused(NotReversible(earlier.event.kind, kinds))
+    return earlier
+
+
+def _purchase(earlier: Earlier) -> Purchase:
+    facts = chain.decode_facts(Purchase.kind, chain.decode_content(earlier.event.content).facts)
+    assert isinstance(facts, Purchase)
+    return facts
+
+
+def _goods_back(state: MemberState, earlier: Earlier, back: dict[str, Part], case: Case) -> Effect:
+    """Takes f(before) less f(after), in each unit (semantics R2)."""
+    purchase, before = _purchase(earlier), returns.so_far(earlier.followers)
+    after = returns.added(before, back)
+    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    given, left = _gives(earlier.event, purchase, before, rules), _gives(earlier.event, purchase, after, rules)
+    wanted = {unit: points - left.get(unit, 0) for unit, points in given.items() if points != left.get(unit, 0)}
+    steps: list[Step] = []
+    for unit in wanted:
+        steps += [("", unit, "given_before", str(given[unit])), ("", unit, "given_after", str(left.get(unit, 0)))]
+    state, entries, forgiven = _take(state, earlier.event, wanted, rules, case)
+    steps += [("", unit, "forgiven", str(points)) for unit, points in forgiven.items()]
+    schedules: tuple[Scheduled, ...] = ()
+    if state.referral_purchase == earlier.event.sequence and not case.moment.silent:
+        state, schedules = referrals.unqualified(
+            state,
+            rules,
+            currency=purchase.currency,
+            total=_total(purchase, after),
+            due_at=case.moment.recorded_at,
+            cause=case.command.id,
+        )
+    context: dict[str, Any] = {"of": earlier.event.id.hex(), returns.RETURNED: returns.written(back)}
+    if forgiven:
+        context["forgiven"] = forgiven
+    tells = _told(entries, earlier.event)
+    return Effect(state, entries, tuple(steps), context, tells, schedules, about=earlier.event.id, lowers=True)
+
+
+def _gives(event: Recorded, purchase: Purchase, parts: dict[str, Part], rules: Rules) -> dict[str, int]:
+    """What the purchase's rules give in its own context for what is left of it: f(goods) of semantics R2."""
+    occasion = Occasion(
+        kind=Purchase.kind,
+        occurred_at=event.occurred_at,
+        tiers=frozenset(chain.context_of(event.content).get("tiers", {}).values()),
+        source=event.source,
+        channel=purchase.channel,
+        location=purchase.location,
+    )
+    left = [line.counted for line in returns.remaining(purchase, parts)] if parts else None
+    return dict(accrual.earned(purchase, occasion, rules, left=left).points)
+
+
+def _total(purchase: Purchase, parts: dict[str, Part]) -> int:
+    """What is left of the total; nothing where no goods are."""
+    left = [one for one in returns.remaining(purchase, parts) if not one.counted.gone]
+    goods = [one.amount for one in left if one.amount >= 0]
+    came_back = sum(line.amount for line in purchase.lines if line.amount > 0) - sum(goods)
+    return purchase.total - came_back if goods else 0
+
+
+def _take(
+    state: MemberState, event: Recorded, wanted: dict[str, int], rules: Rules, case: Case
+) -> tuple[MemberState, tuple[Entry, ...], dict[str, int]]:
+    """Takes these points back that the event gave, unit by unit; with what had to be forgiven (semantics R3)."""
+    entries: list[Entry] = []
+    forgiven: dict[str, int] = {}
+    for code, points in wanted.items():
+        place = Place(state.sequence + 1, len(entries))
+        state, entry = lots.take(
+            state,
+            rules.units[code],
+            points,
+            own=event.sequence,
+            shortage=case.rules.shortage,
+            at=place,
+            now=case.moment.judged_at,
+        )
+        taken = 0
+        if entry is not None:
+            entries.append(entry)
+            taken = -entry.points
+        if taken < points:
+            forgiven[code] = points - taken
+    return state, tuple(entries), forgiven
+
+
+def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
+    if earlier.followers:
+        raise Refused(NothingLeft())
+    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    given = {entry.unit: entry.points for entry in earlier.event.entries if entry.points > 0}
+    state, entries, forgiven = _take(state, earlier.event, given, rules, case)
+    steps = tuple(("", unit, "forgiven", str(points)) for unit, points in forgiven.items())
+    context: dict[str, Any] = {"of": earlier.event.id.hex()}
+    if forgiven:
+        context["forgiven"] = forgiven
+    tells = _told(entries, earlier.event)
+    return Effect(state, entries, steps, context, tells, about=earlier.event.id, lowers=True)
+
+
+def _points_back(state: MemberState, earlier: Earlier, points: int | None, case: Case) -> Effect:
+    """Undoes a redemption, wholly or in part: into the lots the points came from, with their dates (semantics L8)."""
+    (spent,) = earlier.event.entries
+    back = sum(entry.points for event in earlier.followers for entry in event.entries)
+    left = -spent.points - back
+    if not left:
+        raise Refused(NothingLeft())
+    points = left if points is None else points
+    if points > left:
+        raise Refused(MorePointsThanLeft(spent.unit, asked=points, left=left))
+    place = Place(state.sequence + 1, 0)
+    state, entry = lots.restore(state, spent.unit, spent.draws, points, skip=back, at=place, now=case.moment.judged_at)
+    tells = ((messages.RESTORED, {"points": {spent.unit: points}, "of": _id(earlier.event)}),)
+    return Effect(state, (entry,), context={"of": earlier.event.id.hex()}, tells=tells, about=earlier.event.id)
+
+
+def _told(entries: tuple[Entry, ...], event: Recorded) -> tuple[Tell, ...]:
+    if not entries:
+        return ()
+    return ((messages.REVERSED, {"points": posting.by_unit(entries), "of": _id(event)}),)
+
+
+def _id(event: Recorded) -> str:
+    return typeid.encode(typeid.EVENT, event.id)
