@@ -202,17 +202,17 @@ EVENTS_ABOUT = Statement(
 
 
 def _credits() -> Select[Any]:
-    asked = _asked(member_id=Uuid(), sequence=BigInteger())
-    places = [t.entry.c[name] for name in ("sequence", "position", "unit", "points", "available_at", "expires_at")]
-    found = _each(asked, t.entry, [t.entry.c.member_id, *places])
-    e = t.event.c
-    return (
-        found.add_columns(e.occurred_at)
-        .join(
-            t.event, (e.program_id == _PROGRAM) & (e.member_id == asked.c.member_id) & (e.sequence == asked.c.sequence)
-        )
-        .where(found.selected_columns.available_at.is_not(None))
+    asked, e, v = _asked(member_id=Uuid(), sequence=BigInteger()), t.entry.c, t.event.c
+    names = ("member_id", "sequence", "position", "unit", "points", "available_at", "expires_at")
+    columns = [*(e[name] for name in names), v.occurred_at]
+    same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
+    found = (
+        select(*columns)
+        .where(e.program_id == _PROGRAM, v.program_id == _PROGRAM, *same, e.available_at.is_not(None))
+        .offset(literal_column("0"))  # see _each
+        .lateral("found")
     )
+    return select(*found.c).select_from(asked.join(found, true()))
 
 
 CREDITS = Statement(_credits())

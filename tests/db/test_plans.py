@@ -20,6 +20,16 @@ KEYS = {
     ),
     "entries": (hot.ENTRIES, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
     "draws": (hot.DRAWS, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
+    "named": (hot.EVENTS_BY_ID, ["(event_id = asked.event_id)"]),
+    "about": (hot.EVENTS_ABOUT, ["(about = asked.about)"]),
+    "credits": (
+        hot.CREDITS,
+        [
+            "(member_id = asked.member_id) AND (sequence = asked.sequence)",
+            "Index Scan using entry_pkey on entry",
+            "Index Scan using event_pkey on event",
+        ],
+    ),
     "lots": (hot.LOTS, ["(member_id = ANY"]),
     "deleting": (
         hot.saving(frozenset({"closed_lot", "closed_schedule"})),
