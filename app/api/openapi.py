@@ -51,6 +51,7 @@ _MESSAGE_TEXTS = {
     messages.ENROLLED: "A person joined.",
     messages.ACTIVITY: "Something that is no sale was recorded.",
     messages.EARNED: "An event gave points; `points` has them by unit.",
+    messages.AVAILABLE: "Points that waited can be spent now.",
     messages.REDEEMED: "Points were spent.",
     messages.RESTORED: "A redemption was taken back; its points are where they came from.",
     messages.REVERSED: "Points were taken back, because what gave them came back.",

@@ -290,7 +290,7 @@ _WRITES: Mapping[str, _Write] = {
     "particulars": _insert(t.particulars),
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
-    "open_lot": _upsert(t.open_lot, ["remaining", "reserved"]),
+    "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "schedule": _insert(t.schedule),
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),

@@ -75,6 +75,7 @@ def open_lot(row: Row) -> OpenLot:
         row["available_at"],
         row["expires_at"],
         row["reserved"],
+        row["waiting"],
     )
 
 
@@ -170,7 +171,9 @@ _STATE = (
     "referral referral_lapses_at referral_purchase referral_rounds"
 ).split()
 _ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
-_LOT = "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at".split()
+_LOT = (
+    "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at waiting".split()
+)
 _TERM = "member_id ladder sequence tier since".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
 _EVENT = (
@@ -283,7 +286,8 @@ def _account_row(id: bytes, a: Account) -> tuple[Any, ...]:
 
 def _lot_row(id: bytes, lot: OpenLot) -> tuple[Any, ...]:
     sums = (lot.credited, lot.remaining, lot.reserved)
-    return (id, lot.sequence, lot.position, lot.unit, *sums, lot.occurred_at, lot.available_at, lot.expires_at)
+    dates = (lot.occurred_at, lot.available_at, lot.expires_at)
+    return (id, lot.sequence, lot.position, lot.unit, *sums, *dates, lot.waiting)
 
 
 def _event_row(id: bytes, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -280,7 +281,6 @@ entry = Table(
     _instant("expires_at", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id", "sequence", "position"),
     _within("points", "balance_after"),
-    CheckConstraint("points <> 0", name="points"),
     CheckConstraint("points > 0 OR (available_at IS NULL AND expires_at IS NULL)", name="lot_is_credit"),
 )
 
@@ -314,16 +314,12 @@ open_lot = Table(
     _instant("occurred_at"),
     _instant("available_at"),
     _instant("expires_at", nullable=True),
+    Column("waiting", Boolean, nullable=False),
     PrimaryKeyConstraint("program_id", "member_id", "sequence", "position"),
     _within("credited"),
     CheckConstraint("0 <= reserved AND reserved <= remaining AND remaining <= credited", name="bounds"),
     Index("open_lot_expires_idx", "program_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
-    Index(
-        "open_lot_available_idx",
-        "program_id",
-        "available_at",
-        postgresql_where=text("available_at <> occurred_at"),
-    ),
+    Index("open_lot_available_idx", "program_id", "available_at", postgresql_where=text("waiting")),
     **_HOT,
 )
 

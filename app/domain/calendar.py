@@ -10,16 +10,28 @@ from zoneinfo import ZoneInfo
 _SPAN = re.compile(r"P(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?\Z", re.ASCII)
 
 
-class RoundUp(StrEnum):
-    """The calendar period whose end a date is moved to."""
+class Every(StrEnum):
+    """How long a period of the calendar is."""
 
+    DAY = "day"
+    WEEK = "week"
     MONTH = "month"
     QUARTER = "quarter"
     HALF_YEAR = "half_year"
     YEAR = "year"
 
 
-_MONTHS = {RoundUp.MONTH: 1, RoundUp.QUARTER: 3, RoundUp.HALF_YEAR: 6, RoundUp.YEAR: 12}
+_MONTHS = {Every.MONTH: 1, Every.QUARTER: 3, Every.HALF_YEAR: 6, Every.YEAR: 12}
+_DAYS = {Every.DAY: 1, Every.WEEK: 7}
+_MONDAY, _NEW_YEAR = date(2000, 1, 3), date(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Periods that follow each other: of the calendar, or from a day on, such as years from 1 March."""
+
+    every: Every
+    start: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +58,22 @@ def add(day: date, span: Span) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1])) + timedelta(days=span.days)
 
 
-def period_end(day: date, period: RoundUp) -> date:
-    """The last day of the calendar period that `day` lies in."""
-    months = _MONTHS[period]
-    month = (day.month - 1) // months * months + months
-    return date(day.year, month, monthrange(day.year, month)[1])
+def period_end(day: date, period: Period, *, later: int = 0) -> date:
+    """The last day of the period that `day` lies in, or of one so many periods later."""
+    if period.every in _DAYS:
+        days, first = _DAYS[period.every], period.start or _MONDAY
+        return day + timedelta(days=days * (later + 1) - 1 - (day - first).days % days)
+    months, first = _MONTHS[period.every], period.start or _NEW_YEAR
+    number = ((day.year - first.year) * 12 + day.month - first.month) // months
+    if add(first, Span(months=months * number)) > day:  # a later day of the month, or one that the month has not
+        number -= 1
+    return add(first, Span(months=months * (number + 1 + later))) - timedelta(days=1)
+
+
+def later(instant: datetime, span: Span, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, a span later by the zone's calendar and at the same time of the day."""
+    local = instant.astimezone(zone)
+    return datetime.combine(add(local.date(), span), local.time(), zone).astimezone(UTC)
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:

@@ -48,13 +48,13 @@ from app.domain.refusals import (
 )
 from app.domain.rules import OutOfTime, Rules, Versions
 from app.domain.state import MemberState, ReferralState, Scheduled
-from app.domain.units import Unit, expires_at
+from app.domain.units import Unit
 
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
 
 _SHORTEST_LIFE = timedelta(hours=20)
-"""No lot ends sooner: it lives to the end of a day at least one day on, and a day may have 23 hours."""
+"""No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
 
 def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
@@ -64,11 +64,11 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     """
     if isinstance(command.facts, Redemption | Return | Cancellation):
         return True
-    if not versions.all or now - command.occurred_at < _SHORTEST_LIFE:
+    if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
-    rules = versions.at(command.occurred_at)
-    ends = (expires_at(unit, available_from=command.occurred_at, zone=rules.zone) for unit in rules.units.values())
-    return any(end is not None and end <= now for end in ends)
+    rules, at = versions.at(command.occurred_at), command.occurred_at
+    dates = (lots.dates(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
+    return any(given.expires_at is not None and given.expires_at <= now for given in dates)
 
 
 def moment_of(
@@ -290,13 +290,11 @@ def _earn(
 ) -> tuple[MemberState, tuple[Entry, ...], tuple[accrual.Step, ...]]:
     """Credits what the rules give on this occasion."""
     gained = accrual.earned(goods, occasion, case.rules)
-    available_at = min(case.occurred_at, case.moment.judged_at)
-    credits = []
+    now, credits = case.moment.judged_at, []
     for code, amount in gained.points:
         unit = case.rules.units[code]
-        ends = expires_at(unit, available_from=case.occurred_at, zone=case.rules.zone)
-        credits.append((unit, amount, lots.Dates(case.occurred_at, available_at, ends)))
-    state, entries = lots.credit_state(state, credits, now=case.moment.judged_at)
+        credits.append((unit, amount, lots.dates(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
+    state, entries = lots.credit_state(state, credits, now=now)
     return state, entries, gained.steps
 
 

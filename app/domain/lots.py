@@ -7,7 +7,9 @@ every lot here is active, pending or gone as of `now`.
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
+from app.domain import units
 from app.domain.events import Balances, Draw, Entry
 from app.domain.points import LIMIT
 from app.domain.refusals import PointsOutOfRange, Refused
@@ -61,6 +63,13 @@ class Dates(NamedTuple):
     expires_at: datetime | None
 
 
+def dates(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> Dates:
+    """The dates of a credit that is recorded now; where points wait, never over before now (semantics L10, L11)."""
+    nominal = units.available_from(unit, occurred_at=occurred_at, zone=zone)
+    available_at = min(occurred_at, now) if unit.pending is None else max(nominal, now)
+    return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone))
+
+
 def credit(
     account: Account, unit: Unit, amount: int, *, at: Place, dates: Dates, now: datetime
 ) -> tuple[Account, OpenLot | None, Entry]:
@@ -85,7 +94,7 @@ def credit(
         pending=account.pending + (0 if active else left),
         next_due_at=_sooner(account.next_due_at, dates.expires_at if active else dates.available_at),
     )
-    lot = OpenLot(at.sequence, at.position, unit.code, amount, left, *dates) if left else None
+    lot = OpenLot(at.sequence, at.position, unit.code, amount, left, *dates, waiting=not active) if left else None
     draws = (Draw(at.sequence, at.position, paid),) if paid else ()
     return after, lot, Entry(at.position, unit.code, amount, balance, dates.available_at, dates.expires_at, draws)
 
@@ -207,6 +216,33 @@ def restore(
         next_due_at=following,
     )
     return _with_account(state, after), Entry(at.position, unit, points, after.balance, draws=(*draws, *paid))
+
+
+def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, int, Entry | None]:
+    """Lets the unit's lots count whose wait is over by an instant (semantics L11); with how many points.
+
+    An open deficit is paid from them (L9): that is the entry, of no points but with draws. Leaves `next_due_at` to
+    `expire`, which follows at every instant (semantics T3).
+    """
+    ready = [lot._replace(waiting=False) for lot in state.lots if _waited(lot, unit, instant)]
+    if not ready:
+        return state, 0, None
+    points = sum(lot.remaining for lot in ready)
+    account = state.accounts[unit]
+    state, draws, left = _draw(_with_lots(state, ready), sorted(ready, key=draw_order), account.deficit)
+    paid = account.deficit - left
+    after = account._replace(
+        active=account.active + points - paid, pending=account.pending - points, deficit=account.deficit - paid
+    )
+    return (
+        _with_account(state, after),
+        points,
+        Entry(at.position, unit, 0, after.balance, draws=draws) if paid else None,
+    )
+
+
+def _waited(lot: OpenLot, unit: str, instant: datetime) -> bool:
+    return lot.waiting and lot.unit == unit and lot.available_at <= instant
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:

@@ -15,6 +15,7 @@ ENROLLED = "member.enrolled"
 ACTIVITY = "activity.recorded"
 EARNED = "points.earned"
 REDEEMED = "points.redeemed"
+AVAILABLE = "points.available"
 RESTORED = "points.restored"
 REVERSED = "points.reversed"
 EXPIRED = "points.expired"
@@ -27,6 +28,7 @@ TYPES = (
     ENROLLED,
     ACTIVITY,
     EARNED,
+    AVAILABLE,
     REDEEMED,
     RESTORED,
     REVERSED,

@@ -62,6 +62,8 @@ class Draft(NamedTuple):
     about: bytes | None = None
     lowers: bool = False
     """Whether it may cost a tier at once (semantics T5)."""
+    as_of: datetime | None = None
+    """The instant at which tiers are judged, where it is not that of the command: what the clock brings (K2)."""
 
 
 def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState, Posted]:
@@ -72,7 +74,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
     sequence = state.sequence + 1
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
     moved = tiers.moved(
-        accounts,
+        accounts if draft.as_of is None else lots.by_the_instant(state.accounts, state.lots, now=draft.as_of),
         state.tiers,
         draft.rules,
         occurred_at=draft.occurred_at,

@@ -228,9 +228,14 @@ def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """All published versions of a program, oldest first."""
+    """All published versions of a program, oldest first; `brief` if a lot may end within hours of being earned."""
 
     all: tuple[Rules, ...]
+    brief: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        brief = any(unit.brief for rules in self.all for unit in rules.units.values())
+        object.__setattr__(self, "brief", brief)
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

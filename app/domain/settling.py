@@ -1,6 +1,6 @@
 """Writing down what the clock has already made true: expiries and scheduled commands, instant by instant (L7)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,8 @@ from app.domain.events import Entry, Posted
 from app.domain.posting import Draft, Moment
 from app.domain.rules import FORGIVEN, Rules
 from app.domain.state import MemberState, Scheduled
-from app.domain.units import expires_at
 
-EXPIRY = "expiry"
+ACTIVATION, EXPIRY = "activation", "expiry"
 
 
 def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
@@ -26,29 +25,65 @@ def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
 def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:
     """Everything due to the member up to the moment, each event effective at its own instant; again writes nothing.
 
-    Within an instant: expiries, then schedules (semantics T3). Needs all open lots where an account is due.
+    Within an instant: activations, expiries, schedules (semantics T3). Needs all open lots where an account is due.
     """
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
-        state, expired = _expire(state, instant, moment)
+        state, expired = _lots_due(state, instant, moment)
         state, ran = _run_scheduled(state, instant, moment)
         events += [*expired, *ran]
     return state, tuple(events)
 
 
-def _expire(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
+def _lots_due(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
     due = sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant)
     if due and not state.lots_loaded:
         raise ValueError("settling needs the member's open lots")
+    state, begun = _activate(state, due, instant, moment)
+    state, ended = _expire(state, due, instant, moment)
+    return state, [*begun, *ended]
+
+
+def _activate(
+    state: MemberState, units: Sequence[str], instant: datetime, moment: Moment
+) -> tuple[MemberState, list[Posted]]:
     events = []
-    for unit in due:
+    for unit in units:
+        place = lots.Place(state.sequence + 1, 0)
+        state, points, paying = lots.activate(state, unit, instant=instant, at=place)
+        if points:
+            said = {"points": {unit: points}}
+            draft = _draft(
+                ACTIVATION,
+                f"act:{state.id.hex()}:{place.sequence}",
+                instant,
+                moment.versions.at(instant),
+                moment,
+                entries=() if paying is None else (paying,),
+                tells=((messages.AVAILABLE, said),),
+            )
+            state, posted = posting.post(state, draft._replace(context=said), moment)
+            events.append(posted)
+    return state, events
+
+
+def _expire(
+    state: MemberState, units: Sequence[str], instant: datetime, moment: Moment
+) -> tuple[MemberState, list[Posted]]:
+    events = []
+    for unit in units:
         place = lots.Place(state.sequence + 1, 0)
         state, entry = lots.expire(state, unit, instant=instant, at=place)
         if entry is not None:
-            key = f"exp:{state.id.hex()}:{place.sequence}"
-            extra = {"points": {unit: -entry.points}}
-            tells = ((messages.EXPIRED, extra),)
-            draft = _draft(EXPIRY, key, instant, moment.versions.at(instant), moment, entry=entry, tells=tells)
+            draft = _draft(
+                EXPIRY,
+                f"exp:{state.id.hex()}:{place.sequence}",
+                instant,
+                moment.versions.at(instant),
+                moment,
+                entries=(entry,),
+                tells=((messages.EXPIRED, {"points": {unit: -entry.points}}),),
+            )
             state, posted = posting.post(state, draft, moment)
             events.append(posted)
     return state, events
@@ -71,8 +106,7 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
     assert isinstance(bonus, ReferralBonus)
     rules = moment.versions.numbered(scheduled.rules_version)
     unit = rules.units[bonus.unit]
-    ends = expires_at(unit, available_from=scheduled.due_at, zone=rules.zone)
-    dates = lots.Dates(scheduled.due_at, scheduled.due_at, ends)
+    dates = lots.dates(unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone)
     state = referrals.rewarded(state, bonus)
     state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=moment.judged_at)
     points = {bonus.unit: bonus.points}
@@ -87,7 +121,7 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
         scheduled.due_at,
         rules,
         moment,
-        entry=entry,
+        entries=(entry,),
         tells=tells,
         facts=scheduled.facts,
     )
@@ -120,7 +154,7 @@ def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tup
         scheduled.due_at,
         rules,
         moment,
-        entry=entry,
+        entries=() if entry is None else (entry,),
         tells=tells,
         facts=scheduled.facts,
     )
@@ -137,7 +171,7 @@ def _draft(
     rules: Rules,
     moment: Moment,
     *,
-    entry: Entry | None,
+    entries: tuple[Entry, ...] = (),
     tells: tuple[tuple[str, Mapping[str, Any]], ...],
     facts: bytes = b"",
 ) -> Draft:
@@ -152,6 +186,7 @@ def _draft(
         digest=bytes(chain.DIGEST_BYTES),
         facts=facts,
         context={},
-        entries=() if entry is None else (entry,),
+        entries=entries,
         tells=tells,
+        as_of=instant,
     )

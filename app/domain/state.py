@@ -45,6 +45,8 @@ class OpenLot(NamedTuple):
     available_at: datetime
     expires_at: datetime | None
     reserved: int = 0
+    waiting: bool = False
+    """Pending, until its activation is written down."""
 
 
 class TierTerm(NamedTuple):

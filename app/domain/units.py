@@ -14,7 +14,25 @@ class ExpiresAfter:
     """A lot lives this long from its nominal availability, to the end of that day (semantics L10)."""
 
     span: calendar.Span
-    round_up: calendar.RoundUp | None = None
+    round_up: calendar.Every | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiresWithPeriod:
+    """A lot lives to the end of the period in which it became available, or of one `later` periods on."""
+
+    period: calendar.Period
+    later: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiresAt:
+    """All lots end at one instant, such as the end of a saving action."""
+
+    instant: datetime
+
+
+Expiry = ExpiresAfter | ExpiresWithPeriod | ExpiresAt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +44,39 @@ class Unit:
     decimals: int = 0
     spendable: bool = True
     rounding: Rounding = Rounding.DOWN
-    expiry: ExpiresAfter | None = None
+    expiry: Expiry | None = None
+    pending: calendar.Span | None = None
+    """How long points wait before they count (semantics L11)."""
     has_lots: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "has_lots", self.spendable or self.expiry is not None)
+        object.__setattr__(self, "has_lots", self.spendable or self.expiry is not None or self.pending is not None)
+
+    @property
+    def brief(self) -> bool:
+        """Whether a lot may end within hours of being earned, or before it."""
+        return not (self.expiry is None or isinstance(self.expiry, ExpiresAfter))
+
+
+def available_from(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
+    """When points can count at the earliest: nominally, however late they are recorded (semantics L11)."""
+    return occurred_at if unit.pending is None else calendar.later(occurred_at, unit.pending, zone)
 
 
 def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:
     """When a lot available from this instant stops being active; None if it never does (semantics L10)."""
-    return None if unit.expiry is None else _end(unit.expiry, calendar.local_day(available_from, zone), zone)
+    if unit.expiry is None:
+        return None
+    if isinstance(unit.expiry, ExpiresAt):
+        return unit.expiry.instant
+    return _end(unit.expiry, calendar.local_day(available_from, zone), zone)
 
 
 @lru_cache(maxsize=10_000)
-def _end(expiry: ExpiresAfter, day: date, zone: ZoneInfo) -> datetime:
+def _end(expiry: ExpiresAfter | ExpiresWithPeriod, day: date, zone: ZoneInfo) -> datetime:
+    if isinstance(expiry, ExpiresWithPeriod):
+        return calendar.end_of_day(calendar.period_end(day, expiry.period, later=expiry.later), zone)
     last_day = calendar.add(day, expiry.span)
     if expiry.round_up is not None:
-        last_day = calendar.period_end(last_day, expiry.round_up)
+        last_day = calendar.period_end(last_day, calendar.Period(expiry.round_up))
     return calendar.end_of_day(last_day, zone)

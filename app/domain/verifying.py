@@ -22,7 +22,7 @@ from app.domain.commands import (
 from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
-from app.domain.settling import EXPIRY
+from app.domain.settling import ACTIVATION, EXPIRY
 from app.domain.state import GENESIS, MemberState, Scheduled
 
 
@@ -259,13 +259,13 @@ def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
 def _settled_in(stored: StoredEvent) -> tuple[Any, Any]:
     """When a clock event was written, and its place in the order of one settling (semantics T3)."""
     content = chain.decode_content(stored.recorded.content)
-    scheduled = content.kind in _BONUSES
-    order = (content.effective_at, scheduled, content.key if scheduled else "")
+    rank = min(_CLOCK_KINDS.index(content.kind), _CLOCK_KINDS.index(ReferralBonus.kind))
+    order = (content.effective_at, rank, content.key if content.kind in _BONUSES else "")
     return (content.recorded_at, content.judged_at), order
 
 
 def _by_clock(stored: StoredEvent) -> bool:
-    return stored.recorded.source == CLOCK and stored.recorded.kind in (EXPIRY, *_BONUSES)
+    return stored.recorded.source == CLOCK and stored.recorded.kind in _CLOCK_KINDS
 
 
 def _decide_again(
@@ -326,6 +326,8 @@ def _earlier(event: Recorded, events: Sequence[StoredEvent]) -> Earlier | None:
 
 
 _BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
+_CLOCK_KINDS = (ACTIVATION, EXPIRY, *_BONUSES)
+"""In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 
 def _recalled(context: Mapping[str, Any]) -> Callable[[int], bytes]:

@@ -21,7 +21,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     its canonical text compile to the same rules.
     """
     zone = ZoneInfo(document.time_zone)
-    known = {code: compile_unit(code, document.units[code]) for code in sorted(document.units)}
+    known = {code: compile_unit(code, document.units[code], zone) for code in sorted(document.units)}
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
     enabled = (_rule(rule, known, currencies, zone) for rule in document.rules if rule.enabled)
@@ -48,20 +48,29 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     )
 
 
-def compile_unit(code: str, unit: documents.Unit) -> units.Unit:
-    """The core's unit of one of a document's."""
-    expiry = None
-    if isinstance(unit.expires, documents.Expires):
-        round_up = unit.expires.round_up
-        expiry = units.ExpiresAfter(unit.expires.after, calendar.RoundUp(round_up) if round_up else None)
+def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
+    """The core's unit of one of a document's, in the program's zone."""
     return units.Unit(
         code=code,
         name=unit.name,
         decimals=unit.decimals,
         spendable=unit.spendable,
         rounding=Rounding(unit.rounding),
-        expiry=expiry,
+        expiry=_expiry(unit, zone),
+        pending=unit.pending,
     )
+
+
+def _expiry(unit: documents.Unit, zone: ZoneInfo) -> units.Expiry | None:
+    match unit.expires:
+        case documents.Expires(after=after, round_up=round_up):
+            return units.ExpiresAfter(after, calendar.Every(round_up) if round_up else None)
+        case documents.ExpiresWithPeriod(at_end_of=every, starting=starting, later=later):
+            return units.ExpiresWithPeriod(calendar.Period(calendar.Every(every), starting), later)
+        case documents.ExpiresOn(on=moment):
+            return units.ExpiresAt(values.ends_at(moment, zone=zone))
+        case "never":
+            return None
 
 
 def _rule(

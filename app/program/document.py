@@ -24,8 +24,11 @@ def _one_or_each(value: object) -> str:
     return "<each>" if isinstance(value, dict) else "<one>"
 
 
-def _never_or_after(value: object) -> str:
-    return "<never>" if isinstance(value, str) else "<after>"
+def _expiry(value: object) -> str:
+    if isinstance(value, str):
+        return "<never>"
+    keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
+    return "<period>" if "at_end_of" in keys else "<on>" if "on" in keys else "<after>"
 
 
 MoneyAboveZero = Annotated[
@@ -71,6 +74,26 @@ class Expires(Part):
     ] = None
 
 
+class ExpiresWithPeriod(Part):
+    """All points of one period end with it, or with a later one."""
+
+    at_end_of: Annotated[
+        Literal["day", "week", "month", "quarter", "half_year", "year"],
+        Field(description="The period of the calendar in which points could first be spent."),
+    ]
+    starting: Annotated[
+        fields.Day | None,
+        Field(description="A day on which such a period begins, such as 2026-03-01 for years from 1 March."),
+    ] = None
+    later: Annotated[int, Field(ge=0, le=100, description="How many periods later, such as 1 for next year's end.")] = 0
+
+
+class ExpiresOn(Part):
+    """All points end on one date, such as the end of a saving action."""
+
+    on: Annotated[fields.Moment, Field(description="The last day on which they count, or the instant they end.")]
+
+
 class Unit(Part):
     """Something the program counts: points, stamps, status credits, money spent."""
 
@@ -82,10 +105,17 @@ class Unit(Part):
         Field(description="How a fraction at the end of a sum is rounded."),
     ] = "down"
     expires: Annotated[
-        Annotated[Literal["never"], Tag("<never>")] | Annotated[Expires, Tag("<after>")],
-        Discriminator(_never_or_after),
-        Field(description="When it expires: never, or after a time."),
+        Annotated[Literal["never"], Tag("<never>")]
+        | Annotated[Expires, Tag("<after>")]
+        | Annotated[ExpiresWithPeriod, Tag("<period>")]
+        | Annotated[ExpiresOn, Tag("<on>")],
+        Discriminator(_expiry),
+        Field(description="When it expires: never, after a time, with a period, or on one date."),
     ] = "never"
+    pending: Annotated[
+        fields.LongSpan | None,
+        Field(description="How long points wait before they can be spent or count for a tier, such as P14D."),
+    ] = None
 
 
 class Cover(Part):

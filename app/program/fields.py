@@ -109,6 +109,13 @@ def _moment(value: object) -> date | datetime:
     return moment
 
 
+def _day(value: object) -> date:
+    moment = _moment(value)
+    if isinstance(moment, datetime):
+        raise PydanticCustomError("day", "must be a date such as 2026-03-01")
+    return moment
+
+
 def _moment_text(moment: date | datetime) -> str:
     return moment.isoformat()
 
@@ -172,6 +179,12 @@ Minutes = Annotated[
     PlainValidator(_minutes),
     PlainSerializer(minutes_text),
     WithJsonSchema({"type": "string", "pattern": "^PT([0-5]?[0-9]|60)M$"}),
+]
+Day = Annotated[
+    date,
+    PlainValidator(_day),
+    PlainSerializer(_moment_text),
+    WithJsonSchema({"type": "string", "format": "date"}),
 ]
 Moment = Annotated[
     date | datetime,

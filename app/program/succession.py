@@ -1,6 +1,7 @@
 """What a version may not change of what the versions before it counted."""
 
 from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
 
 from app.domain.units import Unit
 from app.program.compiling import compile_unit
@@ -13,21 +14,29 @@ def check(new: Document, earlier: Iterable[tuple[int, Document]]) -> None:
 
     `earlier` are the published versions, by number, oldest first.
     """
-    known = {code: (version, unit) for version, document in earlier for code, unit in document.units.items()}
+    known = {
+        code: (version, compile_unit(code, unit, _zone(document)))
+        for version, document in earlier
+        for code, unit in document.units.items()
+    }
     mistakes = [
         Mistake(f"/units/{code}/{field}", None, f"{message} (version {version})", None)
         for code, unit in new.units.items()
         if code in known
         for version, before in (known[code],)
-        for field, message in _changes(compile_unit(code, before), compile_unit(code, unit))
+        for field, message in _changes(before, compile_unit(code, unit, _zone(new)))
     ]
     if mistakes:
         raise MistakesInDocument(tuple(mistakes))
+
+
+def _zone(document: Document) -> ZoneInfo:
+    return ZoneInfo(document.time_zone)
 
 
 def _changes(before: Unit, after: Unit) -> Iterator[tuple[str, str]]:
     if before.decimals != after.decimals:
         yield "decimals", f"members have points with {before.decimals} decimals; give the unit another id"
     if before.has_lots != after.has_lots:  # what has none is a plain sum (semantics L3)
-        was = "was spent or expired" if before.has_lots else "was neither spent nor expired"
+        was = "was spent, expired or waited" if before.has_lots else "was neither spent nor expired nor waited"
         yield "spendable", f"members have points of a unit that {was}, and that cannot change; give it another id"

@@ -16,7 +16,7 @@ Their clock (`judged_at`) is behind their last recording.
 
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
-    """Members with lots that have expired or scheduled commands that are due, soonest first."""
+    """Members with lots whose wait is over or that have expired, or with scheduled commands due, soonest first."""
     o, s, m = t.open_lot.c, t.schedule.c, t.member.c
     rested = or_(m.judged_at >= m.recorded_at, m.recorded_at <= now - HISTORY_REST)
     expired = (
@@ -28,6 +28,14 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         .limit(limit)
         .subquery()
     )
+    waited = (
+        select(o.member_id)
+        .join(t.member, and_(m.program_id == o.program_id, m.member_id == o.member_id))
+        .where(o.program_id == program_id, o.waiting, o.available_at <= now, rested)
+        .order_by(o.available_at)
+        .limit(limit)
+        .subquery()
+    )
     scheduled = (
         select(s.member_id)
         .where(s.program_id == program_id, s.due_at <= now)
@@ -35,6 +43,6 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         .limit(limit)
         .subquery()
     )
-    query = union(select(expired.c.member_id), select(scheduled.c.member_id)).limit(limit)
+    query = union(*(select(some.c.member_id) for some in (waited, expired, scheduled))).limit(limit)
     async with reading(engine) as connection:
         return tuple((await connection.execute(query)).scalars())

@@ -22,6 +22,7 @@ GOOD: dict[str, Any] = {
     "bigint": 1,
     "integer": 1,
     "smallint": 1,
+    "boolean": False,
     "date": date(1990, 2, 28),
     "json": "{}",
     "text[]": [],

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import chain, engine, lots, money, tiers
 from app.domain.accrual import Occasion
-from app.domain.calendar import RoundUp, parse_span
+from app.domain.calendar import Every, parse_span
 from app.domain.commands import (
     Command,
     Enrolment,
@@ -49,6 +49,7 @@ from app.domain.rules import (
 )
 from app.domain.state import Account, MemberState, OpenLot
 from app.domain.units import ExpiresAfter, Unit
+from app.domain.verifying import History, StoredEvent, StoredMessage, findings
 
 V = TypeVar("V")
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -75,7 +76,7 @@ def cents(amount: str) -> int:
     return money.minor_units(amount, decimals=2)
 
 
-def unit(code: str = "points", *, expires: str | None = None, round_up: RoundUp | None = None, **more: Any) -> Unit:
+def unit(code: str = "points", *, expires: str | None = None, round_up: Every | None = None, **more: Any) -> Unit:
     """A unit, spendable unless told otherwise; `expires` is a duration such as P12M."""
     expiry = ExpiresAfter(parse_span(expires), round_up) if expires is not None else None
     return Unit(code, code.capitalize(), expiry=expiry, **more)
@@ -328,6 +329,13 @@ class Books:
             self.posted += decision.events
         return decision
 
+    def settle(self) -> Decision:
+        """What the worker writes down now."""
+        decision = settle(self.state, now=self.now, rules=self.rules)
+        self.state = decision.state
+        self.posted += decision.events
+        return decision
+
     def bought(self, facts: Purchase, **more: Any) -> Recorded:
         """The event of a purchase."""
         return accepted(self.do(facts, **more)).recorded
@@ -336,6 +344,20 @@ class Books:
         events = [one.recorded for one in self.posted]
         named = next((event for event in events if event.id == of.event_id), None)
         return None if named is None else Earlier(named, tuple(e for e in events if e.about == named.id))
+
+
+def wrong(made: Books) -> list[str]:
+    """What the proof of the books finds."""
+    versions = moment(rules=made.rules).versions
+    events = [
+        StoredEvent(
+            one.recorded,
+            (one.salt, one.particulars) if one.particulars else None,
+            tuple(StoredMessage(m.number, m.type, m.body) for m in one.messages),
+        )
+        for one in made.posted
+    ]
+    return [str(finding) for finding in findings(History(PROGRAM, made.state, events), versions)]
 
 
 def back(event: Recorded, *lines: ReturnedLine, **more: Any) -> Return:

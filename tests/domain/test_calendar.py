@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.calendar import RoundUp, Span, add, end_of_day, local_day, parse_span, period_end, start_of_day
+from app.domain.calendar import (
+    Every,
+    Period,
+    Span,
+    add,
+    end_of_day,
+    later,
+    local_day,
+    parse_span,
+    period_end,
+    start_of_day,
+)
 from tests.domain.builders import AMSTERDAM
 
 days = st.dates(date(1970, 1, 1), date(2199, 12, 31))
@@ -78,28 +89,28 @@ def test_what_was_earned_later_never_ends_earlier(one: date, other: date, months
 @pytest.mark.parametrize(
     ("day", "period", "last"),
     [
-        ("2026-02-10", RoundUp.MONTH, "2026-02-28"),
-        ("2028-02-29", RoundUp.MONTH, "2028-02-29"),
-        ("2026-05-01", RoundUp.QUARTER, "2026-06-30"),
-        ("2026-07-01", RoundUp.HALF_YEAR, "2026-12-31"),
-        ("2026-06-30", RoundUp.HALF_YEAR, "2026-06-30"),
-        ("2026-01-01", RoundUp.YEAR, "2026-12-31"),
-        ("2026-12-31", RoundUp.YEAR, "2026-12-31"),
+        ("2026-02-10", Every.MONTH, "2026-02-28"),
+        ("2028-02-29", Every.MONTH, "2028-02-29"),
+        ("2026-05-01", Every.QUARTER, "2026-06-30"),
+        ("2026-07-01", Every.HALF_YEAR, "2026-12-31"),
+        ("2026-06-30", Every.HALF_YEAR, "2026-06-30"),
+        ("2026-01-01", Every.YEAR, "2026-12-31"),
+        ("2026-12-31", Every.YEAR, "2026-12-31"),
     ],
 )
-def test_a_period_ends_with_its_last_day(day: str, period: RoundUp, last: str) -> None:
+def test_a_period_ends_with_its_last_day(day: str, period: Every, last: str) -> None:
     """Semantics L10, round-up."""
-    assert period_end(date.fromisoformat(day), period) == date.fromisoformat(last)
+    assert period_end(date.fromisoformat(day), Period(period)) == date.fromisoformat(last)
 
 
-@given(days, st.sampled_from(RoundUp))
-def test_rounding_up_stays_in_the_period_and_stops_at_its_end(day: date, period: RoundUp) -> None:
+@given(days, st.sampled_from(Every))
+def test_rounding_up_stays_in_the_period_and_stops_at_its_end(day: date, period: Every) -> None:
     """Semantics L10, round-up."""
-    last = period_end(day, period)
+    last = period_end(day, Period(period))
 
     assert day <= last < day + timedelta(days=366)
-    assert period_end(last, period) == last
-    assert period_end(last + timedelta(days=1), period) > last
+    assert period_end(last, Period(period)) == last
+    assert period_end(last + timedelta(days=1), Period(period)) > last
 
 
 @pytest.mark.parametrize(
@@ -138,3 +149,49 @@ def test_days_follow_each_other_without_gap_or_overlap(day: date, zone: ZoneInfo
     assert local_day(begin, zone) == day
     assert local_day(end - timedelta(microseconds=1), zone) == day
     assert local_day(end, zone) == day + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("day", "period", "periods_later", "last"),
+    [
+        ("2026-11-22", Period(Every.WEEK), 0, "2026-11-22"),  # a Sunday
+        ("2026-11-23", Period(Every.WEEK), 0, "2026-11-29"),
+        ("2026-11-23", Period(Every.WEEK, date(2026, 11, 18)), 0, "2026-11-24"),
+        ("2026-11-22", Period(Every.DAY), 2, "2026-11-24"),
+        ("2026-11-22", Period(Every.YEAR), 1, "2027-12-31"),
+        ("2026-02-28", Period(Every.YEAR, date(2020, 3, 1)), 0, "2026-02-28"),
+        ("2026-03-01", Period(Every.YEAR, date(2020, 3, 1)), 0, "2027-02-28"),
+        ("2027-06-01", Period(Every.YEAR, date(2030, 3, 1)), 0, "2028-02-29"),
+        ("2026-02-27", Period(Every.MONTH, date(2026, 1, 31)), 0, "2026-02-27"),
+        ("2026-02-28", Period(Every.MONTH, date(2026, 1, 31)), 0, "2026-03-30"),
+        ("2026-05-15", Period(Every.QUARTER, date(2026, 2, 15)), 0, "2026-08-14"),
+    ],
+)
+def test_periods_may_begin_on_any_day(day: str, period: Period, periods_later: int, last: str) -> None:
+    """Semantics L10: a year from 1 March, months from the 31st, clamped."""
+    assert period_end(date.fromisoformat(day), period, later=periods_later) == date.fromisoformat(last)
+
+
+@given(days, st.sampled_from(Every), st.dates(date(1990, 1, 1), date(2060, 12, 31)))
+def test_periods_join_without_a_gap(day: date, every: Every, start: date) -> None:
+    """Semantics, Words: half-open, one after the other."""
+    period = Period(every, start)
+    last = period_end(day, period)
+
+    assert day <= last
+    assert period_end(last, period) == last
+    assert period_end(last + timedelta(days=1), period) == period_end(day, period, later=1)
+
+
+@pytest.mark.parametrize(
+    ("at", "span", "then"),
+    [
+        ("2026-11-21T09:30+01:00", "P14D", "2026-12-05T09:30+01:00"),
+        ("2026-03-28T02:30+01:00", "P1D", "2026-03-29T03:30+02:00"),  # there is no 02:30 that day
+        ("2026-03-28T09:30+01:00", "P1D", "2026-03-29T09:30+02:00"),
+        ("2026-01-31T09:30+01:00", "P1M", "2026-02-28T09:30+01:00"),
+    ],
+)
+def test_a_wait_ends_at_the_same_time_of_the_day(at: str, span: str, then: str) -> None:
+    """Semantics L11: in the program's zone, also when the clocks change."""
+    assert later(datetime.fromisoformat(at), parse_span(span), AMSTERDAM) == datetime.fromisoformat(then)

@@ -20,12 +20,10 @@ from app.domain.refusals import (
 )
 from app.domain.rules import Rules, Shortage
 from app.domain.state import MemberState
-from app.domain.verifying import History, StoredEvent, StoredMessage, findings
 from tests.domain.builders import (
     ANNA,
     BRAM,
     NOW,
-    PROGRAM,
     SPENT,
     Books,
     accepted,
@@ -44,7 +42,6 @@ from tests.domain.builders import (
     lot,
     make_rules,
     make_state,
-    moment,
     multiply,
     paid,
     per_item,
@@ -52,6 +49,7 @@ from tests.domain.builders import (
     rate,
     told,
     unit,
+    wrong,
 )
 
 NEW = MemberState(id=ANNA)
@@ -75,20 +73,6 @@ def amount(line_id: str, euros: str) -> ReturnedLine:
 def points(made: Books, code: str = "points") -> int:
     account = made.state.accounts.get(code)
     return account.balance if account is not None else 0
-
-
-def wrong(made: Books) -> list[str]:
-    """What the proof of the books finds."""
-    versions = moment(rules=made.rules).versions
-    events = [
-        StoredEvent(
-            one.recorded,
-            (one.salt, one.particulars) if one.particulars else None,
-            tuple(StoredMessage(m.number, m.type, m.body) for m in one.messages),
-        )
-        for one in made.posted
-    ]
-    return [str(finding) for finding in findings(History(PROGRAM, made.state, events), versions)]
 
 
 class TestLines:

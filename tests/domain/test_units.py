@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.calendar import RoundUp, Span, add, local_day
+from app.domain.calendar import Every, Span, add, local_day
 from app.domain.units import ExpiresAfter, Unit, expires_at
 from tests.domain.builders import AMSTERDAM, NOW, end_of, on, unit
 
@@ -44,13 +44,13 @@ def test_a_lot_lives_to_the_end_of_its_last_day(earned: str, span: str, last_day
 @pytest.mark.parametrize(
     ("round_up", "last_day"),
     [
-        (RoundUp.MONTH, "2027-02-28"),
-        (RoundUp.QUARTER, "2027-03-31"),
-        (RoundUp.HALF_YEAR, "2027-06-30"),
-        (RoundUp.YEAR, "2027-12-31"),
+        (Every.MONTH, "2027-02-28"),
+        (Every.QUARTER, "2027-03-31"),
+        (Every.HALF_YEAR, "2027-06-30"),
+        (Every.YEAR, "2027-12-31"),
     ],
 )
-def test_the_last_day_is_rounded_up_to_the_end_of_its_period(round_up: RoundUp, last_day: str) -> None:
+def test_the_last_day_is_rounded_up_to_the_end_of_its_period(round_up: Every, last_day: str) -> None:
     """Semantics L10: round-up of the end, not of the beginning."""
     points = unit(expires="P3M", round_up=round_up)
 
@@ -78,9 +78,9 @@ def test_the_last_day_keeps_its_length_when_the_clocks_change() -> None:
 @given(
     st.integers(946_684_800, 4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
     st.builds(Span, months=st.integers(0, 36), days=st.integers(0, 60)),
-    st.sampled_from([None, *RoundUp]),
+    st.sampled_from([None, *Every]),
 )
-def test_a_lot_outlives_the_day_it_becomes_available(earned: datetime, span: Span, round_up: RoundUp | None) -> None:
+def test_a_lot_outlives_the_day_it_becomes_available(earned: datetime, span: Span, round_up: Every | None) -> None:
     """Semantics L10: never shorter than its span, and always to a day's end."""
     points = Unit("points", "Points", expiry=ExpiresAfter(span, round_up))
 

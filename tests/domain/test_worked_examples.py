@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.domain.calendar import RoundUp
+from app.domain.calendar import Every
 from app.domain.commands import Cancellation, Named, Redemption, ReturnedLine
 from app.domain.points import Rounding
 from app.domain.rules import Rules
@@ -110,7 +110,7 @@ def test_worked_example_6_a_month_from_31_january_is_the_end_of_february(earned:
     decision = decide(make_state(now=on(earned)), purchase("12.00"), rules=rules, now=on(earned, "23:59"))
 
     assert remaining(decision.state) == [(12, end_of(last_day))]
-    rounded_up = make_rules(rate(), units=(unit(expires="P1M", round_up=RoundUp.MONTH),))
+    rounded_up = make_rules(rate(), units=(unit(expires="P1M", round_up=Every.MONTH),))
     same = decide(make_state(now=on(earned)), purchase("12.00"), rules=rounded_up, now=on(earned, "23:59"))
     assert remaining(same.state) == [(12, end_of(last_day))]
 

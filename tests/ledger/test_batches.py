@@ -25,7 +25,7 @@ from tests.database import assert_whole, picture
 
 Body = dict[str, Any]
 PEOPLE, FRIENDS = 3, 2
-SURVEY = "  - {id: survey, on: activity, activities: [survey], unit: points, fixed: 20}\n"
+SURVEY = "  - {id: asked, on: activity, activities: [survey], unit: points, fixed: 20}\n"
 PROGRAM = model.DOCUMENT.replace("rules:\n", f"rules:\n{SURVEY}")
 _examples = itertools.count(1)
 OURS = ("id", "member", "recorded_at", "sequence", "provisional")

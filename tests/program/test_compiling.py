@@ -2,7 +2,7 @@
 
 import json
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +11,10 @@ import pytest
 from iso4217 import Currency
 
 from app.domain import rules
-from app.domain.calendar import RoundUp, Span
+from app.domain.calendar import Every, Period, Span
 from app.domain.points import Rounding
 from app.domain.rules import Applies, Cover, Fixed, Ladder, Multiply, PerItem, Rate, ReferralTerms, Rule, Rules, Tier
-from app.domain.units import ExpiresAfter, Unit
+from app.domain.units import ExpiresAfter, ExpiresAt, ExpiresWithPeriod, Unit
 from app.program import compiling, reading, values
 
 LAUNCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,6 +67,12 @@ def test_units() -> None:
             "points": {"name": "Points", "expires": {"after": "P12M", "round_up": "half_year"}, "rounding": "half_up"},
             "spent": {"name": "Money spent", "decimals": 2, "spendable": False},
             "stamps": {"name": "Stamps", "expires": {"after": "P30D"}},
+            "status": {
+                "name": "Status",
+                "spendable": False,
+                "expires": {"at_end_of": "year", "starting": "2026-03-01", "later": 1},
+            },
+            "summer": {"name": "Summer", "expires": {"on": "2026-08-31"}, "pending": "P2W"},
         },
     )
 
@@ -75,10 +81,22 @@ def test_units() -> None:
             "points",
             "Points",
             rounding=Rounding.HALF_UP,
-            expiry=ExpiresAfter(Span(months=12), RoundUp.HALF_YEAR),
+            expiry=ExpiresAfter(Span(months=12), Every.HALF_YEAR),
         ),
         "spent": Unit("spent", "Money spent", decimals=2, spendable=False),
         "stamps": Unit("stamps", "Stamps", expiry=ExpiresAfter(Span(days=30))),
+        "status": Unit(
+            "status",
+            "Status",
+            spendable=False,
+            expiry=ExpiresWithPeriod(Period(Every.YEAR, date(2026, 3, 1)), later=1),
+        ),
+        "summer": Unit(
+            "summer",
+            "Summer",
+            expiry=ExpiresAt(datetime(2026, 8, 31, 22, tzinfo=UTC)),
+            pending=Span(days=14),
+        ),
     }
 
 

@@ -168,6 +168,16 @@ def test_a_wrong_value_in_a_rule_is_told_at_its_place(rest: str, pointer: str, m
         ("units: {points: {name: A, expires: {after: a year}}}", "/units/points/expires/after"),
         ("units: {points: {name: A, expires: {after: P1Y, round_up: week}}}", "/units/points/expires/round_up"),
         ("units: {points: {name: A, expires: {after: P1Y, rounds: year}}}", "/units/points/expires/rounds"),
+        ("units: {points: {name: A, expires: {at_end_of: decade}}}", "/units/points/expires/at_end_of"),
+        ("units: {points: {name: A, expires: {at_end_of: year, later: -1}}}", "/units/points/expires/later"),
+        ("units: {points: {name: A, expires: {at_end_of: year, after: P1Y}}}", "/units/points/expires/after"),
+        (
+            "units: {points: {name: A, expires: {at_end_of: year, starting: 2026-03-01T00:00:00Z}}}",
+            "/units/points/expires/starting",
+        ),
+        ("units: {points: {name: A, expires: {on: someday}}}", "/units/points/expires/on"),
+        ("units: {points: {name: A, pending: P0D}}", "/units/points/pending"),
+        ("units: {points: {name: A, pending: 14}}", "/units/points/pending"),
         (f"units: {{{'a' * 33}: {{name: A}}}}", f"/units/{'a' * 33}"),
     ],
 )

@@ -71,7 +71,15 @@ def test_what_is_required() -> None:
 def test_it_knows_what_may_stand_at_a_place() -> None:
     made = schema.json_schema()
 
-    assert schema.known_at(made, ("units", "anything", "expires")) == ("after", "round_up", "never")
+    assert schema.known_at(made, ("units", "anything", "expires")) == (
+        "after",
+        "round_up",
+        "at_end_of",
+        "starting",
+        "later",
+        "on",
+        "never",
+    )
     assert "multiply" in schema.known_at(made, ("rules", 7))
     assert schema.known_at(made, ("tiers", 0, "levels", 1)) == ("id", "name", "from", "multiply")
     assert schema.known_at(made, ("rules", 0, "on")) == ("purchase", "enrolment", "activity")

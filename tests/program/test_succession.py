@@ -29,6 +29,8 @@ def read(more: str = "", text: str = DOCUMENT) -> Document:
         ("", ", expires: {after: P12M}"),
         (", expires: {after: P12M}", ", expires: {after: P6M}"),
         (", spendable: false, expires: {after: P12M}", ""),
+        (", spendable: false, expires: {at_end_of: year}", ", spendable: false, pending: P14D"),
+        ("", ", pending: P14D"),
         ("", ", rounding: up"),
     ],
 )

@@ -27,7 +27,7 @@ class EntryOut(Out):
 
     position: int
     unit: str
-    points: int
+    points: int = Field(description="0 where points that began to count only paid what was owed: see `draws`.")
     balance_after: int
     available_at: str | None = Field(description="From when a credited lot can be spent.")
     expires_at: str | None = Field(description="The first instant at which the lot can no longer be spent.")
@@ -178,7 +178,7 @@ def left(purchase: Recorded, followers: Sequence[Recorded]) -> dict[str, Any]:
 
 def receipt(entries: Iterable[Entry], accounts: Mapping[str, Balances]) -> list[str]:
     """What a till prints: what moved, and what is available now."""
-    lines = [f"{entry.unit[:20]}: {entry.points:+d}" for entry in entries]
+    lines = [f"{entry.unit[:20]}: {entry.points:+d}" for entry in entries if entry.points]
     lines += [f"{unit[:16]} available: {balances.available}" for unit, balances in accounts.items()]
     return [line[:RECEIPT_WIDTH] for line in lines]
 
