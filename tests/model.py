@@ -6,12 +6,13 @@ It reads the bodies a till sends and tells what must come of them. It knows noth
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 LIFE, LAPSE, LATE, EARLY = timedelta(days=20), timedelta(days=40), timedelta(days=30), timedelta(minutes=5)
-WELCOME, REFERRER, REFEREE, MINIMUM = 50, 100, 25, 10_00
+WELCOME, REFERRER, REFEREE, MINIMUM, COFFEE, SURVEY = 50, 100, 25, 10_00, 5, 20
 LEVELS = (("bronze", 0, 100), ("silver", 200_00, 125), ("gold", 500_00, 150))
 """Code, threshold in cents, points per hundred euros."""
 
@@ -26,6 +27,8 @@ units:
 rules:
   - {id: base, on: purchase, unit: points, rate: {give: 1, per: "1.00"}}
   - {id: spent, on: purchase, unit: spent, rate: {give: "1.00", per: "1.00"}}
+  - {id: coffee, on: purchase, unit: points, fixed: 5, include: {skus: [coffee]}}
+  - {id: survey, on: activity, unit: points, fixed: 20}
   - {id: welcome, on: enrolment, unit: points, fixed: 50}
 tiers:
   - id: status
@@ -57,12 +60,43 @@ class Lot:
 
 @dataclass
 class Bonus:
-    """A referral bonus that waits for its member to be settled (semantics F2)."""
+    """A referral bonus, or one to be taken back, that waits for its member to be settled (semantics F2, R5)."""
 
     due_at: datetime
     referee: str
     side: str
     points: int
+
+
+@dataclass
+class Line:
+    """What is left of a purchase's line (semantics R1)."""
+
+    sku: str | None
+    quantity: int
+    cents: Fraction
+
+
+@dataclass
+class Purchase:
+    """What is left of a purchase, and the points per hundred euros of the tier that counted (semantics R2)."""
+
+    sequence: int
+    percent: int
+    lines: dict[str, Line]
+
+    def left(self) -> int:
+        """The cents that can still come back."""
+        return int(sum(x.cents for x in self.lines.values()))
+
+    def gone(self) -> bool:
+        """Nothing of it is left."""
+        return not any(x.quantity for x in self.lines.values())
+
+    def points(self) -> int:
+        """What is left of it gives (semantics R2, A2): money by the tier, and a grant if there is coffee."""
+        coffee = any(x.quantity for x in self.lines.values() if x.sku == "coffee")
+        return self.left() * self.percent // 10_000 + (COFFEE if coffee else 0)
 
 
 @dataclass
@@ -72,24 +106,47 @@ class Member:
     events: list[View] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     bonuses: list[Bonus] = field(default_factory=list)
+    purchases: dict[str, Purchase] = field(default_factory=dict)
+    redemptions: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """The draws of each that have not been given back."""
+    activities: dict[str, int] = field(default_factory=dict)
+    """The number of each activity that has not been cancelled, else 0."""
     spent: int = 0
+    deficit: int = 0
     booked: int = 0
     """The sum of all entries in points: the balance as it was last written down."""
-    reached: list[tuple[datetime, int]] = field(default_factory=list)
-    """Since when which level was held."""
+    moves: list[tuple[datetime, int, int]] = field(default_factory=list)
+    """Since when which level was left for which, as recorded."""
     referrer: str | None = None
     referral: str = "none"
+    qualified_by: str | None = None
+    """The purchase on which the bonuses stand."""
     lapses_at: datetime | None = None
 
     def level(self, instant: datetime) -> int:
-        """The highest level reached by an instant (semantics A6): nothing ever falls here."""
-        return max((level for since, level in self.reached if since <= instant), default=0)
+        """The level held at an instant: from its own on, a move lifts to a level or lowers to it (semantics A6, T5)."""
+        level = 0
+        for since, before, after in self.moves:
+            if since <= instant:
+                level = max(level, after) if after > before else min(level, after)
+        return level
+
+    def available(self, now: datetime) -> int:
+        """What can be spent (semantics L4)."""
+        return max(0, sum(x.left for x in self.active(now)) - self.deficit)
 
     def active(self, now: datetime) -> list[Lot]:
         """What can be spent, in draw order (semantics L3, L5)."""
-        return sorted(
-            (x for x in self.lots if x.expires_at > now), key=lambda x: (x.expires_at, x.occurred_at, x.sequence)
-        )
+        return sorted((x for x in self.lots if x.expires_at > now), key=_order)
+
+    def reversible(self, kind: str) -> set[str]:
+        """The ids of what can be taken back."""
+        ids = {"purchase": self.purchases.keys(), "redemption": self.redemptions.keys()}
+        return set(ids.get(kind, self.activities.keys()))
+
+    def lot(self, sequence: int) -> Lot:
+        """The lot that an event credited."""
+        return next(x for x in self.lots if x.sequence == sequence)
 
 
 @dataclass
@@ -115,7 +172,8 @@ class Model:
             said, event = self.recorded[key]
             reused = {"code": "event_id_reused"}
             return Outcome(200, event) if said == body else Outcome(422, problem=reused)
-        if body["type"] == "redemption" and body["member"].removeprefix("card:") not in self.members:
+        named = body.get("member")
+        if isinstance(named, str) and named.removeprefix("card:") not in self.members:
             return Outcome(422, problem={"code": "unknown_member"})
         when = datetime.fromisoformat(body["occurred_at"])
         if when < now - LATE:
@@ -150,39 +208,200 @@ class Model:
         if card not in members:
             members[card] = Member()
             _enrol(members[card], when, now, settling=False)
-        member, cents = members[card], int(body["total"].replace(".", ""))
+        member = members[card]
         _settle(member, now)
-        points = cents * LEVELS[member.level(when)][2] // 10_000
-        before = member.level(datetime.max.replace(tzinfo=UTC))
-        member.spent += cents
-        after = max(level for level, (_, threshold, _) in enumerate(LEVELS) if member.spent >= threshold)
-        change = None
-        if after > before:
-            member.reached.append((when, after))
-            change = (LEVELS[before][0], LEVELS[after][0])
-        event = _post(member, "purchase", when, points=points, spent=cents, change=change)
+        said = body.get("lines") or [{"amount": body["total"]}]
+        lines = {
+            str(number): Line(line.get("sku"), int(line.get("quantity", 1)), Fraction(_cents(line["amount"])))
+            for number, line in enumerate(said, 1)
+        }
+        sold = Purchase(len(member.events) + 1, LEVELS[member.level(when)][2], lines)
+        member.purchases[body["id"]] = sold
+        member.spent += sold.left()
+        change = _move(member, when)
+        event = _post(member, "purchase", when, points=sold.points(), spent=sold.left(), change=change)
         _settle(member, now)
         in_time = member.lapses_at is None or when < member.lapses_at
-        if member.referral == "claimed" and member.referrer and cents >= MINIMUM and in_time:
-            member.referral = "qualified"
+        if member.referral == "claimed" and member.referrer and sold.left() >= MINIMUM and in_time:
+            member.referral, member.qualified_by = "qualified", body["id"]
             members[member.referrer].bonuses.append(Bonus(now, card, "referrer", REFERRER))
             member.bonuses.append(Bonus(now, card, "referee", REFEREE))
+        return event
+
+    def _activity(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
+        member = members[body["member"].removeprefix("card:")]
+        _settle(member, now)
+        event = _post(member, "activity", when, points=SURVEY)
+        member.activities[body["id"]] = event["sequence"]
+        _settle(member, now)
         return event
 
     def _redemption(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
         member = members[body["member"].removeprefix("card:")]
         _settle(member, now)
-        asked, available = body["points"], sum(x.left for x in member.active(now))
+        asked, available = body["points"], member.available(now)
         if asked > available:
             facts = {"unit": "points", "asked": asked, "available": available, "missing": asked - available}
             return Outcome(409, problem={"code": "insufficient_points", **facts})
-        draws: list[tuple[int, int]] = []
-        for lot in member.active(now):
-            taken = min(lot.left, asked - sum(points for _, points in draws))
-            if taken:
-                lot.left -= taken
-                draws.append((lot.sequence, taken))
+        draws = _draw(member.active(now), asked)
+        member.redemptions[body["id"]] = list(draws)
         return _post(member, "redemption", when, points=-asked, draws=draws)
+
+    def _return(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
+        """Goods brought back (semantics R1)."""
+        member = members[body["member"].removeprefix("card:")]
+        _settle(member, now)
+        if (refused := _refused(members, member, "purchase", "purchase", body["purchase"])) is not None:
+            return refused
+        sold = member.purchases[body["purchase"]]
+        if body.get("currency", "EUR") != "EUR":
+            return Outcome(422, problem={"code": "other_currency"})
+        if sold.gone():
+            return Outcome(409, problem={"code": "nothing_left"})
+        kept, refused = _kept(sold, body)
+        return refused or _take_back(members, member, body["purchase"], kept, "return", when, now)
+
+    def _cancellation(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
+        """What is named is as if it had not been (semantics E6)."""
+        member = members[body["member"].removeprefix("card:")]
+        _settle(member, now)
+        kind, named = body["kind"], body["event"]
+        if (refused := _refused(members, member, str(body.get("ours", kind)), kind, named)) is not None:
+            return refused
+        if kind == "redemption":
+            return _cancel_redemption(member, named, body.get("points"), when, now)
+        if kind == "activity":
+            return _cancel_activity(member, named, when, now)
+        sold = member.purchases[named]
+        if sold.gone():
+            return Outcome(409, problem={"code": "nothing_left"})
+        return _take_back(members, member, named, _nothing_of(sold), "cancellation", when, now)
+
+
+def _cancel_activity(member: Member, named: str, when: datetime, now: datetime) -> Outcome | View:
+    """What it gave is taken back (semantics E6)."""
+    sequence = member.activities[named]
+    if not sequence:
+        return Outcome(409, problem={"code": "nothing_left"})
+    member.activities[named] = 0
+    draws = _take(member, SURVEY, sequence, now)
+    return _post(member, "cancellation", when, points=-SURVEY, draws=draws)
+
+
+def _cancel_redemption(member: Member, named: str, points: int | None, when: datetime, now: datetime) -> Outcome | View:
+    """Back into its lots, the last draw first; a deficit is paid, what has ended ends (semantics L8, L9)."""
+    draws = member.redemptions[named]
+    left = sum(drawn for _, drawn in draws)
+    if not left:
+        return Outcome(409, problem={"code": "nothing_left"})
+    asked = left if points is None else points
+    if asked > left:
+        return Outcome(409, problem={"code": "more_points_than_left", "left": left})
+    back: list[tuple[int, int]] = []
+    while missing := asked + sum(given for _, given in back):
+        sequence, drawn = draws.pop()
+        given = min(drawn, missing)
+        if given < drawn:
+            draws.append((sequence, drawn - given))
+        member.lot(sequence).left += given
+        back.append((sequence, -given))
+    restored = [x for x in member.lots if x.sequence in dict(back)]
+    paid = _draw(sorted(restored, key=_order), member.deficit)
+    member.deficit -= sum(points for _, points in paid)
+    event = _post(member, "cancellation", when, points=asked, draws=back + paid, lot=False)
+    _settle(member, now)
+    return event
+
+
+def _refused(members: dict[str, Member], member: Member, ours: str, kind: str, named: str) -> Outcome | None:
+    """What is named is of another kind (`ours`, if by our id), not recorded, or another member's (semantics R1)."""
+    if ours != kind:
+        return Outcome(422, problem={"code": "not_reversible"})
+    if named in member.reversible(kind):
+        return None
+    known = any(named in x.reversible(kind) for x in members.values())
+    return Outcome(422, problem={"code": "other_members_event" if known else "unknown_event"})
+
+
+def _nothing_of(sold: Purchase) -> Purchase:
+    return Purchase(sold.sequence, sold.percent, {name: Line(x.sku, 0, Fraction(0)) for name, x in sold.lines.items()})
+
+
+def _kept(sold: Purchase, body: View) -> tuple[Purchase, Outcome | None]:
+    """What is left of a purchase after what came back, if that is so much (semantics R1)."""
+    kept = deepcopy(sold)
+    if body.get("all"):
+        return _nothing_of(sold), None
+    if "amount" in body:
+        cents, left = _cents(body["amount"]), sold.left()
+        if cents > left:
+            return kept, Outcome(409, problem={"code": "more_than_left"})
+        for line in kept.lines.values():
+            line.cents -= cents * line.cents / left
+        return (kept if kept.left() else _nothing_of(sold)), None
+    for said in body["lines"]:
+        if said["id"] not in kept.lines:
+            return kept, Outcome(422, problem={"code": "unknown_line"})
+        line = kept.lines[said["id"]]
+        quantity = int(said.get("quantity", 0 if "amount" in said else line.quantity))
+        back = Fraction(_cents(said["amount"])) if "amount" in said else line.cents * quantity / max(1, line.quantity)
+        if not line.quantity or quantity > line.quantity or back > line.cents:
+            return kept, Outcome(409, problem={"code": "more_than_left"})
+        line.cents -= back
+        line.quantity = 0 if "amount" in said and not line.cents else line.quantity - quantity
+    return kept, None
+
+
+def _take_back(
+    members: dict[str, Member], member: Member, named: str, kept: Purchase, kind: str, when: datetime, now: datetime
+) -> View:
+    """Posts f(before) - f(after); a tier and a referral may go (semantics R2, R5, T5)."""
+    sold, member.purchases[named] = member.purchases[named], kept
+    points, spent = sold.points() - kept.points(), sold.left() - kept.left()
+    draws = _take(member, points, sold.sequence, now)
+    member.spent -= spent
+    event = _post(member, kind, when, points=-points, spent=-spent, draws=draws, change=_move(member, when))
+    if member.qualified_by == named and kept.left() < MINIMUM:
+        assert member.referrer is not None
+        card = next(card for card, x in members.items() if x is member)
+        member.referral, member.qualified_by = "claimed", None
+        members[member.referrer].bonuses.append(Bonus(now, card, "referrer", -REFERRER))
+        member.bonuses.append(Bonus(now, card, "referee", -REFEREE))
+    return event
+
+
+def _move(member: Member, when: datetime) -> tuple[str, str] | None:
+    """Up or down to what is met, at once (semantics T2, T5)."""
+    before = member.level(datetime.max.replace(tzinfo=UTC))
+    after = max(level for level, (_, threshold, _) in enumerate(LEVELS) if member.spent >= threshold)
+    if after == before:
+        return None
+    member.moves.append((when, before, after))
+    return LEVELS[before][0], LEVELS[after][0]
+
+
+def _take(member: Member, points: int, sequence: int, now: datetime) -> list[tuple[int, int]]:
+    """From its own lot, then from others, then as a deficit (semantics R3, L9)."""
+    own = [x for x in member.lots if x.sequence == sequence]
+    draws = _draw(own + [x for x in member.active(now) if x not in own], points)
+    member.deficit += points - sum(taken for _, taken in draws)
+    return draws
+
+
+def _draw(lots: list[Lot], points: int) -> list[tuple[int, int]]:
+    """Takes points from lots in this order, as far as they go."""
+    draws: list[tuple[int, int]] = []
+    for lot in lots:
+        taken = min(lot.left, points - sum(points for _, points in draws))
+        if taken:
+            lot.left -= taken
+            draws.append((lot.sequence, taken))
+    return draws
+
+
+def _order(lot: Lot) -> tuple[datetime, datetime, int]:
+    """Draw order (semantics L5)."""
+    return lot.expires_at, lot.occurred_at, lot.sequence
 
 
 def _enrol(member: Member, when: datetime, now: datetime, *, settling: bool = True) -> View:
@@ -209,6 +428,10 @@ def _settle(member: Member, now: datetime) -> None:
             _post(member, "expiry", instant, points=-sum(points for _, points in draws), draws=draws)
         for bonus in sorted((x for x in member.bonuses if x.due_at == instant), key=lambda x: (x.referee, x.side)):
             member.bonuses.remove(bonus)
+            if bonus.points < 0:  # what is no longer there is forgiven (semantics F3)
+                draws = _draw(member.active(instant), -bonus.points)
+                _post(member, "referral_reversal", instant, points=-sum(points for _, points in draws), draws=draws)
+                continue
             _post(member, "referral_bonus", instant, points=bonus.points)
             if bonus.side == "referee":
                 member.referral = "rewarded"
@@ -223,19 +446,23 @@ def _post(
     spent: int = 0,
     draws: list[tuple[int, int]] | None = None,
     change: tuple[str, str] | None = None,
+    lot: bool = True,
 ) -> View:
-    """An event with its entries, numbered; a credit opens a lot (semantics L1, L3)."""
+    """An event with its entries, numbered; a credit opens a lot and pays a deficit from it (semantics L1, L3, L9)."""
     sequence = len(member.events) + 1
     member.booked += points
     entries = []
     if points:
-        end = _end_of(_day(when) + LIFE) if points > 0 else None
-        entries.append(("points", points, member.booked, None if end is None else text(end), draws or []))
+        end = _end_of(_day(when) + LIFE) if points > 0 and lot else None
         if end is not None:
             member.lots.append(Lot(sequence, points, points, when, end))
+            draws = _draw(member.lots[-1:], member.deficit)
+            member.deficit -= sum(paid for _, paid in draws)
+        entries.append(("points", points, member.booked, None if end is None else text(end), draws or []))
     if spent:
         entries.append(("spent", spent, member.spent, None, []))
     event = {"sequence": sequence, "kind": kind, "effective_at": text(when), "entries": entries, "change": change}
+    event["owed"] = member.deficit if points else None
     member.events.append(event)
     return event
 
@@ -247,15 +474,15 @@ def view(member: Member, now: datetime) -> View:
     for lot in active:
         if lot.left:
             ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.left
-    available = sum(ends.values())
     level = member.level(datetime.max.replace(tzinfo=UTC))
     needed = LEVELS[level + 1][1] - member.spent if level + 1 < len(LEVELS) else None
-    since = text(member.reached[-1][0]) if member.reached else None
+    since = text(member.moves[-1][0]) if member.moves else None
     return {
         "points": {
-            "balance": available,
-            "available": available,
-            **dict.fromkeys(("pending", "held", "deficit"), 0),
+            "balance": sum(ends.values()) - member.deficit,
+            "available": member.available(now),
+            **dict.fromkeys(("pending", "held"), 0),
+            "deficit": member.deficit,
             "expiring": [(text(instant), points) for instant, points in sorted(ends.items())[:12]],
             "spent": member.spent,
         },
@@ -289,3 +516,7 @@ def _day(instant: datetime) -> date:
 def _end_of(day: date) -> datetime:
     """The first instant after a day of the program (semantics L10)."""
     return datetime.combine(day + timedelta(days=1), time(), ZONE).astimezone(UTC)
+
+
+def _cents(amount: str) -> int:
+    return int(amount.replace(".", ""))

@@ -71,6 +71,9 @@ KINDS: Mapping[str, Kind] = {
     "not_reversible": Kind(422, "That cannot be taken back so", "It is for events of the `kinds` named."),
     "unknown_line": Kind(422, "The purchase has no such line", "Name one of `lines`."),
     "other_currency": Kind(422, "The purchase was in another currency", "Use `currency`."),
+    "as_of_out_of_range": Kind(
+        422, "There is nothing to look back at", "Ask for an instant between `earliest` and `latest`."
+    ),
     "too_late": Kind(
         422, "It happened too long ago", "Events are taken from `earliest` on; older ones need `events:history`."
     ),

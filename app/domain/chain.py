@@ -149,12 +149,14 @@ _PLACE = ("channel", "location", "terminal", "operator")
 
 def _naming(of: Named) -> dict[str, Any]:
     if of.event_id is not None:
-        return {"event": of.event_id.hex()}
+        return {"event": of.event_id.hex()} | ({"kind": of.kind} if of.kind else {})
     return {"source": of.source, "kind": of.kind, "key": of.key}
 
 
 def _name(value: dict[str, Any]) -> Named:
-    return Named(event_id=bytes.fromhex(value["event"])) if "event" in value else Named(**value)
+    if "event" in value:
+        return Named(event_id=bytes.fromhex(value["event"]), kind=value.get("kind", ""))
+    return Named(**value)
 
 
 def _named(value: object, *names: str) -> dict[str, Any]:

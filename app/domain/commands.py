@@ -134,7 +134,7 @@ class ReferralReversal:
 
 
 class Named(NamedTuple):
-    """An earlier event of the same member: by our id, or by the key its shop gave it."""
+    """An earlier event of the same member: by our id, or by the key its shop gave it; of the `kind`, if one is said."""
 
     event_id: bytes | None = None
     source: str = ""

@@ -177,11 +177,11 @@ def take(
 
 
 def restore(
-    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place, now: datetime
+    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place
 ) -> tuple[MemberState, Entry]:
     """Puts spent points back where they were drawn, last draw first, past the first `skip` points (semantics L8).
 
-    What has expired meanwhile is there to expire again at once. An open deficit is paid from what is active (L9).
+    An open deficit is paid from them first (L9); what has expired meanwhile is there to expire again at once.
     """
     account = state.accounts[unit]
     known = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
@@ -202,8 +202,7 @@ def restore(
     state = _with_lots(state, back)
     paid: tuple[Draw, ...] = ()
     if account.deficit:
-        active = sorted((lot for lot in back if is_active(lot, now=now)), key=draw_order)
-        state, paid, _ = _draw(state, active, account.deficit)
+        state, paid, _ = _draw(state, sorted(back, key=draw_order), account.deficit)
     repaid = sum(draw.points for draw in paid)
     following = account.next_due_at
     for lot in back:

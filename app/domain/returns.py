@@ -20,7 +20,7 @@ RETURNED = "returned"
 
 
 class Part(NamedTuple):
-    """What came back of a line: a quantity, and an amount in minor units besides that."""
+    """What came back of a line: a quantity, and an amount in minor units besides its part of the line's."""
 
     quantity: Fraction = Fraction(0)
     amount: int = 0
@@ -138,11 +138,17 @@ def _of_line(
     if asked.amount is not None and amount < left.amount:
         return Part(Fraction(0), amount)
     if asked.amount is None and quantity < left.quantity:
-        before = parts.get(asked.id, Part())
-        if _unreturned(line, before.quantity + quantity) < before.amount:
-            raise refused
-        return Part(quantity, 0)
+        return _some_of(line, left, quantity, parts.get(asked.id, Part()))
     return _all_of(left)
+
+
+def _some_of(line: Line, left: Remaining, quantity: Fraction, before: Part) -> Part:
+    """A quantity with its part of the line's amount; where some of that is back already, of what is left of it."""
+    if not before.amount:
+        return Part(quantity)
+    priced = _unreturned(line, before.quantity) - _unreturned(line, before.quantity + quantity)
+    worth = (2 * left.amount * quantity + left.quantity) // (2 * left.quantity)
+    return Part(quantity, worth - priced)
 
 
 def _spread(amount: int, goods: Sequence[Remaining]) -> dict[str, Part]:

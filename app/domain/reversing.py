@@ -36,7 +36,8 @@ def bring_back(state: MemberState, facts: Return, case: Case) -> Effect:
 
 def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
     """A cancellation: what it names is to be as if it had not been (semantics E6)."""
-    kinds = _CANCELLABLE if facts.points is None else (Redemption.kind,)
+    meant = _CANCELLABLE if facts.points is None else (Redemption.kind,)
+    kinds = tuple(kind for kind in meant if facts.of.kind in ("", kind))
     earlier = _named(state, case, kinds=kinds)
     if earlier.event.kind == Redemption.kind:
         return _points_back(state, earlier, facts.points, case)
@@ -165,7 +166,7 @@ def _points_back(state: MemberState, earlier: Earlier, points: int | None, case:
     if points > left:
         raise Refused(MorePointsThanLeft(spent.unit, asked=points, left=left))
     place = Place(state.sequence + 1, 0)
-    state, entry = lots.restore(state, spent.unit, spent.draws, points, skip=back, at=place, now=case.moment.judged_at)
+    state, entry = lots.restore(state, spent.unit, spent.draws, points, skip=back, at=place)
     tells = ((messages.RESTORED, {"points": {spent.unit: points}, "of": _id(earlier.event)}),)
     return Effect(state, (entry,), context={"of": earlier.event.id.hex()}, tells=tells, about=earlier.event.id)
 

@@ -10,6 +10,7 @@ from app.db import hot, rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain.events import Recorded
+from app.queries.past import AsOf
 
 _e = t.event.c
 
@@ -36,10 +37,18 @@ async def about(engine: AsyncEngine, event_id: bytes, *, program_id: bytes) -> t
 
 
 async def of_member(
-    engine: AsyncEngine, member_id: bytes, *, program_id: bytes, before: int | None, limit: int
+    engine: AsyncEngine,
+    member_id: bytes,
+    *,
+    program_id: bytes,
+    before: int | None,
+    limit: int,
+    as_of: AsOf | None = None,
 ) -> tuple[Recorded, ...]:
-    """A member's events, newest first, numbered below `before`."""
+    """A member's events, newest first, numbered below `before`; with `as_of` those that had happened by then."""
     query = _events(program_id).where(_e.member_id == member_id)
+    if as_of is not None:
+        query = query.where((_e.recorded_at if as_of.by_recording else _e.effective_at) <= as_of.instant)
     if before is not None:
         query = query.where(_e.sequence < before)
     return await _read(engine, query.order_by(_e.sequence.desc()).limit(limit), program_id=program_id)

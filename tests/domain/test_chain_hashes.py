@@ -182,7 +182,7 @@ def test_content_and_entries_cannot_be_confused() -> None:
 
 def test_a_members_events_form_one_chain() -> None:
     """Semantics L1, architecture §5.6: from the genesis value, each over the one before."""
-    state = make_state(lot(10, expires="2026-11-21"), sequence=4)
+    state = make_state(lot(10, expires="2026-11-21", sequence=4), sequence=4)
     first = decide(state, purchase("12.00"))
     second = decide(first.state, Redemption(12), now=NOW + timedelta(days=2))
 

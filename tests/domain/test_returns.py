@@ -155,14 +155,18 @@ class TestLines:
         assert made.do(back(bought, *facts.pop("lines", ()), **facts)).refusal == refusal
         assert points(made) == 12
 
-    def test_what_is_left_after_amounts_limits_a_quantity(self) -> None:
-        """Semantics R1: half of the money is back already, so one of two items is all that there is."""
+    def test_after_an_amount_a_quantity_is_worth_its_part_of_what_is_left(self) -> None:
+        """Semantics R1: 5.00 of 8.00 is back already, so one of two items brings back 1.50."""
         made = books()
         bought = made.bought(purchase(None, line("8.00", quantity="2")))
         made.do(back(bought, amount("1", "5.00"), currency="EUR"))
 
-        assert made.do(back(bought, quantity("1", "1"))).refusal == MoreThanLeft("1", "2", 300, "EUR", 2)
-        assert gave(made.do(back(bought, quantity("1", "2")))) == {"points": -3}
+        assert gave(made.do(back(bought, quantity("1", "1")))) == {"points": -2}
+        assert made.do(back(bought, amount("1", "1.51"), currency="EUR")).refusal == MoreThanLeft(
+            "1", "1", 150, "EUR", 2
+        )
+        assert gave(made.do(back(bought, quantity("1", "1")))) == {"points": -1}
+        assert points(made) == 0
 
 
 class TestNaming:
@@ -183,6 +187,9 @@ class TestNaming:
         refused = made.do(Cancellation(Named(enrolled.id))).refusal
         assert refused == NotReversible("enrolment", ("purchase", "activity", "redemption"))
         assert made.do(Cancellation(Named(bought.id), points=3)).refusal == NotReversible("purchase", ("redemption",))
+        assert made.do(Cancellation(Named(bought.id, kind="redemption"))).refusal == NotReversible(
+            "purchase", ("redemption",)
+        )
 
 
 class TestShortage:
@@ -329,6 +336,18 @@ class TestCancelling:
 
         assert kinds(undone) == ["expiry", "cancellation", "expiry"]
         assert (points(made), made.state.lots) == (0, ())
+        assert wrong(made) == []
+
+    def test_restored_points_that_have_ended_pay_what_is_owed_before_they_end_again(self) -> None:
+        """Semantics L8, L9: as if the points had never been spent."""
+        made = books(make_rules(units=(unit(expires="P1M"),)))
+        bought = made.bought(purchase("80.00"))
+        spent = accepted(made.do(Redemption(80))).recorded
+        made.do(back(bought))
+        made.now += timedelta(days=40)
+        made.do(Cancellation(Named(spent.id)))
+
+        assert (points(made), made.state.accounts["points"].deficit, made.state.lots) == (0, 0, ())
         assert wrong(made) == []
 
     def test_restored_points_pay_what_is_owed(self) -> None:

@@ -1,7 +1,8 @@
 """Random sequences over the HTTP API against a small independent model: no overspend, no lost point (quality, Never).
 
 After every step the members concerned, and at the end all, must have what the model says: balances, lots, tier,
-statement with its running balances and dense numbers (semantics L1, L3–L7, L10, L15, E1, E3, A6, T2, F2, F5).
+statement with its running balances and dense numbers (semantics E1, E3, E6, L1, L3–L10, L15, A6, R1–R6, T2, T5, F2,
+F3, F5).
 """
 
 import asyncio
@@ -36,16 +37,30 @@ cents = st.sampled_from([0, 99, 9_99, 10_00, 49_95, 190_00, 200_00, 310_01]) | s
 lateness = st.sampled_from([1, 26, 19 * 24 + 15, 20 * 24, 21 * 24, 30 * 24 - 1, 30 * 24 + 1, -0.05, -0.1])
 """Hours: late, so late that the points are born expired, too late, a little and too early."""
 
+numbers = st.integers(0, 2) | st.integers(0, 50)
+"""From the last one back."""
+ways = st.sampled_from(["all", "all", "amount", "lines", "line", "unknown_line", "other_currency"])
+percents = st.sampled_from([1, 30, 50, 100, 100, 101])
+kinds = st.sampled_from(["redemption", "purchase", "activity"])
+
 steps = st.one_of(
     st.tuples(st.just("rest")),
     st.tuples(st.just("enrol"), people),
     st.tuples(st.just("bring"), people, people),
+    st.tuples(st.just("bring_buyer"), people, people, st.sampled_from([9_99, 10_00, 60_00])),
     st.tuples(st.just("buy"), people, cents, st.just(0)),
     st.tuples(st.just("buy"), people, cents, st.just(0)),
     st.tuples(st.just("buy"), people, cents, lateness),
     st.tuples(st.just("buy"), people, st.just(210_00), st.sampled_from([0, 1, 26])),
-    st.tuples(st.just("redeem"), people, st.integers(1, 100)),
+    st.tuples(st.just("redeem"), people, st.integers(1, 100) | st.just(100)),
     st.tuples(st.just("redeem"), people, st.integers(1, 100) | st.just(101)),
+    st.tuples(st.just("basket"), people, st.integers(1, 3), cents, st.sampled_from([0, 26])),
+    st.tuples(st.just("answer"), people),
+    *[st.tuples(st.just("bring_back"), numbers, ways, percents, st.sampled_from([0, 0, 1, 26, -0.05]))] * 3,
+    st.tuples(st.just("cancel"), kinds, numbers, percents),
+    st.tuples(st.just("cancel"), st.just("redemption"), numbers, percents),
+    st.tuples(st.just("mistake"), numbers, st.sampled_from(["return", "cancellation"]), people),
+    st.tuples(st.just("misname"), numbers, kinds, kinds),
     st.tuples(st.just("wait"), st.sampled_from([1, 9, 24, 5 * 24, 20 * 24, 21 * 24, 45 * 24])),
     st.tuples(st.just("again"), st.integers(0, 50)),
     st.tuples(st.just("otherwise"), st.integers(0, 50)),
@@ -82,6 +97,80 @@ TOLD = [
         ("wait", 480),
         ("settle",),
         ("buy", 0, 60_00, 504),
+    ],
+    # Worked example 5: a deficit that the next credit pays.
+    [
+        *[("enrol", 0), ("redeem", 0, 100), ("buy", 0, 80_00, 0), ("redeem", 0, 38), ("bring_back", 0, "all", 100, 0)],
+        *[("buy", 0, 100_00, 0), ("settle",)],
+    ],
+    # A return after the points expired, of one purchase in parts and of another whole; then a survey pays what is owed.
+    [
+        *[("enrol", 0), ("buy", 0, 60_00, 0), ("buy", 0, 9_99, 0), ("wait", 504), ("bring_back", 1, "amount", 30, 0)],
+        *[("bring_back", 1, "amount", 101, 0), ("bring_back", 1, "line", 100, 0), ("bring_back", 1, "all", 100, 0)],
+        *[("bring_back", 0, "all", 100, 1), ("answer", 0), ("cancel", "activity", 0, 100), ("settle",)],
+    ],
+    # A return that costs a tier, judged at both sides of its instant, and a purchase that regains it.
+    [
+        *[("buy", 0, 310_00, 26), ("buy", 0, 200_00, 20), ("bring_back", 1, "all", 100, 10), ("buy", 0, 49_95, 11)],
+        *[("buy", 0, 40_00, 9), ("buy", 0, 250_00, 5), ("buy", 0, 49_95, 6), ("buy", 0, 49_95, 4)],
+        *[("cancel", "purchase", 1, 100), ("bring_back", 4, "all", 100, -0.05), ("buy", 0, 310_01, 0)],
+    ],
+    # A cancelled redemption whose lots have ended, one of them; the rest later, when both have.
+    [
+        *[("enrol", 0), ("wait", 120), ("buy", 0, 60_00, 0), ("redeem", 0, 90), ("cancel", "redemption", 0, 30)],
+        *[("wait", 400), ("cancel", "redemption", 0, 50), ("wait", 120), ("cancel", "redemption", 0, 101)],
+        *[("cancel", "redemption", 0, 100), ("cancel", "redemption", 0, 100), ("settle",)],
+    ],
+    # A cancelled redemption whose lots have ended, beside a deficit.
+    [
+        *[("enrol", 0), ("wait", 120), ("buy", 0, 60_00, 0), ("redeem", 0, 100), ("bring_back", 0, "all", 100, 0)],
+        *[("wait", 400), ("cancel", "redemption", 0, 1), ("cancel", "redemption", 0, 50), ("settle",)],
+        *[("cancel", "redemption", 0, 100), ("settle",)],
+    ],
+    [
+        ("buy", 0, 10_00, 0),
+        ("redeem", 0, 100),
+        ("bring_back", 0, "all", 100, 0),
+        ("wait", 504),
+        ("cancel", "redemption", 0, 100),
+    ],
+    # A sale whose points are born expired, beside a deficit.
+    [
+        *[("enrol", 0), ("buy", 0, 60_00, 0), ("redeem", 0, 100), ("bring_back", 0, "all", 100, 0)],
+        *[("buy", 0, 10_00, 504), ("settle",), ("buy", 0, 99_00, 504)],
+    ],
+    # A return that takes bonuses back, one of them spent; then a purchase that qualifies again, and a rest.
+    [
+        *[("enrol", 0), ("bring", 0, 0), ("buy", 1, 60_00, 0), ("settle",), ("redeem", 0, 100), ("redeem", 1, 80)],
+        *[("bring_back", 0, "amount", 50, 0), ("bring_back", 0, "amount", 50, 0), ("bring_back", 0, "amount", 50, 0)],
+        *[("settle",), ("buy", 1, 9_99, 0), ("buy", 1, 10_00, 0), ("settle",), ("bring_back", 2, "all", 100, 0)],
+        *[("settle",), ("cancel", "purchase", 0, 100), ("settle",), ("wait", 1080), ("buy", 1, 60_00, 0), ("settle",)],
+    ],
+    # The same before the referrer was settled.
+    [("enrol", 0), ("bring", 0, 0), ("buy", 1, 60_00, 0), ("cancel", "purchase", 0, 100), ("redeem", 0, 100)],
+    # A return of bonuses that waited longer than they lived; a bonus that pays a deficit, and is taken back in part.
+    [
+        *[("enrol", 0), ("buy", 0, 60_00, 0), ("redeem", 0, 100), ("bring", 0, 0), ("buy", 1, 60_00, 0), ("settle",)],
+        *[("bring_back", 0, "all", 100, 0), ("wait", 504), ("settle",), ("redeem", 0, 101)],
+        *[("answer", 0), ("redeem", 0, 100), ("cancel", "activity", 0, 100), ("buy", 1, 60_00, 0), ("settle",)],
+        *[("bring_back", 0, "all", 100, 0), ("answer", 0), ("cancel", "redemption", 0, 100), ("settle",)],
+    ],
+    # From bronze to gold by one purchase, and down by parts of it.
+    [
+        *[("buy", 0, 310_00, 26), ("cancel", "purchase", 0, 100), ("enrol", 0), ("buy", 0, 600_00, 20)],
+        *[("bring_back", 0, "amount", 50, 26), ("buy", 0, 10_00, 21), ("buy", 0, 10_00, 19)],
+        *[("bring_back", 2, "amount", 50, 0), ("buy", 0, 10_00, 0), ("bring_back", 3, "line", 100, 0)],
+    ],
+    # Our id of what is of another kind than was said.
+    [
+        *[("enrol", 0), ("answer", 0), ("buy", 0, 60_00, 0), ("redeem", 0, 50), ("misname", 0, "activity", "activity")],
+        *[("misname", 0, "redemption", "purchase"), ("misname", 0, "purchase", "redemption")],
+    ],
+    # Two lines, one by quantities and one by amounts; an amount over both; the grant for coffee goes with its line.
+    [
+        *[("basket", 0, 3, 9_99, 0), ("bring_back", 0, "lines", 30, 0), ("bring_back", 0, "line", 101, 0)],
+        *[("bring_back", 0, "line", 100, 0), ("bring_back", 0, "lines", 50, 0), ("bring_back", 0, "all", 100, 0)],
+        *[("basket", 0, 2, 20_00, 0), ("bring_back", 0, "amount", 50, 0), ("bring_back", 0, "all", 100, 0)],
     ],
     # What was refused may be tried again; what was recorded stays, also when its time is long over.
     [
@@ -133,6 +222,8 @@ class Driver:
         self.answers: dict[tuple[str, str], Any] = {}
         self.compared: dict[str, int] = {}
         """How many events of each card were seen to be as they must be."""
+        self.spread: set[str] = set()
+        """Purchases of several lines of which an amount came back, so that cents were rounded line by line."""
         self.sent: list[View] = []
         self.clock.now = start
 
@@ -170,10 +261,97 @@ class Driver:
             number = int(new[who % len(new)].removeprefix(self.prefix))
             await self._enrol(number, friend=sorted(self.codes)[friend % len(self.codes)])
 
+    async def _bring_buyer(self, who: int, friend: int, cents: int) -> None:
+        """Somebody new joins so, and buys."""
+        before = set(self.ids)
+        await self._bring(who, friend)
+        self.clock.forward(seconds=1)
+        for card in self.ids.keys() - before:
+            await self._buy(int(card.removeprefix(self.prefix)), cents, 0)
+
     async def _buy(self, who: int, cents: int, hours_late: float) -> None:
         body: View = {"type": "purchase", "id": self._id(), "occurred_at": self._ago(hours_late), "currency": "EUR"}
         body |= {"member": {"identity": f"card:{self._card(who)}", "enrol": True}}
-        await self._send(body | {"total": f"{cents // 100}.{cents % 100:02d}"})
+        await self._send(body | {"total": _money(cents)})
+
+    async def _basket(self, who: int, quantity: int, cents: int, hours_late: float) -> None:
+        """Some coffee at 2.50, and something else."""
+        body: View = {"type": "purchase", "id": self._id(), "occurred_at": self._ago(hours_late), "currency": "EUR"}
+        body |= {"member": {"identity": f"card:{self._card(who)}", "enrol": True}}
+        coffee = {"sku": "coffee", "quantity": str(quantity), "amount": _money(quantity * 2_50)}
+        await self._send(body | {"lines": [coffee, {"amount": _money(1_00 + cents)}]})
+
+    async def _answer(self, who: int) -> None:
+        """An activity, of somebody known."""
+        if self.ids:
+            body = {"type": "activity", "id": self._id(), "occurred_at": self._ago(0), "activity": "survey"}
+            await self._send(body | {"member": f"card:{sorted(self.ids)[who % len(self.ids)]}"})
+
+    async def _bring_back(self, number: int, way: str, percent: int, hours_late: float) -> None:
+        """So much of what is left of a purchase, or more; by a line only where no amount was spread over several."""
+        sold = self._sent_before("purchase", number)
+        if sold is None:
+            return
+        body: View = {"type": "return", "id": self._id(), "occurred_at": self._ago(hours_late), "purchase": sold["id"]}
+        body |= {"member": f"card:{self._card_of(sold)}"}
+        left = self.model.members[self._card_of(sold)].purchases[sold["id"]]
+        part = max(1, left.left() * percent // 100 if percent <= 100 else left.left() + 1)
+        coffee, lines = left.lines["1"], [{"id": "1"}]
+        if way == "all" or sold["id"] in self.spread:
+            body["all"] = True
+        elif way in ("unknown_line", "other_currency"):
+            body |= {"amount": "0.01", "currency": "USD"} if way == "other_currency" else {"lines": [{"id": "9"}]}
+        elif way == "amount":
+            body |= {"amount": _money(part), "currency": "EUR"}
+            if "lines" in sold:
+                self.spread.add(sold["id"])
+        elif "lines" in sold:
+            some = max(1, coffee.quantity - 1) if percent <= 100 else coffee.quantity + 1
+            rest = max(1, int(left.lines["2"].cents) * percent // 100)
+            lines = [{"id": "1", "quantity": str(some)}, {"id": "2", "amount": _money(rest)}]
+            body |= {"lines": lines, "currency": "EUR"} if way == "lines" else {"lines": lines[:1]}
+        else:
+            body |= {"lines": lines}
+        await self._send(body)
+
+    async def _cancel(self, kind: str, number: int, percent: int) -> None:
+        """So much of a redemption, or a point more than is left; the whole of anything else."""
+        named = self._sent_before(kind, number)
+        if named is None:
+            return
+        card = self._card_of(named)
+        body: View = {"type": "cancellation", "id": self._id(), "occurred_at": self._ago(0), "member": f"card:{card}"}
+        body |= {"event": named["id"], "kind": kind}
+        if kind == "redemption" and percent != 100:
+            left = sum(points for _, points in self.model.members[card].redemptions[named["id"]])
+            body["points"] = max(1, left * percent // 100 if percent <= 100 else left + 1)
+        await self._send(body)
+
+    async def _mistake(self, number: int, kind: str, who: int) -> None:
+        """An id that nothing has, or another member's purchase."""
+        sold = self._sent_before("purchase", number)
+        others = sorted(card for card in self.ids if sold is not None and card != self._card_of(sold))
+        if sold is None or not others:
+            return
+        body = {"type": kind, "id": self._id(), "occurred_at": self._ago(0)}
+        body |= {"member": f"card:{others[who % len(others)]}"}
+        named = sold["id"] if number % 2 else "nothing"
+        said = {"purchase": named, "all": True} if kind == "return" else {"event": named, "kind": "purchase"}
+        await self._send(body | said)
+
+    async def _misname(self, number: int, kind: str, said: str) -> None:
+        """Something of one kind by our id, as if it were of another."""
+        named = self._sent_before(kind, number)
+        if named is None:
+            return
+        body: View = {"type": "cancellation", "id": self._id(), "occurred_at": self._ago(0), "ours": kind}
+        body |= {"member": f"card:{self._card_of(named)}", "event": named["id"], "kind": said}
+        await self._send(body)
+
+    def _sent_before(self, kind: str, number: int) -> View | None:
+        """A recorded body of a kind, by its number from the last one back."""
+        said = [x for x in self.sent if x["type"] == kind and (kind, x["id"]) in self.model.recorded]
+        return said[-1 - number % len(said)] if said else None
 
     async def _redeem(self, who: int, percent: int) -> None:
         """So much of what a member has, or a point too many; of somebody unknown only where nobody is known."""
@@ -211,12 +389,18 @@ class Driver:
         else:
             assert expected.event == _event(said)
             assert said == self.answers.setdefault(key, said)
+            if expected.status == 201 and "points" in said["accounts"]:
+                now = model.view(self.model.members[self._card_of(body)], self.clock())
+                assert said["accounts"]["points"]["available"] == now["points"]["available"]
             if self._card_of(body) not in self.ids:
                 await self._look_up(self._card_of(body))
         cards = {card for card in (self._card_of(body), body.get("friend")) if card in self.ids}
         await self._compare(cards, EVERYTHING if expected.status == 201 else ("points",))
 
     async def _post(self, body: View) -> httpx.Response:
+        if "ours" in body:
+            ours = self.answers[body["ours"], body["event"]]["id"]
+            body = {name: value for name, value in body.items() if name != "ours"} | {"event": ours}
         if body["type"] != "enrolment":
             return await self.service.send(body)
         said = {name: value for name, value in body.items() if name not in ("type", "friend")}
@@ -308,4 +492,9 @@ def _event(event: View) -> View:
         "effective_at": event["effective_at"],
         "entries": entries,
         "change": changes[0] if changes else None,
+        "owed": event["accounts"]["points"]["deficit"] if any(entry[0] == "points" for entry in entries) else None,
     }
+
+
+def _money(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"

@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from app.api import cursors, identities
+from app.api import asof, cursors, identities
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, caller_of
 from app.api.problems import FieldError, Problem
 from app.api.routes.events import problem_of
@@ -26,6 +26,9 @@ from app.ledger.outcomes import Created, Refused, Replayed
 from app.queries import balances as balance_queries
 from app.queries import events as event_queries
 from app.queries import members as member_queries
+from app.queries import past
+from app.queries.balances import MemberAccounts
+from app.queries.past import AsOf
 
 PAGE, PAGE_MOST = 50, 200
 FRESH_SECONDS = 5
@@ -144,8 +147,11 @@ async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Respons
     operation_id="get_balance",
     summary="Read a balance",
     response_model=bodies.BalancesOut,
-    responses={304: {"description": "Nothing has changed since the ETag."}, **problems("not_found")},
-    openapi_extra={"parameters": [IF_NONE_MATCH]},
+    responses={
+        304: {"description": "Nothing has changed since the ETag."},
+        **problems("not_found", "malformed_query", "as_of_out_of_range"),
+    },
+    openapi_extra={"parameters": [IF_NONE_MATCH, *asof.PARAMETERS]},
 )
 async def get_balance(member_id: str, request: Request) -> Response:
     """Every account by the instant: what can be spent now, what is pending, held or owed, and what expires next.
@@ -155,11 +161,10 @@ async def get_balance(member_id: str, request: Request) -> Response:
     mine: Parts = request.app.state.parts
     caller = caller_of(request, Scope.MEMBERS_READ)
     id = _id(member_id)
-    now = mine.clock()
-    found = await mine.accounts.get((caller.program_id, id))
-    if found is None:
-        raise Problem("not_found")
-    rules = await _rules(mine, caller)
+    as_of = await asof.asked(request, id, mine, caller)
+    found = await _accounts(id, mine, caller, as_of)
+    now = mine.clock() if as_of is None else as_of.instant
+    rules = await _rules(mine, caller, now)
     body = orjson.dumps(bodies.balances(id, balance_queries.balances(found, now=now), rules))
     known = request.headers.get("if-none-match")
     return _conditional(body, known, now=now, changes_at=balance_queries.changes_at(found, now=now))
@@ -170,12 +175,20 @@ async def get_balance(member_id: str, request: Request) -> Response:
     operation_id="get_tier",
     summary="Read a tier",
     response_model=bodies.TiersOut,
-    responses={304: {"description": "Nothing has changed since the ETag."}, **problems("not_found")},
+    responses={
+        304: {"description": "Nothing has changed since the ETag."},
+        **problems("not_found", "malformed_query", "as_of_out_of_range"),
+    },
+    openapi_extra={"parameters": asof.PARAMETERS},
 )
-async def get_tier(member_id: str, mine: PartsHere, caller: Reader, if_none_match: IfNoneMatch = None) -> Response:
+async def get_tier(
+    member_id: str, request: Request, mine: PartsHere, caller: Reader, if_none_match: IfNoneMatch = None
+) -> Response:
     """The member's place on each ladder, and what is needed for the next tier."""
-    id, now = _id(member_id), mine.clock()
-    answer, changes_at = await _tiers(id, mine, caller, now=now)
+    id = _id(member_id)
+    as_of = await asof.asked(request, id, mine, caller)
+    now = mine.clock() if as_of is None else as_of.instant
+    answer, changes_at = await _tiers(id, mine, caller, now=now, as_of=as_of)
     return _conditional(orjson.dumps(answer), if_none_match, now=now, changes_at=changes_at)
 
 
@@ -184,17 +197,21 @@ async def get_tier(member_id: str, mine: PartsHere, caller: Reader, if_none_matc
     operation_id="list_statement",
     summary="Read a statement",
     response_model=answers.EventPage,
-    responses=problems("not_found", "malformed_cursor", "malformed_query"),
+    responses=problems("not_found", "malformed_cursor", "malformed_query", "as_of_out_of_range"),
+    openapi_extra={"parameters": asof.PARAMETERS},
 )
 async def list_statement(
-    member_id: str, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
+    member_id: str, request: Request, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
 ) -> Response:
     """Everything that moved the member's points, newest first, each entry with its lots or draws."""
     id = _id(member_id)
-    bound = f"statement {member_id} {caller.program_id.hex()}"
+    as_of = await asof.asked(request, id, mine, caller)
+    bound = f"statement {member_id} {caller.program_id.hex()} {as_of}"
     before = None if cursor is None else int(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
-    found = await event_queries.of_member(mine.engine, id, program_id=caller.program_id, before=before, limit=limit + 1)
-    if not found and before is None:
+    found = await event_queries.of_member(
+        mine.engine, id, program_id=caller.program_id, before=before, limit=limit + 1, as_of=as_of
+    )
+    if not found and before is None and as_of is None:
         raise Problem("not_found")
     shown = found[:limit]
     more = (
@@ -211,19 +228,25 @@ async def list_statement(
     operation_id="list_lots",
     summary="Read open lots",
     response_model=bodies.LotPage,
-    responses=problems("not_found", "malformed_cursor", "malformed_query"),
+    responses=problems("not_found", "malformed_cursor", "malformed_query", "as_of_out_of_range"),
+    openapi_extra={"parameters": asof.PARAMETERS},
 )
 async def list_lots(
-    member_id: str, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
+    member_id: str, request: Request, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
 ) -> Response:
-    """Points credited together of which something remains, each with its dates and its state now."""
+    """Points credited together of which something remains, each with its dates and its state."""
     id = _id(member_id)
-    bound = f"lots {member_id} {caller.program_id.hex()}"
+    as_of = await asof.asked(request, id, mine, caller)
+    bound = f"lots {member_id} {caller.program_id.hex()} {as_of}"
     after = None
     if cursor is not None:
         sequence, _, position = cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors).partition(".")
         after = (int(sequence), int(position))
-    found = await member_queries.open_lots(mine.engine, id, program_id=caller.program_id, after=after, limit=limit + 1)
+    program, most = caller.program_id, limit + 1
+    if as_of is None:
+        found = await member_queries.open_lots(mine.engine, id, program_id=program, after=after, limit=most)
+    else:
+        found = await past.lots(mine.engine, id, as_of, program_id=program, after=after, limit=most)
     if not found:
         await _state(id, mine, caller)
     shown = found[:limit]
@@ -231,7 +254,8 @@ async def list_lots(
     if len(found) > limit:
         last = f"{shown[-1].sequence}.{shown[-1].position}"
         more = cursors.encode(last, bound_to=bound, key=mine.secrets.cursors)
-    page = {"lots": bodies.lots(shown, now=mine.clock()), "next_cursor": more}
+    now = mine.clock() if as_of is None else as_of.instant
+    page = {"lots": bodies.lots(shown, now=now), "next_cursor": more}
     return Response(orjson.dumps(page), media_type="application/json")
 
 
@@ -255,30 +279,38 @@ async def _state(member_id: bytes, mine: Parts, caller: Caller) -> MemberState:
     return state
 
 
-async def _rules(mine: Parts, caller: Caller) -> Rules:
+async def _rules(mine: Parts, caller: Caller, now: datetime) -> Rules:
     versions = await mine.rulebook.of(caller.program_id)
     if not versions.all:
         raise Problem("no_rules")
-    return versions.at(mine.clock())
+    return versions.at(now)
 
 
-async def _balances(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any]:
+async def _accounts(member_id: bytes, mine: Parts, caller: Caller, as_of: AsOf | None) -> MemberAccounts:
+    if as_of is not None:
+        return await past.accounts(mine.engine, member_id, as_of, program_id=caller.program_id)
     found = await mine.accounts.get((caller.program_id, member_id))
     if found is None:
         raise Problem("not_found")
-    shown = balance_queries.balances(found, now=mine.clock())
-    return bodies.balances(member_id, shown, await _rules(mine, caller))
+    return found
+
+
+async def _balances(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any]:
+    found, now = await _accounts(member_id, mine, caller, None), mine.clock()
+    return bodies.balances(member_id, balance_queries.balances(found, now=now), await _rules(mine, caller, now))
 
 
 async def _tiers(
-    member_id: bytes, mine: Parts, caller: Caller, *, now: datetime
+    member_id: bytes, mine: Parts, caller: Caller, *, now: datetime, as_of: AsOf | None = None
 ) -> tuple[dict[str, Any], datetime | None]:
     """The tiers by the instant, and when time alone changes them."""
     state = await _state(member_id, mine, caller)
-    found = await mine.accounts.get((caller.program_id, member_id))
-    assert found is not None
+    if as_of is not None:
+        reached = await past.terms(mine.engine, member_id, as_of, program_id=caller.program_id)
+        state = state._replace(tiers=reached)
+    found = await _accounts(member_id, mine, caller, as_of)
     shown = balance_queries.balances(found, now=now)
-    return bodies.tier_list(state, shown, await _rules(mine, caller)), balance_queries.changes_at(found, now=now)
+    return bodies.tier_list(state, shown, await _rules(mine, caller, now)), balance_queries.changes_at(found, now=now)
 
 
 async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any] | None:

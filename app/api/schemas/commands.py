@@ -183,7 +183,7 @@ def _named(id: str, kind: str | None, shop: str | None, source: str) -> Named:
     ours = typeid.decode(typeid.EVENT, id)
     if ours is not None and shop is not None:
         raise _invalid("/shop", "goes with an id of a shop; this one is ours")
-    return Named(event_id=ours) if ours is not None else Named(None, shop or source, kind or "", id)
+    return Named(ours, kind=kind or "") if ours is not None else Named(None, shop or source, kind or "", id)
 
 
 def _particulars(body: Sent) -> bytes:

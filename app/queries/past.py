@@ -1,0 +1,173 @@
+"""What a member had at an instant, from recorded entries and draws: nothing is decided again (semantics L14)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import CTE, BigInteger, and_, case, cast, func, literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import rows
+from app.db import tables as t
+from app.db.transactions import reading
+from app.domain.state import Account, OpenLot, TierTerm
+from app.queries.balances import MemberAccounts, group
+
+
+class AsOf(NamedTuple):
+    """An instant to look back at: by effect, counting what had happened, or by recording, what was known then."""
+
+    instant: datetime
+    by_recording: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    points: int
+    owed: int
+    has_lots: bool
+
+
+_v, _e, _d = t.event.c, t.entry.c, t.draw.c
+
+
+async def accounts(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> MemberAccounts:
+    """The member's accounts as they stood, with the lots they had, grouped by their dates."""
+    counted = _counted(program_id, member_id, as_of)
+    left = _left(counted, program_id, member_id)
+    c, o = counted.c, left.c
+    sums = select(
+        c.unit,
+        cast(func.sum(c.points), BigInteger),
+        cast(func.sum(case((c.available_at.is_(None), -c.points), else_=0) - c.drawn), BigInteger),
+        func.bool_or(c.available_at.is_not(None)),
+    ).group_by(c.unit)
+    waits = case((o.available_at > as_of.instant, o.available_at))
+    groups = (
+        select(
+            o.unit.label("lot_unit"),
+            o.expires_at,
+            waits.label("pending_until"),
+            cast(func.sum(o.remaining), BigInteger).label("remaining"),
+            literal(0).label("reserved"),
+        )
+        .where((o.expires_at.is_(None)) | (o.expires_at > as_of.instant))
+        .group_by(o.unit, o.expires_at, waits)
+    )
+    async with reading(engine) as connection:
+        by_unit = {row[0]: _Sums(*row[1:]) for row in await connection.execute(sums)}
+        lots = tuple(group(row) for row in (await connection.execute(groups)).mappings())
+    return MemberAccounts(0, tuple(_account(unit, by_unit[unit], lots, as_of) for unit in sorted(by_unit)), lots)
+
+
+async def lots(
+    engine: AsyncEngine,
+    member_id: bytes,
+    as_of: AsOf,
+    *,
+    program_id: bytes,
+    after: tuple[int, int] | None,
+    limit: int,
+) -> tuple[OpenLot, ...]:
+    """The lots of which something remained, in the order of their credit entries, after the entry named."""
+    o = _left(_counted(program_id, member_id, as_of), program_id, member_id).c
+    query = select(o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, o.expires_at)
+    if after is not None:
+        query = query.where(tuple_(o.sequence, o.position) > tuple_(*after))
+    async with reading(engine) as connection:
+        found = await connection.execute(query.order_by(o.sequence, o.position).limit(limit))
+        return tuple(OpenLot(*row) for row in found)
+
+
+async def terms(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[TierTerm, ...]:
+    """The tiers the member had reached by then."""
+    r = t.tier_term.c
+    posted = and_(_v.program_id == r.program_id, _v.member_id == r.member_id, _v.sequence == r.sequence)
+    query = (
+        select(r.ladder, r.tier, r.since, r.sequence)
+        .join(t.event, posted)
+        .where(r.program_id == program_id, r.member_id == member_id)
+        .where((_v.recorded_at if as_of.by_recording else r.since) <= as_of.instant)
+        .order_by(r.sequence)
+    )
+    async with reading(engine) as connection:
+        return tuple(rows.tier_term(row) for row in (await connection.execute(query)).mappings())
+
+
+def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
+    """The entries that had happened, each with what it drew.
+
+    By effect a debit happened when it took effect, yet not before what it drew could be spent, or was recorded: a late
+    redemption may draw on points that came after it.
+    """
+    credit = t.entry.alias("credit")
+    instant = _v.recorded_at if as_of.by_recording else _v.effective_at
+    drawn = (
+        select(
+            _d.sequence,
+            _d.position,
+            func.sum(_d.points).label("points"),
+            func.max(credit.c.available_at).label("ready"),
+        )
+        .join(
+            credit,
+            and_(
+                credit.c.program_id == _d.program_id,
+                credit.c.member_id == _d.member_id,
+                credit.c.sequence == _d.lot_sequence,
+                credit.c.position == _d.lot_position,
+            ),
+        )
+        .where(_d.program_id == program_id, _d.member_id == member_id)
+        .group_by(_d.sequence, _d.position)
+        .cte("drawn")
+    )
+    ready = case((_e.points < 0, func.least(drawn.c.ready, _v.recorded_at)))
+    happened = instant if as_of.by_recording else func.greatest(instant, ready)
+    same = and_(_v.program_id == _e.program_id, _v.member_id == _e.member_id, _v.sequence == _e.sequence)
+    own = and_(drawn.c.sequence == _e.sequence, drawn.c.position == _e.position)
+    return (
+        select(
+            _e.sequence,
+            _e.position,
+            _e.unit,
+            _e.points,
+            _e.available_at,
+            _e.expires_at,
+            _v.occurred_at,
+            func.coalesce(drawn.c.points, 0).label("drawn"),
+        )
+        .select_from(t.entry.join(t.event, same).outerjoin(drawn, own))
+        .where(_e.program_id == program_id, _e.member_id == member_id, instant <= as_of.instant)
+        .where(happened <= as_of.instant)
+        .cte("counted")
+    )
+
+
+def _left(counted: CTE, program_id: bytes, member_id: bytes) -> CTE:
+    """The lots that counted entries had credited, with what counted draws had left of them."""
+    c = counted.c
+    taken = (
+        select(_d.lot_sequence, _d.lot_position, func.sum(_d.points).label("points"))
+        .join(counted, and_(c.sequence == _d.sequence, c.position == _d.position))
+        .where(_d.program_id == program_id, _d.member_id == member_id)
+        .group_by(_d.lot_sequence, _d.lot_position)
+        .cte("taken")
+    )
+    remaining = c.points - func.coalesce(taken.c.points, 0)
+    of_lot = and_(taken.c.lot_sequence == c.sequence, taken.c.lot_position == c.position)
+    return (
+        select(*c, cast(remaining, BigInteger).label("remaining"))
+        .select_from(counted.outerjoin(taken, of_lot))
+        .where(c.available_at.is_not(None), remaining > 0)
+        .cte("open_then")
+    )
+
+
+def _account(unit: str, sums: _Sums, lots: tuple[OpenLot, ...], as_of: AsOf) -> Account:
+    if not sums.has_lots:
+        return Account(unit, balance=sums.points, active=sums.points)
+    mine = [lot for lot in lots if lot.unit == unit]
+    pending = sum(lot.remaining for lot in mine if lot.available_at > as_of.instant)
+    active = sum(lot.remaining for lot in mine) - pending
+    return Account(unit, active + pending - sums.owed, active, pending, deficit=sums.owed)

@@ -1,0 +1,133 @@
+"""What was, is still to be read: balance, lots, tier and statement as of any instant (semantics L14)."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.settings import Settings
+from app.worker import settling
+from tests.builders import LADDER, START, Clock, Service, at, open_service, publish, purchase
+
+DOCUMENT = LADDER.replace("points: {name: Points}", "points: {name: Points, pending: P3D, expires: {after: P20D}}")
+READS = ("balance", "lots", "tier", "statement")
+
+
+async def shown(service: Service, member: str, what: str, **asked: str) -> Any:
+    """An answer; of a lot without what only later came of it."""
+    answer = await service.client.get(f"/v1/members/{member}/{what}", params={**asked})
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    if what == "lots":
+        return [lot for lot in said["lots"] if lot["state"] != "expired"]
+    return said
+
+
+async def step(service: Service, number: int, chance: random.Random) -> None:
+    """Something happens, at once or reported late; what is refused changes nothing."""
+    now = service.clock()
+    body: dict[str, Any] = {"id": f"e{number}", "member": "card:1001", "occurred_at": at(now)}
+    which = chance.randrange(6)
+    if which <= 1:
+        body = purchase(f"{chance.randrange(1, 150)}.00", id=f"e{number}", at=now)
+    elif which == 2:
+        body |= {"type": "redemption", "points": chance.randrange(1, 60)}
+    elif which == 3:
+        body |= {"type": "return", "purchase": f"e{chance.randrange(number + 1)}", "amount": "20.00", "currency": "EUR"}
+    elif which == 4:
+        body |= {"type": "cancellation", "event": f"e{chance.randrange(number + 1)}", "kind": "redemption"}
+    if "type" in body:
+        await service.send(body)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clock, seed: int) -> None:
+    """By recording: exactly what a reader saw then, whatever has come since."""
+    await publish(settings, clock=clock, document=DOCUMENT)
+    chance = random.Random(seed)
+    async with open_service(settings, clock=clock) as service:
+        parts = service.app.state.parts
+        member = (await service.buy("30.00", id="e0")).json()["member"]
+        seen: list[tuple[datetime, dict[str, Any]]] = []
+        for number in range(1, 25):
+            clock.forward(hours=chance.choice([1, 20, 50]))
+            if chance.randrange(3) == 0:
+                await settling.settle_once(parts.engine, parts.ledger, now=clock())
+            await step(service, number, chance)
+            clock.forward(seconds=1)
+            seen.append((clock(), {what: await shown(service, member, what) for what in READS}))
+        clock.forward(days=50)
+        await settling.settle_once(parts.engine, parts.ledger, now=clock())
+
+        for instant, then in seen:
+            for what in READS:
+                again = await shown(service, member, what, as_of=at(instant), by="recording")
+                assert again == then[what], (instant, what)
+        assert len({str(then["balance"]["units"]["points"]) for _, then in seen}) > 8
+
+
+async def test_by_effect_what_was_reported_late_had_happened(settings: Settings, clock: Clock) -> None:
+    """By effect a purchase counts from when it occurred; by recording, from when it came."""
+    await publish(settings, clock=clock, document=LADDER)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.enrol())["id"]
+        clock.forward(days=10)
+        await service.send(purchase("250.00", at=START + timedelta(days=5)))
+        asked = at(START + timedelta(days=6))
+
+        effect = await shown(service, member, "balance", as_of=asked)
+        recording = await shown(service, member, "balance", as_of=asked, by="recording")
+        tiers = [await shown(service, member, "tier", as_of=asked, by=by) for by in ("effect", "recording")]
+
+        assert effect["units"]["points"]["available"] == 250
+        assert recording["units"]["points"]["available"] == 0
+        assert [one["tiers"][0]["tier"] for one in tiers] == ["silver", "bronze"]
+        assert [e["type"] for e in (await shown(service, member, "statement", as_of=asked))["events"]] == [
+            "purchase",
+            "enrolment",
+        ]
+
+
+async def test_a_late_redemption_takes_nothing_before_it_was_there(settings: Settings, clock: Clock) -> None:
+    """By effect a debit happened not before the points it drew: no balance was ever below zero."""
+    await publish(settings, clock=clock, document=LADDER)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.enrol())["id"]
+        clock.forward(days=2)
+        await service.buy("50.00")
+        clock.forward(days=1)
+        spent = await service.redeem(50, occurred_at=at(START + timedelta(days=1)))
+        assert spent.status_code == 201
+
+        balances = [
+            (await shown(service, member, "balance", as_of=at(START + timedelta(days=d, hours=1))))["units"]["points"]
+            for d in (1, 2)
+        ]
+        assert [one["balance"] for one in balances] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"as_of": "2026-11-22T00:00:00Z"}, "as_of_out_of_range"),
+        ({"as_of": "2026-11-20T00:00:00Z"}, "as_of_out_of_range"),
+        ({"as_of": "yesterday"}, "malformed_query"),
+        ({"as_of": "2026-11-21T09:00:00"}, "malformed_query"),
+        ({"as_of": "2026-11-21T09:00:00Z", "by": "guess"}, "malformed_query"),
+        ({"by": "recording"}, "malformed_query"),
+        ({"asof": "2026-11-21T09:00:00Z"}, "malformed_query"),
+    ],
+)
+@pytest.mark.parametrize("what", READS)
+async def test_an_instant_that_cannot_be_looked_at_is_told(
+    service: Service, what: str, query: dict[str, str], code: str
+) -> None:
+    """Semantics L14: with what can."""
+    member = (await service.enrol())["id"]
+
+    answer = await service.client.get(f"/v1/members/{member}/{what}", params=query)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    if code == "as_of_out_of_range":
+        assert (answer.json()["earliest"], answer.json()["latest"]) == ("2026-11-21T09:00:00Z", "2026-11-21T09:00:00Z")
