@@ -12,10 +12,11 @@ from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
 from app.domain import chain, engine
-from app.domain.commands import Command, Enrolment, Named, Undoing
+from app.domain.commands import Cancellation, Command, Enrolment, Named, Redemption, Undoing
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
+from app.domain.settling import EXPIRY
 from app.domain.state import MemberState
 from app.ledger.folding import Fold, Piece, Settle, Work, member_of
 from app.ledger.versions import CompiledRules
@@ -146,14 +147,16 @@ def _block(batch: Fold, lane: Lane, number: int) -> rows.Columns:
 
 
 def _sums(posted: Iterable[Posted]) -> dict[str, dict[str, int]]:
-    """Points per unit that the batch issued, redeemed and let expire."""
+    """Points per unit that the batch issued, redeemed (less what was restored), let expire and took back."""
     sums: dict[str, dict[str, int]] = {}
     for one in posted:
         for entry in one.recorded.entries:
             unit = sums.setdefault(entry.unit, {})
-            name = "issued" if entry.points > 0 else _SPENT_BY.get(one.recorded.kind, "reversed")
-            unit[name] = unit.get(name, 0) + abs(entry.points)
+            restored = entry.points > 0 and one.recorded.kind == Cancellation.kind
+            gone = _SPENT_BY.get(one.recorded.kind, "reversed")
+            name = "redeemed" if restored else "issued" if entry.points > 0 else gone
+            unit[name] = unit.get(name, 0) + (-entry.points if restored else abs(entry.points))
     return sums
 
 
-_SPENT_BY = {"redemption": "redeemed", "expiry": "expired"}
+_SPENT_BY = {Redemption.kind: "redeemed", EXPIRY: "expired"}

@@ -240,11 +240,12 @@ class Trial:
 
 _E, _N = t.event.c, t.entry.c
 _WENT = case((_E.kind == "redemption", "redeemed"), (_E.kind == "expiry", "expired"), else_="reversed")
+_RESTORED = (_E.kind == "cancellation") & (_N.points > 0)
 _MOVED = hot.Statement(
     select(
         _N.unit,
-        case((_N.points > 0, literal_column("'issued'")), else_=_WENT).label("way"),
-        func.sum(func.abs(_N.points)).label("points"),
+        case((_RESTORED, "redeemed"), (_N.points > 0, "issued"), else_=_WENT).label("way"),
+        func.sum(case((_RESTORED, -_N.points), else_=func.abs(_N.points))).label("points"),
     )
     .select_from(
         t.entry.join(

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from app.cli import verify
+from app.db import transactions
 from app.domain.scopes import Scope
+from app.queries import programs, verification
 from app.settings import Settings
 from app.worker import settling
 from tests.builders import FRIENDS, LADDER, Clock, Service, at, key_for, open_service, publish, purchase
@@ -43,6 +45,15 @@ def cancelled(of: str, kind: str | None = "redemption", *, id: str = "c1", **mor
 async def proven(service: Service) -> list[str]:
     """What `zegel verify` finds."""
     return [str(finding) for finding in await verify.run(service.settings)]
+
+
+async def books(service: Service) -> tuple[verification.Trial, ...]:
+    """The trial balance, unit by unit."""
+    engine = service.app.state.parts.engine
+    (program,) = await programs.all(engine)
+    async with transactions.preview(engine) as connection:
+        trials, _ = await verification.trial_balance(connection, {}, program_id=program.id)
+    return trials
 
 
 async def test_one_of_two_coffees_comes_back_and_the_receipt_says_what_is_left(service: Service) -> None:
@@ -86,6 +97,8 @@ async def test_spent_points_are_owed_and_come_back_with_the_redemption(service: 
     await service.send(cancelled("r1", id="c2"))
 
     assert (await service.units(member))["points"]["available"] == 0
+    (trial,) = await books(service)
+    assert (trial.issued, trial.redeemed, trial.reversed, trial.outstanding) == (80, 0, 80, 0)
     refused = await service.send(cancelled("r1", id="c3"))
     assert (refused.status_code, refused.json()["code"]) == (409, "nothing_left")
     assert await proven(service) == []

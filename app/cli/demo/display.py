@@ -73,7 +73,7 @@ def table(tally: Tally, inbox: Inbox, *, rate: float, title: str) -> Table:
     for name, text in (
         ("events", f"{tally.events:,}  ({rate:,.0f} a second)"),
         ("", kinds),
-        ("points", f"{tally.issued:,} issued, {tally.redeemed:,} redeemed"),
+        ("points", f"{tally.issued:,} issued, {tally.redeemed:,} redeemed, {tally.taken_back:,} taken back"),
         ("members", f"{len(tally.people):,}:  {_tiers(tally)}"),
         ("friends", f"{tally.by_friend:,} joined by a friend's code, {bonuses:,} bonuses paid"),
         ("webhooks", f"{len(inbox.verified):,} delivered and verified, {inbox.forged:,} with a wrong signature"),

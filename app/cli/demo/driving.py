@@ -102,13 +102,29 @@ async def _acts(stage: Stage, person: Person) -> None:
     what = stage.draw.random()
     if person.available >= 100 and what < 0.25:
         await _redeems(stage, person)
+    elif person.receipt is not None and what < 0.3:
+        await _brings_back(stage, person, *person.receipt)
     elif what < 0.7:
-        await shops.record(stage, "till", _sale(stage, "till", person.name), twice=_twice(stage))
+        await _buys(stage, person, "till")
     elif what < 0.95:
-        await shops.record(stage, "webshop", _sale(stage, "webshop", person.name), twice=_twice(stage))
+        await _buys(stage, person, "webshop")
     else:
         survey = {**_event(stage, "activity", "app", person.name), "activity": "survey"}
         await shops.record(stage, "app", survey, twice=_twice(stage))
+
+
+async def _buys(stage: Stage, person: Person, shop: str) -> None:
+    body = _sale(stage, shop, person.name)
+    if await shops.record(stage, shop, body, twice=_twice(stage)) is not None:
+        person.receipt = (shop, body["id"])
+
+
+async def _brings_back(stage: Stage, person: Person, shop: str, receipt: str) -> None:
+    """The first thing on the receipt, or everything; to the till, whichever shop sold it."""
+    what: dict[str, Any] = {"all": True} if stage.draw.random() < 0.5 else {"lines": [{"id": "1"}]}
+    body = {**_event(stage, "return", "till", person.name), "purchase": receipt, "shop": shop, **what}
+    person.receipt = None
+    await shops.record(stage, "till", body, twice=_twice(stage))
 
 
 async def _redeems(stage: Stage, person: Person) -> None:

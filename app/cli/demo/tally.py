@@ -19,6 +19,8 @@ class Person:
     available: int = 0
     tier: str = LOWEST_TIER
     busy: bool = False
+    receipt: tuple[str, str] | None = None
+    """The shop and the id of their last purchase."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Tally:
     by_friend: int = 0
     issued: int = 0
     redeemed: int = 0
+    taken_back: int = 0
     duplicates: int = 0
     replayed: int = 0
     uploads: int = 0
@@ -53,7 +56,10 @@ class Tally:
         self.acknowledged[event["source"], event["type"], event["source_id"]] = points
         self.kinds[event["type"]] += 1
         self.issued += max(points["points"], 0)
-        self.redeemed += max(-points["points"], 0)
+        if event["type"] == "return":
+            self.taken_back += max(-points["points"], 0)
+        else:
+            self.redeemed += max(-points["points"], 0)
         person = self.people.get(event["member"])
         if person is not None:
             person.available = event["accounts"].get("points", {}).get("available", person.available)
