@@ -136,6 +136,18 @@ def test_every_rule_that_the_code_cites_is_written_down() -> None:
     assert missing == []
 
 
+def test_every_rule_of_the_semantics_has_a_test_that_cites_it() -> None:
+    written = re.findall(r"\*\*([A-Z]\d+)\.", page("docs/semantics.md"))
+    said = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    cited = set()
+    for names in re.findall(r"[Ss]emantics,? ((?:[A-Z]\d+(?:–[A-Z]?\d+)?(?:, )?)+)", said):
+        for letter, first, last in re.findall(r"([A-Z])(\d+)(?:–[A-Z]?(\d+))?", names):
+            cited |= {f"{letter}{number}" for number in range(int(first), int(last or first) + 1)}
+
+    assert len(written) > 40
+    assert [rule for rule in written if rule not in cited] == []
+
+
 # The pages themselves.
 
 
