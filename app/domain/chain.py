@@ -114,6 +114,8 @@ def encode_facts(facts: Facts) -> bytes:
             value = {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE)
         case ReferralBonus() | ReferralReversal():
             value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
+            if isinstance(facts, ReferralReversal):
+                value["given_at"] = facts.given_at
     return compact(value)
 
 

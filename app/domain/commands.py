@@ -124,13 +124,17 @@ class ReferralBonus:
 
 @dataclass(frozen=True, slots=True)
 class ReferralReversal:
-    """A side's bonus taken back, because what qualified for it came back (semantics R5, F2)."""
+    """A side's bonus taken back, because what qualified for it came back (semantics R5, F2).
+
+    `given_at` is when the bonus was due, in microseconds since 1970: its lot occurred then.
+    """
 
     kind = "referral_reversal"
     side: str
     referee: bytes
     unit: str
     points: int
+    given_at: int
 
 
 class Named(NamedTuple):

@@ -10,7 +10,7 @@ from app.domain.commands import Command
 from app.domain.events import Earlier, Entry
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
-from app.domain.state import MemberState, Scheduled
+from app.domain.state import Account, MemberState, Scheduled
 
 Identities = Mapping[bytes, bytes]
 """Who an identity's digest belongs to, as far as the batch looked them up."""
@@ -36,7 +36,7 @@ class Case(NamedTuple):
 class Effect(NamedTuple):
     """What a kind of event does to the state: entries in order, why, and whom to tell.
 
-    `about` is the earlier event that it undoes; where that may cost a tier, the event `lowers`.
+    `about` is the earlier event that it undoes; where that may cost a tier, `before` are the accounts before it.
     """
 
     state: MemberState
@@ -46,4 +46,4 @@ class Effect(NamedTuple):
     tells: tuple[Tell, ...] = ()
     schedules: tuple[Scheduled, ...] = ()
     about: bytes | None = None
-    lowers: bool = False
+    before: Mapping[str, Account] | None = None

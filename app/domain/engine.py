@@ -108,8 +108,8 @@ def decide(
 
 def settle(state: MemberState, moment: Moment) -> Decision:
     """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
-    state, events = settling.settle(state, moment)
-    return Decision(state, events)
+    settled, events = settling.settle(state, moment)
+    return Decision(settled, events) if events else Decision(state)
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
@@ -165,7 +165,7 @@ def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
         particulars=command.particulars,
         tells=effect.tells,
         about=effect.about,
-        lowers=effect.lowers,
+        before=effect.before,
     )
     return posting.post(effect.state, draft, case.moment)
 

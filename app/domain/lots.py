@@ -4,7 +4,7 @@ An account's sums are kept right for `now < next_due_at`; whoever moves points s
 every lot here is active, pending or gone as of `now`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -41,7 +41,11 @@ def draw_order(lot: OpenLot) -> tuple[datetime, datetime, int, int]:
 
 def is_active(lot: OpenLot, *, now: datetime) -> bool:
     """Active from its availability, expired from `expires_at` on, that instant included (semantics L3)."""
-    return lot.available_at <= now and (lot.expires_at is None or now < lot.expires_at)
+    return lot.available_at <= now and not _ended(lot, now=now)
+
+
+def _ended(lot: OpenLot, *, now: datetime) -> bool:
+    return lot.expires_at is not None and lot.expires_at <= now
 
 
 def next_due(lots: Iterable[OpenLot], *, now: datetime) -> datetime | None:
@@ -92,7 +96,7 @@ def credit(
         deficit=account.deficit - paid,
         active=account.active + (left if active else 0),
         pending=account.pending + (0 if active else left),
-        next_due_at=_sooner(account.next_due_at, dates.expires_at if active else dates.available_at),
+        next_due_at=_sooner(account.next_due_at, _sooner(dates.expires_at, None if active else dates.available_at)),
     )
     lot = OpenLot(at.sequence, at.position, unit.code, amount, left, *dates, waiting=not active) if left else None
     draws = (Draw(at.sequence, at.position, paid),) if paid else ()
@@ -100,11 +104,14 @@ def credit(
 
 
 def credit_state(
-    state: MemberState, credits: Iterable[tuple[Unit, int, Dates]], *, now: datetime
+    state: MemberState, credits: Iterable[tuple[Unit, int, Dates]], *, now: datetime, first: int = 0
 ) -> tuple[MemberState, tuple[Entry, ...]]:
-    """Posts the credits of one event, in order, as the entries of the member's next event. Raises OutOfRange."""
+    """Posts the credits of one event, in order, as entries from `first` on of the member's next event.
+
+    Raises OutOfRange.
+    """
     accounts, opened, entries = dict(state.accounts), [], []
-    for position, (unit, amount, dates) in enumerate(credits):
+    for position, (unit, amount, dates) in enumerate(credits, start=first):
         account = accounts.get(unit.code) or Account(unit.code)
         place = Place(state.sequence + 1, position)
         accounts[unit.code], lot, entry = credit(account, unit, amount, at=place, dates=dates, now=now)
@@ -135,13 +142,19 @@ def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datet
 
 
 def take(
-    state: MemberState, unit: Unit, amount: int, *, own: int | None, shortage: Shortage, at: Place, now: datetime
+    state: MemberState,
+    unit: Unit,
+    amount: int,
+    *,
+    own: Container[int],
+    shortage: Shortage,
+    at: Place,
+    now: datetime,
 ) -> tuple[MemberState, Entry | None]:
-    """Takes points back that event number `own` gave (semantics R3). The entry says how many: the rest is forgiven.
+    """Takes points back that the events of these numbers gave (semantics R3); of what is forgiven the entry is short.
 
-    From that event's pending points, what remains of its own lots, and in a spendable unit other lots in draw order;
-    then they are owed. In a unit that cannot be spent only from its own lots, without lots from the balance. Where no
-    event is named (`own` is None), every lot is its own.
+    From those events' pending points, what remains of their own lots, and in a spendable unit other lots in draw order;
+    then they are owed. In a unit that cannot be spent only from their own lots, without lots from the balance.
     """
     account = state.accounts[unit.code]
     if not unit.has_lots:
@@ -150,10 +163,10 @@ def take(
         )
         return _with_account(state, after), Entry(at.position, unit.code, -amount, after.balance)
     mine = [lot for lot in state.lots if lot.unit == unit.code]
-    given = [lot for lot in mine if own is None or lot.sequence == own]
+    given = [lot for lot in mine if lot.sequence in own]
     order = sorted(given, key=lambda lot: (lot.available_at <= now, draw_order(lot)))
-    if unit.spendable and own is not None:
-        order += sorted((lot for lot in mine if lot.sequence != own and is_active(lot, now=now)), key=draw_order)
+    if unit.spendable:
+        order += sorted((lot for lot in mine if lot.sequence not in own and is_active(lot, now=now)), key=draw_order)
     state, draws, missing = _draw(state, order, amount)
     owed = 0
     if unit.spendable and not shortage.forgive:
@@ -241,19 +254,22 @@ def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> 
 
 
 def _waited(lot: OpenLot, unit: str, instant: datetime) -> bool:
-    return lot.waiting and lot.unit == unit and lot.available_at <= instant
+    """Whether its wait is over, and it has not ended meanwhile."""
+    return lot.waiting and lot.unit == unit and lot.available_at <= instant and not _ended(lot, now=instant)
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
     """Ends what is left, and not reserved, of the unit's lots that expire by an instant (semantics L3, L7)."""
     account = state.accounts[unit]
-    over = (lot for lot in state.lots if lot.unit == unit and lot.expires_at is not None and lot.expires_at <= instant)
+    over = [lot for lot in state.lots if lot.unit == unit and lot.expires_at is not None and lot.expires_at <= instant]
     state, draws, _ = _draw(state, sorted(over, key=draw_order), LIMIT)
     gone = sum(draw.points for draw in draws)
+    waited = sum(lot.remaining - lot.reserved for lot in over if lot.waiting)
     following = next_due((lot for lot in state.lots if lot.unit == unit), now=instant)
     after = account._replace(
         balance=account.balance - gone,
-        active=account.active - gone,
+        active=account.active - (gone - waited),
+        pending=account.pending - waited,
         expired=account.expired + gone,
         next_due_at=following,
     )
@@ -269,7 +285,7 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
         return account
     mine = [lot for lot in lots if lot.unit == account.unit]
     active = sum(lot.remaining for lot in mine if is_active(lot, now=now))
-    pending = sum(lot.remaining for lot in mine if lot.available_at > now)
+    pending = sum(lot.remaining for lot in mine if lot.available_at > now and not _ended(lot, now=now))
     return account._replace(
         balance=active + pending - account.deficit,
         active=active,

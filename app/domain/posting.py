@@ -60,8 +60,8 @@ class Draft(NamedTuple):
     particulars: bytes = b""
     tells: tuple[Tell, ...] = ()
     about: bytes | None = None
-    lowers: bool = False
-    """Whether it may cost a tier at once (semantics T5)."""
+    before: Mapping[str, Account] | None = None
+    """The accounts before it, where it may cost a tier at once (semantics T5)."""
     as_of: datetime | None = None
     """The instant at which tiers are judged, where it is not that of the command: what the clock brings (K2)."""
 
@@ -79,7 +79,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         draft.rules,
         occurred_at=draft.occurred_at,
         sequence=sequence,
-        falls=draft.lowers and draft.rules.returns_lower_tiers,
+        before=draft.before if draft.rules.returns_lower_tiers else None,
     )
     if moved:
         state = state._replace(tiers=(*state.tiers, *(term for term, _ in moved)))

@@ -69,12 +69,12 @@ def qualified(
 
 
 def unqualified(
-    state: MemberState, rules: Rules, *, currency: str, total: int, due_at: datetime, cause: bytes
+    state: MemberState, rules: Rules, *, currency: str, total: int, due_at: datetime, cause: bytes, given_at: datetime
 ) -> tuple[MemberState, tuple[Scheduled, ...]]:
     """A return that leaves less of the purchase that qualified than the minimum takes the bonus back (semantics R5).
 
-    `rules` are those that the purchase was judged by, `total` is what is left of it. The friend may qualify again,
-    until the referral lapses.
+    `rules` are those that the purchase was judged by, `total` is what is left of it, `given_at` when the bonus was due.
+    The friend may qualify again by a later purchase, until the referral lapses.
     """
     terms = rules.referrals
     if terms is None or state.referrer is None:
@@ -87,7 +87,7 @@ def unqualified(
             due_at=due_at,
             key=f"rrv:{state.id.hex()}:{side.value}:{state.referral_rounds}",
             kind=ReferralReversal.kind,
-            facts=chain.encode_facts(ReferralReversal(side.value, state.id, unit, points)),
+            facts=chain.encode_facts(ReferralReversal(side.value, state.id, unit, points, chain.micros(given_at))),
             rules_version=rules.version,
             cause=cause,
         )

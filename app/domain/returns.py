@@ -102,8 +102,8 @@ def _remaining(line: Line, part: Part | None) -> Remaining:
         return Remaining(line.id, still, 0, Left(Fraction(1 if still else 0), still))
     base = _unreturned(line, part.quantity)
     amount = base - part.amount
-    counted = Left(Fraction(amount, line.amount), still * Fraction(amount, base) if base else Fraction(0))
-    return Remaining(line.id, still if amount else Fraction(0), amount, counted)
+    counted = Left(Fraction(amount, line.amount), still * Fraction(amount, base) if base else still)
+    return Remaining(line.id, still if counted.quantity else Fraction(0), amount, counted)
 
 
 def _unreturned(line: Line, came_back: Fraction) -> int:

@@ -1,5 +1,6 @@
 """Taking back what an earlier event did: returns and cancellations (semantics R, E6, L8)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.domain import accrual, chain, lots, messages, posting, referrals, returns, typeid
@@ -70,14 +71,17 @@ def _goods_back(state: MemberState, earlier: Earlier, back: dict[str, Part], cas
     after = returns.added(before, back)
     rules = case.moment.versions.numbered(earlier.event.rules_version)
     given, left = _gives(earlier.event, purchase, before, rules), _gives(earlier.event, purchase, after, rules)
-    wanted = {unit: points - left.get(unit, 0) for unit, points in given.items() if points != left.get(unit, 0)}
+    moved = [unit for unit in rules.units if given.get(unit, 0) != left.get(unit, 0)]
     steps: list[Step] = []
-    for unit in wanted:
-        steps += [("", unit, "given_before", str(given[unit])), ("", unit, "given_after", str(left.get(unit, 0)))]
-    state, entries, forgiven = _take(state, earlier.event, wanted, rules, case)
+    for unit in moved:
+        steps.append(("", unit, "given_before", str(given.get(unit, 0))))
+        steps.append(("", unit, "given_after", str(left.get(unit, 0))))
+    before_it = state.accounts
+    wanted = {unit: given.get(unit, 0) - left.get(unit, 0) for unit in moved}
+    state, entries, forgiven = _take(state, earlier, wanted, rules, case)
     steps += [("", unit, "forgiven", str(points)) for unit, points in forgiven.items()]
     schedules: tuple[Scheduled, ...] = ()
-    if state.referral_purchase == earlier.event.sequence and not case.moment.silent:
+    if state.referral_purchase == earlier.event.sequence:
         state, schedules = referrals.unqualified(
             state,
             rules,
@@ -85,12 +89,13 @@ def _goods_back(state: MemberState, earlier: Earlier, back: dict[str, Part], cas
             total=_total(purchase, after),
             due_at=case.moment.recorded_at,
             cause=case.command.id,
+            given_at=earlier.event.recorded_at,
         )
     context: dict[str, Any] = {"of": earlier.event.id.hex(), returns.RETURNED: returns.written(back)}
     if forgiven:
         context["forgiven"] = forgiven
     tells = _told(entries, earlier.event)
-    return Effect(state, entries, tuple(steps), context, tells, schedules, about=earlier.event.id, lowers=True)
+    return Effect(state, entries, tuple(steps), context, tells, schedules, about=earlier.event.id, before=before_it)
 
 
 def _gives(event: Recorded, purchase: Purchase, parts: dict[str, Part], rules: Rules) -> dict[str, int]:
@@ -116,43 +121,49 @@ def _total(purchase: Purchase, parts: dict[str, Part]) -> int:
 
 
 def _take(
-    state: MemberState, event: Recorded, wanted: dict[str, int], rules: Rules, case: Case
+    state: MemberState, earlier: Earlier, wanted: Mapping[str, int], rules: Rules, case: Case
 ) -> tuple[MemberState, tuple[Entry, ...], dict[str, int]]:
-    """Takes these points back that the event gave, unit by unit; with what had to be forgiven (semantics R3)."""
+    """Takes these points back that the event gave, unit by unit; with what had to be forgiven (semantics R3).
+
+    Points below zero are given: what is left may earn more without what came back, where that took its share of a step.
+    """
+    own = {event.sequence for event in (earlier.event, *earlier.followers)}
     entries: list[Entry] = []
     forgiven: dict[str, int] = {}
+    now = case.moment.judged_at
     for code, points in wanted.items():
-        place = Place(state.sequence + 1, len(entries))
-        state, entry = lots.take(
-            state,
-            rules.units[code],
-            points,
-            own=event.sequence,
-            shortage=case.rules.shortage,
-            at=place,
-            now=case.moment.judged_at,
-        )
-        taken = 0
-        if entry is not None:
-            entries.append(entry)
-            taken = -entry.points
-        if taken < points:
-            forgiven[code] = points - taken
-    return state, tuple(entries), forgiven
+        if points > 0:
+            place = Place(state.sequence + 1, len(entries))
+            state, entry = lots.take(
+                state, rules.units[code], points, own=own, shortage=case.rules.shortage, at=place, now=now
+            )
+            if entry is not None:
+                entries.append(entry)
+            taken = -entry.points if entry is not None else 0
+            if taken < points:
+                forgiven[code] = points - taken
+    credits = []
+    for code, points in wanted.items():
+        if points < 0:
+            unit = rules.units[code]
+            dates = lots.dates(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone)
+            credits.append((unit, -points, dates))
+    state, given = lots.credit_state(state, credits, now=now, first=len(entries))
+    return state, (*entries, *given), forgiven
 
 
 def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
     if earlier.followers:
         raise Refused(NothingLeft())
-    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    rules, before = case.moment.versions.numbered(earlier.event.rules_version), state.accounts
     given = {entry.unit: entry.points for entry in earlier.event.entries if entry.points > 0}
-    state, entries, forgiven = _take(state, earlier.event, given, rules, case)
+    state, entries, forgiven = _take(state, earlier, given, rules, case)
     steps = tuple(("", unit, "forgiven", str(points)) for unit, points in forgiven.items())
     context: dict[str, Any] = {"of": earlier.event.id.hex()}
     if forgiven:
         context["forgiven"] = forgiven
     tells = _told(entries, earlier.event)
-    return Effect(state, entries, steps, context, tells, about=earlier.event.id, lowers=True)
+    return Effect(state, entries, steps, context, tells, about=earlier.event.id, before=before)
 
 
 def _points_back(state: MemberState, earlier: Earlier, points: int | None, case: Case) -> Effect:
@@ -172,9 +183,14 @@ def _points_back(state: MemberState, earlier: Earlier, points: int | None, case:
 
 
 def _told(entries: tuple[Entry, ...], event: Recorded) -> tuple[Tell, ...]:
-    if not entries:
-        return ()
-    return ((messages.REVERSED, {"points": posting.by_unit(entries), "of": _id(event)}),)
+    taken = tuple(entry for entry in entries if entry.points < 0)
+    given = tuple(entry for entry in entries if entry.points > 0)
+    tells: list[Tell] = []
+    if taken:
+        tells.append((messages.REVERSED, {"points": posting.by_unit(taken), "of": _id(event)}))
+    if given:
+        tells.append((messages.EARNED, {"points": posting.by_unit(given)}))
+    return tuple(tells)
 
 
 def _id(event: Recorded) -> str:

@@ -108,7 +108,7 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
     unit = rules.units[bonus.unit]
     dates = lots.dates(unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone)
     state = referrals.rewarded(state, bonus)
-    state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=moment.judged_at)
+    state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=scheduled.due_at)
     points = {bonus.unit: bonus.points}
     referee = typeid.encode(typeid.MEMBER, bonus.referee)
     tells = (
@@ -137,9 +137,10 @@ def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tup
     unit = rules.units[reversal.unit]
     entry = None
     if unit.code in state.accounts:
-        place = lots.Place(state.sequence + 1, 0)
+        place, given_at = lots.Place(state.sequence + 1, 0), chain.instant(reversal.given_at)
+        own = {lot.sequence for lot in state.lots if lot.occurred_at == given_at}
         state, entry = lots.take(
-            state, unit, reversal.points, own=None, shortage=FORGIVEN, at=place, now=moment.judged_at
+            state, unit, reversal.points, own=own, shortage=FORGIVEN, at=place, now=scheduled.due_at
         )
     taken = -entry.points if entry is not None else 0
     referee = typeid.encode(typeid.MEMBER, reversal.referee)

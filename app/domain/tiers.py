@@ -60,11 +60,12 @@ def moved(
     *,
     occurred_at: datetime,
     sequence: int,
-    falls: bool,
+    before: Mapping[str, Account] | None,
 ) -> tuple[tuple[TierTerm, TierChange], ...]:
     """The new terms of an event that moved its member: at once, from its occurred_at on (semantics T2, A6).
 
-    Down only where it `falls`: a return that leaves less than a tier asked for (semantics T5).
+    Down only by what takes points back, which tells the accounts `before` it: where they asked for the tier that is
+    held, and what is left does not (semantics T5).
     """
     changes = []
     for ladder in rules.ladders:
@@ -72,13 +73,17 @@ def moved(
         if account is None:
             continue
         now_met = met(account.active, ladder)
-        if now_met is ladder.tiers[0] and not falls:
+        if now_met is ladder.tiers[0] and before is None:
             continue
         term = current(terms, ladder)
-        before = term.tier if term is not None else ladder.tiers[0].code
-        up = _rank(now_met.code, ladder) - _rank(before, ladder)
-        if up > 0 or (up < 0 and falls):
-            change = TierChange(ladder.code, before=before, after=now_met.code, up=up > 0)
+        held = ladder.tiers[_rank(term.tier, ladder) if term is not None else 0]
+        up = _rank(now_met.code, ladder) - _rank(held.code, ladder)
+        was = before.get(ladder.unit) if before is not None else None
+        fell = up < 0 and was is not None and was.active >= held.threshold
+        if up > 0 or fell:
+            change = TierChange(
+                ladder.code, before=term.tier if term is not None else held.code, after=now_met.code, up=up > 0
+            )
             changes.append((TierTerm(ladder.code, now_met.code, since=occurred_at, sequence=sequence), change))
     return tuple(changes)
 

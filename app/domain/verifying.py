@@ -164,6 +164,13 @@ def _sums(history: History) -> Iterator[Finding]:
         if account.balance != account.active + account.pending - account.deficit:
             yield Finding(place, "balance is not active and pending less deficit")
         lots = [lot for lot in history.state.lots if lot.unit == unit]
+        if min(account.active, account.pending, account.held, account.deficit) < 0:
+            yield Finding(place, "holds less than nothing of something")
+        if lots and account.active + account.pending != sum(lot.remaining for lot in lots):
+            yield Finding(place, "active and pending are not what its lots have left")
+        for lot in lots:
+            if not 0 <= lot.reserved <= lot.remaining <= lot.credited:
+                yield Finding(f"{_member(history.state.id)} lot {lot.sequence}.{lot.position}", "is out of its bounds")
         if sum(lot.reserved for lot in lots) != account.held:
             yield Finding(place, "held is not what the lots have reserved")
     yield from (

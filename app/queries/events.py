@@ -10,7 +10,7 @@ from app.db import hot, rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain.events import Recorded
-from app.queries.past import AsOf
+from app.queries.past import AsOf, happened_at
 
 _e = t.event.c
 
@@ -48,7 +48,7 @@ async def of_member(
     """A member's events, newest first, numbered below `before`; with `as_of` those that had happened by then."""
     query = _events(program_id).where(_e.member_id == member_id)
     if as_of is not None:
-        query = query.where((_e.recorded_at if as_of.by_recording else _e.effective_at) <= as_of.instant)
+        query = query.where(happened_at(as_of) <= as_of.instant)
     if before is not None:
         query = query.where(_e.sequence < before)
     return await _read(engine, query.order_by(_e.sequence.desc()).limit(limit), program_id=program_id)

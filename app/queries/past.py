@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import CTE, BigInteger, and_, case, cast, func, literal, select, tuple_
+from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import rows
@@ -94,6 +94,15 @@ async def terms(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_i
         return tuple(rows.tier_term(row) for row in (await connection.execute(query)).mappings())
 
 
+def happened_at(as_of: AsOf) -> ColumnElement[datetime]:
+    """When an event counts: what undoes another not before that one."""
+    if as_of.by_recording:
+        return _v.recorded_at
+    other = t.event.alias("other")
+    undone = select(other.c.effective_at).where(other.c.program_id == _v.program_id, other.c.event_id == _v.about)
+    return func.greatest(_v.effective_at, undone.scalar_subquery())
+
+
 def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
     """The entries that had happened, each with what it drew.
 
@@ -101,7 +110,7 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
     redemption may draw on points that came after it.
     """
     credit = t.entry.alias("credit")
-    instant = _v.recorded_at if as_of.by_recording else _v.effective_at
+    instant = happened_at(as_of)
     drawn = (
         select(
             _d.sequence,
@@ -122,7 +131,8 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
         .group_by(_d.sequence, _d.position)
         .cte("drawn")
     )
-    ready = case((_e.points < 0, func.least(drawn.c.ready, _v.recorded_at)))
+    drew = and_(_e.points < 0, drawn.c.ready.is_not(None))
+    ready = case((drew, func.least(drawn.c.ready, _v.recorded_at)))
     happened = instant if as_of.by_recording else func.greatest(instant, ready)
     same = and_(_v.program_id == _e.program_id, _v.member_id == _e.member_id, _v.sequence == _e.sequence)
     own = and_(drawn.c.sequence == _e.sequence, drawn.c.position == _e.position)
@@ -169,5 +179,6 @@ def _account(unit: str, sums: _Sums, lots: tuple[OpenLot, ...], as_of: AsOf) -> 
         return Account(unit, balance=sums.points, active=sums.points)
     mine = [lot for lot in lots if lot.unit == unit]
     pending = sum(lot.remaining for lot in mine if lot.available_at > as_of.instant)
-    active = sum(lot.remaining for lot in mine) - pending
-    return Account(unit, active + pending - sums.owed, active, pending, deficit=sums.owed)
+    early = max(0, -sums.owed)  # by effect, a debt may be paid before it is made
+    active, owed = sum(lot.remaining for lot in mine) - pending + early, max(0, sums.owed)
+    return Account(unit, active + pending - owed, active, pending, deficit=owed)

@@ -21,7 +21,6 @@ def upgrade() -> None:
     op.drop_index("open_lot_available_idx", table_name="open_lot")
     op.create_index("open_lot_available_idx", "open_lot", ["program_id", "available_at"], postgresql_where="waiting")
 
-
     op.drop_constraint("entry_points_check", "entry")
 
 

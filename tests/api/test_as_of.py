@@ -107,6 +107,31 @@ async def test_a_late_redemption_takes_nothing_before_it_was_there(settings: Set
         assert [one["balance"] for one in balances] == [0, 0]
 
 
+async def test_by_effect_nothing_is_below_zero_or_more_than_there_was(settings: Settings, clock: Clock) -> None:
+    """A cancellation that claims to be older than what it undoes, a debt that was paid before it was made."""
+    await publish(settings, clock=clock, document=LADDER)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("100.00", id="a")).json()["member"]
+        clock.forward(days=2)
+        await service.redeem(50, id="r1")
+        undo = {"type": "cancellation", "id": "c1", "member": "card:1001", "event": "r1", "kind": "redemption"}
+        await service.send({**undo, "occurred_at": at(START + timedelta(days=1))})
+        await service.redeem(95, id="r2")
+        owing = {"type": "return", "id": "t1", "member": "card:1001", "purchase": "a", "all": True}
+        await service.send({**owing, "occurred_at": at(clock())})
+        clock.forward(days=2)
+        await service.send(purchase("60.00", id="b", at=START + timedelta(days=1)))
+
+        for hours in range(0, 96, 6):
+            asked = at(START + timedelta(hours=hours))
+            units = (await shown(service, member, "balance", as_of=asked))["units"]
+            found = units["points"]
+            assert min(found["balance"] + found["deficit"], found["available"], found["deficit"]) >= 0
+            assert found["balance"] <= 160
+            gone = hours >= 48
+            assert units["spent"]["balance"] == (6000 if gone else 10000 if hours < 24 else 16000)
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

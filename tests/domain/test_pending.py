@@ -142,6 +142,31 @@ class TestWaiting:
         assert account(made) == (30, 30, 0, 0)
         assert wrong(made) == []
 
+    def test_points_that_end_before_their_wait_is_over_never_count(self) -> None:
+        """Semantics L3, L10, L11: a saving action that ends while the last points still wait."""
+        made = books(Unit("points", "Points", expiry=ExpiresAt(NOW + timedelta(days=20)), pending=TWO_WEEKS))
+        made.bought(purchase("100.00"))
+        made.now += timedelta(days=18)
+        made.bought(purchase("50.00"))
+        assert account(made) == (150, 100, 50, 0)
+        made.now += timedelta(days=2)
+
+        assert kinds(made.settle()) == ["expiry"]
+        assert account(made) == (0, 0, 0, 0)
+        assert wrong(made) == []
+
+    def test_a_settling_that_finds_nothing_left_changes_nothing(self) -> None:
+        """Semantics L7: the lot that would end has been spent."""
+        made = books(unit(expires="P1M"))
+        made.bought(purchase("10.00"))
+        made.do(Redemption(10))
+        made.now += timedelta(days=60)
+        before = made.state
+
+        assert kinds(made.settle()) == []
+        assert made.state is before
+        assert wrong(made) == []
+
     def test_settling_twice_writes_nothing(self) -> None:
         """Semantics L7."""
         made = books()

@@ -29,8 +29,10 @@ from tests.domain.builders import (
     make_rules,
     make_state,
     purchase,
+    rate,
     settle,
     told,
+    unit,
 )
 
 CODE = Identity("code", "23456789AB", b"c" * 16)
@@ -238,6 +240,45 @@ def test_a_bonus_that_is_spent_is_forgiven(left: int, taken: int) -> None:
     assert (data["points"], data["side"]) == ({"points": taken}, "referrer")
     assert sum(account.balance for account in decision.state.accounts.values()) == left - taken
     assert all(account.deficit == 0 for account in decision.state.accounts.values())
+
+
+@pytest.mark.parametrize("days", [0, 20])
+def test_a_bonus_that_waits_begins_to_count_at_its_own_instant(days: int) -> None:
+    """Semantics K2, L11: whether or not a worker ran in time."""
+    waiting = unit(pending=parse_span("P14D"))
+    rules = friends_rules(units=(waiting,))
+    scheduled = decide(joined(rules), purchase("60.00"), rules=rules).schedules[0]
+    made = Books(rules, state=make_state(id=BRAM, scheduled=(scheduled,)), now=NOW + timedelta(days=days))
+    made.settle()
+    made.now = NOW + timedelta(days=20)
+    made.settle()
+
+    found = [(one.recorded.kind, one.recorded.effective_at) for one in made.posted]
+    assert found == [("referral_bonus", NOW), ("activation", NOW + timedelta(days=14))]
+
+
+def test_a_status_bonus_is_taken_from_its_own_lot_only() -> None:
+    """Semantics R3: what was earned otherwise stays, in a unit that cannot be spent."""
+    status = unit("status", expires="P1Y", spendable=False)
+    terms = ReferralTerms({"EUR": 10_00}, parse_span("P180D"), referrer=("status", 100))
+    rules = make_rules(rate(unit="status"), units=(status,), referrals=terms)
+    made = Books(rules, state=joined(rules))
+    bought = made.bought(purchase("60.00"))
+    reversal = made.do(back(bought)).schedules[0]
+    bonus = lot(100, remaining=30, earned=NOW, unit="status", expires="2027-11-21")
+    other = lot(500, earned=NOW - timedelta(days=3), unit="status", expires="2027-11-18")
+    decision = settle(make_state(bonus, other, id=BRAM, scheduled=(reversal,)), rules=rules)
+
+    assert decision.state.accounts["status"].balance == 500
+
+
+def test_a_live_bonus_is_taken_back_by_a_silent_return_too() -> None:
+    """Semantics R5, R6: or it would stay for ever."""
+    made = Books(friends_rules(), state=joined())
+    bought = made.bought(purchase("60.00"))
+    made.now += timedelta(minutes=1)
+
+    assert len(made.do(back(bought), mode=Mode.HISTORY).schedules) == 2
 
 
 def test_a_bonus_that_history_never_gave_is_not_taken_back() -> None:

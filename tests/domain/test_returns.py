@@ -18,7 +18,7 @@ from app.domain.refusals import (
     UnknownEvent,
     UnknownLine,
 )
-from app.domain.rules import Rules, Shortage
+from app.domain.rules import Basis, Rules, Shortage, Versions
 from app.domain.state import MemberState
 from tests.domain.builders import (
     ANNA,
@@ -37,6 +37,7 @@ from tests.domain.builders import (
     fixed,
     gave,
     kinds,
+    ladder,
     ladder_rules,
     line,
     lot,
@@ -89,6 +90,15 @@ class TestLines:
         assert gave(made.do(back(bought))) == {"points": -4}
         assert points(made) == 0
         assert wrong(made) == []
+
+    def test_an_item_whose_price_rounds_away_is_an_item_still(self) -> None:
+        """Semantics R2: two for 0.01, a stamp each."""
+        made = books(make_rules(per_item("1")))
+        bought = made.bought(purchase(None, line("0.01", quantity="2")))
+
+        assert gave(made.do(back(bought, quantity("1", "1")))) == {"points": -1}
+        assert gave(made.do(back(bought, quantity("1", "1")))) == {"points": -1}
+        assert made.do(back(bought)).refusal == NothingLeft()
 
     def test_an_amount_is_spread_over_what_is_left(self) -> None:
         """Semantics R1: in proportion, to the cent."""
@@ -192,6 +202,40 @@ class TestNaming:
         )
 
 
+class TestRising:
+    """What is left may earn more without what came back (semantics R2: a negative difference gives points back)."""
+
+    RULES = make_rules(rate(per="10.00", whole_steps=True), multiply("10", include=cover("coffee")))
+
+    @pytest.mark.parametrize("spent", [0, 6, 7])
+    def test_a_line_that_took_its_share_of_a_step_gives_points_when_it_goes(self, spent: int) -> None:
+        """Coffee 10.00 ×10 and cake 5.00 make one step, two thirds of it ×10: 7; without the cake 10."""
+        made = books(self.RULES)
+        bought = made.bought(purchase(None, line("10.00", "coffee"), line("5.00", "cake")))
+        assert points(made) == 7
+        if spent:
+            made.do(Redemption(spent))
+        returned = made.do(back(bought, ReturnedLine("2")))
+
+        assert gave(returned) == {"points": 3}
+        assert [type for type, _ in told(returned)] == ["points.earned"]
+        assert gave(made.do(back(bought))) == {"points": -10}
+        assert (points(made), made.state.accounts["points"].deficit) == (-spent, spent)
+        assert wrong(made) == []
+
+    def test_a_line_without_its_tax_hid_what_the_others_give(self) -> None:
+        """Also in a unit that cannot be spent, whose points are found again when the rest comes back."""
+        status = unit("status", expires="P1M", spendable=False)
+        made = books(make_rules(rate(unit="status", basis=Basis.WITHOUT_TAX), units=(status,)))
+        bought = made.bought(purchase(None, line("10.00", tax="2.00"), line("5.00")))
+        assert "status" not in made.state.accounts
+
+        assert gave(made.do(back(bought, ReturnedLine("2")))) == {"status": 8}
+        assert gave(made.do(back(bought))) == {"status": -8}
+        assert points(made, "status") == 0
+        assert wrong(made) == []
+
+
 class TestShortage:
     """Points that are spent already."""
 
@@ -287,6 +331,35 @@ class TestTiers:
         assert points(made) == 25
         assert gave(made.do(back(second))) == {"points": -25, "spent": -2000}
         assert wrong(made) == []
+
+    def test_a_return_that_takes_nothing_of_it_costs_no_tier(self) -> None:
+        """Semantics T5, R3: last year's goods do not lower this year's status, nor do goods that never counted."""
+        status = unit("status", expires="P1M", spendable=False)
+        rules = make_rules(
+            rate(),
+            rate(code="status", unit="status", exclude=cover("beans")),
+            units=(unit(), status),
+            ladders=(ladder(("gold", 600), unit="status"),),
+        )
+        made = books(rules)
+        old = made.bought(purchase("600.00"))
+        made.now += timedelta(days=60)
+        new = made.bought(purchase(None, line("10.00"), line("90.00", "beans")))
+
+        for event in (old, new):
+            decision = made.do(back(event, amount=cents("5.00"), currency="EUR"))
+            assert accepted(decision).recorded.tier_changes == ()
+        assert wrong(made) == []
+
+    def test_a_threshold_that_was_raised_pushes_nobody_down(self) -> None:
+        """Semantics T6, T5."""
+        low = make_rules(rate(unit="spent"), units=(SPENT,), ladders=(ladder(("gold", 500)),))
+        high = changed(low, version=2, in_force_from=NOW + timedelta(days=1), ladders=(ladder(("gold", 1000)),))
+        made = books(low)
+        bought = made.bought(purchase("600.00"))
+        made.rules, made.now = Versions((low, high)), NOW + timedelta(days=2)
+
+        assert accepted(made.do(back(bought, amount=100, currency="EUR"))).recorded.tier_changes == ()
 
     def test_the_switch_keeps_tiers(self) -> None:
         """Semantics T5."""
@@ -386,6 +459,7 @@ _BASKETS = st.lists(
 )
 _RULES = make_rules(
     rate("3", per="10.00", whole_steps=True, code="steps"),
+    rate(basis=Basis.WITHOUT_TAX, code="net"),
     rate(include=cover("cake")),
     rate("100", code="spent", unit="spent"),
     per_item("2", exclude=cover("cake")),
@@ -396,7 +470,10 @@ _RULES = make_rules(
 
 
 def _basket(drawn: list[tuple[int, str, tuple[str, ...]]]) -> Purchase:
-    lines = [Line("", cents_, quantity=number, categories=named) for cents_, number, named in drawn]
+    lines = [
+        Line("", cents_, quantity=number, categories=named, tax=cents_ // 6 if cents_ % 3 else None)
+        for cents_, number, named in drawn
+    ]
     return purchase(None, *lines)
 
 
