@@ -11,10 +11,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.cli import opening
+from app.cli import opening, verify
 from app.db.tables import metadata
 from app.main import alembic_config
 from app.settings import Settings
+from app.worker import settling
+from tests.builders import FRIENDS, Clock, open_service, publish, purchase
 from tests.db import catalog
 
 
@@ -75,6 +77,36 @@ def test_the_newest_migration_goes_down_and_up_again(settings: Settings) -> None
 
     assert down != before
     assert schema_of(settings) == before
+
+
+async def test_an_older_ledger_learns_which_purchases_qualified_and_still_proves(
+    settings: Settings, clock: Clock, owner: asyncpg.Connection
+) -> None:
+    """Taken back to the first schema and up again, members know what their bonuses were paid for, or wait for."""
+    await publish(settings, clock=clock, document=FRIENDS)
+    async with open_service(settings, clock=clock) as service:
+        parts, code = service.app.state.parts, (await service.enrol("1"))["referral_code"]
+        for card, settled in (("2", True), ("3", False)):
+            await service.enrol(card, referral_code=code)
+            await service.send(purchase("60.00", card=card, id=f"p{card}"))
+            if settled:
+                await settling.settle_once(parts.engine, parts.ledger, now=clock())
+    ask = "SELECT referral, referral_purchase, coalesce(referral_rounds, 0) AS rounds FROM member ORDER BY member_id"
+    before = await owner.fetch(ask)
+    await owner.close()
+    config = alembic_config()
+    config.attributes["url"] = url = settings.migration_database_url
+    assert url is not None
+
+    await asyncio.to_thread(command.downgrade, config, "0001")
+    await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE)
+
+    again = await asyncpg.connect(url)
+    after = await again.fetch(ask)
+    await again.close()
+    assert after == before
+    assert [row["rounds"] for row in before].count(1) == 2
+    assert await verify.run(settings) == []
 
 
 def test_migrating_again_changes_nothing(settings: Settings) -> None:
