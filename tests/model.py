@@ -106,6 +106,8 @@ class Member:
     events: list[View] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     bonuses: list[Bonus] = field(default_factory=list)
+    paid: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The event of each bonus that was paid last, by referee and side."""
     purchases: dict[str, Purchase] = field(default_factory=dict)
     redemptions: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """The draws of each that have not been given back."""
@@ -428,11 +430,14 @@ def _settle(member: Member, now: datetime) -> None:
             _post(member, "expiry", instant, points=-sum(points for _, points in draws), draws=draws)
         for bonus in sorted((x for x in member.bonuses if x.due_at == instant), key=lambda x: (x.referee, x.side)):
             member.bonuses.remove(bonus)
-            if bonus.points < 0:  # what is no longer there is forgiven (semantics F3)
-                draws = _draw(member.active(instant), -bonus.points)
+            pair = (bonus.referee, bonus.side)
+            if bonus.points < 0:  # its own lot first; what is no longer there is forgiven (semantics R3, F3)
+                active = member.active(instant)
+                own = [x for x in active if x.sequence == member.paid.get(pair)]
+                draws = _draw(own + [x for x in active if x not in own], -bonus.points)
                 _post(member, "referral_reversal", instant, points=-sum(points for _, points in draws), draws=draws)
                 continue
-            _post(member, "referral_bonus", instant, points=bonus.points)
+            member.paid[pair] = _post(member, "referral_bonus", instant, points=bonus.points)["sequence"]
             if bonus.side == "referee":
                 member.referral = "rewarded"
 
