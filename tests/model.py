@@ -378,6 +378,8 @@ def _move(member: Member, when: datetime) -> tuple[str, str] | None:
     after = max(level for level, (_, threshold, _) in enumerate(LEVELS) if member.spent >= threshold)
     if after == before:
         return None
+    if after < before:  # not from before what was lost was held
+        when = max(when, member.moves[-1][0])
     member.moves.append((when, before, after))
     return LEVELS[before][0], LEVELS[after][0]
 

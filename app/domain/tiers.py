@@ -64,8 +64,8 @@ def moved(
 ) -> tuple[tuple[TierTerm, TierChange], ...]:
     """The new terms of an event that moved its member: at once, from its occurred_at on (semantics T2, A6).
 
-    Down only by what takes points back, which tells the accounts `before` it: where they asked for the tier that is
-    held, and what is left does not (semantics T5).
+    Down only by what takes points back, which tells the accounts `before` it: where they met the tier that is held, and
+    what is left does not (semantics T5); not from an instant before that tier was held.
     """
     changes = []
     for ladder in rules.ladders:
@@ -84,7 +84,8 @@ def moved(
             change = TierChange(
                 ladder.code, before=term.tier if term is not None else held.code, after=now_met.code, up=up > 0
             )
-            changes.append((TierTerm(ladder.code, now_met.code, since=occurred_at, sequence=sequence), change))
+            since = max(occurred_at, term.since) if fell and term is not None else occurred_at
+            changes.append((TierTerm(ladder.code, now_met.code, since=since, sequence=sequence), change))
     return tuple(changes)
 
 

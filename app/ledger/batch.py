@@ -152,7 +152,7 @@ def _sums(posted: Iterable[Posted]) -> dict[str, dict[str, int]]:
     for one in posted:
         for entry in one.recorded.entries:
             unit = sums.setdefault(entry.unit, {})
-            restored = entry.points > 0 and one.recorded.kind == Cancellation.kind
+            restored = entry.points > 0 and entry.available_at is None and one.recorded.kind == Cancellation.kind
             gone = _SPENT_BY.get(one.recorded.kind, "reversed")
             name = "redeemed" if restored else "issued" if entry.points > 0 else gone
             unit[name] = unit.get(name, 0) + (-entry.points if restored else abs(entry.points))

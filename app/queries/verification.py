@@ -240,7 +240,7 @@ class Trial:
 
 _E, _N = t.event.c, t.entry.c
 _WENT = case((_E.kind == "redemption", "redeemed"), (_E.kind == "expiry", "expired"), else_="reversed")
-_RESTORED = (_E.kind == "cancellation") & (_N.points > 0)
+_RESTORED = (_E.kind == "cancellation") & (_N.points > 0) & _N.available_at.is_(None)
 _MOVED = hot.Statement(
     select(
         _N.unit,

@@ -332,6 +332,22 @@ class TestTiers:
         assert gave(made.do(back(second))) == {"points": -25, "spent": -2000}
         assert wrong(made) == []
 
+    def test_a_fall_does_not_count_from_before_the_rise(self) -> None:
+        """Semantics T5, A6: a return dated before its purchase leaves the time before both alone."""
+        made = books(ladder_rules())
+        made.now += timedelta(days=3)
+        made.bought(purchase("210.00"))
+        gold = made.bought(purchase("310.00"))
+        made.do(back(gold), at=NOW + timedelta(days=1))
+        late = made.bought(purchase("100.00"), at=NOW + timedelta(days=2))
+
+        assert late.entries[0].points == 100  # as bronze: silver came a day later
+        assert [(term.tier, term.since) for term in made.state.tiers] == [
+            ("silver", NOW + timedelta(days=3)),
+            ("gold", NOW + timedelta(days=3)),
+            ("silver", NOW + timedelta(days=3)),
+        ]
+
     def test_a_return_that_takes_nothing_of_it_costs_no_tier(self) -> None:
         """Semantics T5, R3: last year's goods do not lower this year's status, nor do goods that never counted."""
         status = unit("status", expires="P1M", spendable=False)
