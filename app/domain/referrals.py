@@ -52,13 +52,12 @@ def qualified(
         return state._replace(referral=ReferralState.REWARDED), ()
     round = state.referral_rounds + 1
     scheduled = tuple(
-        Scheduled(
-            member_id=member,
+        _scheduled(
+            f"ref:{state.id.hex()}:{side.value}:{round}",
+            member,
+            ReferralBonus(side.value, state.id, unit, points),
+            rules,
             due_at=due_at,
-            key=f"ref:{state.id.hex()}:{side.value}:{round}",
-            kind=ReferralBonus.kind,
-            facts=chain.encode_facts(ReferralBonus(side.value, state.id, unit, points)),
-            rules_version=rules.version,
             cause=cause,
         )
         for side, member, unit, points in _bonuses(state, state.referrer, terms)
@@ -82,13 +81,12 @@ def unqualified(
     if total > 0 and total >= terms.minimum.get(currency, 0):
         return state, ()
     scheduled = tuple(
-        Scheduled(
-            member_id=member,
+        _scheduled(
+            f"rrv:{state.id.hex()}:{side.value}:{state.referral_rounds}",
+            member,
+            ReferralReversal(side.value, state.id, unit, points, chain.micros(given_at)),
+            rules,
             due_at=due_at,
-            key=f"rrv:{state.id.hex()}:{side.value}:{state.referral_rounds}",
-            kind=ReferralReversal.kind,
-            facts=chain.encode_facts(ReferralReversal(side.value, state.id, unit, points, chain.micros(given_at))),
-            rules_version=rules.version,
             cause=cause,
         )
         for side, member, unit, points in _bonuses(state, state.referrer, terms)
@@ -101,6 +99,12 @@ def rewarded(state: MemberState, bonus: ReferralBonus) -> MemberState:
     if bonus.side == Side.REFEREE and state.referral is ReferralState.QUALIFIED:
         return state._replace(referral=ReferralState.REWARDED)
     return state
+
+
+def _scheduled(
+    key: str, member: bytes, facts: ReferralBonus | ReferralReversal, rules: Rules, *, due_at: datetime, cause: bytes
+) -> Scheduled:
+    return Scheduled(member, due_at, key, facts.kind, chain.encode_facts(facts), rules.version, cause)
 
 
 def _bonuses(state: MemberState, referrer: bytes, terms: ReferralTerms) -> list[tuple[Side, bytes, str, int]]:

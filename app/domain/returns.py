@@ -132,9 +132,8 @@ def _of_line(
     line, left = known[asked.id]
     quantity = left.quantity if asked.quantity is None else Fraction(Decimal(asked.quantity))
     amount = left.amount if asked.amount is None else asked.amount
-    refused = Refused(MoreThanLeft(asked.id, text(left.quantity), left.amount, purchase.currency, decimals))
     if left.counted.gone or quantity > left.quantity or amount > left.amount:
-        raise refused
+        raise Refused(MoreThanLeft(asked.id, text(left.quantity), left.amount, purchase.currency, decimals))
     if asked.amount is not None and amount < left.amount:
         return Part(Fraction(0), amount)
     if asked.amount is None and quantity < left.quantity:

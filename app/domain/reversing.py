@@ -32,7 +32,7 @@ def bring_back(state: MemberState, facts: Return, case: Case) -> Effect:
     rules = case.moment.versions.numbered(earlier.event.rules_version)
     before = returns.so_far(earlier.followers)
     back = returns.asked(facts, purchase, before, decimals=rules.currencies[purchase.currency])
-    return _goods_back(state, earlier, back, case)
+    return _goods_back(state, earlier, purchase, before, back, case)
 
 
 def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
@@ -44,8 +44,8 @@ def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
         return _points_back(state, earlier, facts.points, case)
     if earlier.event.kind == Activity.kind:
         return _activity_back(state, earlier, case)
-    back = returns.everything(_purchase(earlier), returns.so_far(earlier.followers))
-    return _goods_back(state, earlier, back, case)
+    purchase, before = _purchase(earlier), returns.so_far(earlier.followers)
+    return _goods_back(state, earlier, purchase, before, returns.everything(purchase, before), case)
 
 
 def _named(state: MemberState, case: Case, *, kinds: tuple[str, ...]) -> Earlier:
@@ -65,9 +65,15 @@ def _purchase(earlier: Earlier) -> Purchase:
     return facts
 
 
-def _goods_back(state: MemberState, earlier: Earlier, back: dict[str, Part], case: Case) -> Effect:
+def _goods_back(
+    state: MemberState,
+    earlier: Earlier,
+    purchase: Purchase,
+    before: dict[str, Part],
+    back: dict[str, Part],
+    case: Case,
+) -> Effect:
     """Takes f(before) less f(after), in each unit (semantics R2)."""
-    purchase, before = _purchase(earlier), returns.so_far(earlier.followers)
     after = returns.added(before, back)
     rules = case.moment.versions.numbered(earlier.event.rules_version)
     given, left = _gives(earlier.event, purchase, before, rules), _gives(earlier.event, purchase, after, rules)
@@ -79,7 +85,7 @@ def _goods_back(state: MemberState, earlier: Earlier, back: dict[str, Part], cas
     before_it = state.accounts
     wanted = {unit: given.get(unit, 0) - left.get(unit, 0) for unit in moved}
     state, entries, forgiven = _take(state, earlier, wanted, rules, case)
-    steps += [("", unit, "forgiven", str(points)) for unit, points in forgiven.items()]
+    steps += _forgiven_steps(forgiven)
     schedules: tuple[Scheduled, ...] = ()
     if state.referral_purchase == earlier.event.sequence:
         state, schedules = referrals.unqualified(
@@ -91,9 +97,7 @@ def _goods_back(state: MemberState, earlier: Earlier, back: dict[str, Part], cas
             cause=case.command.id,
             given_at=earlier.event.recorded_at,
         )
-    context: dict[str, Any] = {"of": earlier.event.id.hex(), returns.RETURNED: returns.written(back)}
-    if forgiven:
-        context["forgiven"] = forgiven
+    context = _context(earlier, forgiven) | {returns.RETURNED: returns.written(back)}
     tells = _told(entries, earlier.event)
     return Effect(state, entries, tuple(steps), context, tells, schedules, about=earlier.event.id, before=before_it)
 
@@ -158,12 +162,16 @@ def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
     rules, before = case.moment.versions.numbered(earlier.event.rules_version), state.accounts
     given = {entry.unit: entry.points for entry in earlier.event.entries if entry.points > 0}
     state, entries, forgiven = _take(state, earlier, given, rules, case)
-    steps = tuple(("", unit, "forgiven", str(points)) for unit, points in forgiven.items())
-    context: dict[str, Any] = {"of": earlier.event.id.hex()}
-    if forgiven:
-        context["forgiven"] = forgiven
-    tells = _told(entries, earlier.event)
-    return Effect(state, entries, steps, context, tells, about=earlier.event.id, before=before)
+    steps, tells = tuple(_forgiven_steps(forgiven)), _told(entries, earlier.event)
+    return Effect(state, entries, steps, _context(earlier, forgiven), tells, about=earlier.event.id, before=before)
+
+
+def _forgiven_steps(forgiven: Mapping[str, int]) -> list[Step]:
+    return [("", unit, "forgiven", str(points)) for unit, points in forgiven.items()]
+
+
+def _context(earlier: Earlier, forgiven: Mapping[str, int]) -> dict[str, Any]:
+    return {"of": earlier.event.id.hex()} | ({"forgiven": forgiven} if forgiven else {})
 
 
 def _points_back(state: MemberState, earlier: Earlier, points: int | None, case: Case) -> Effect:

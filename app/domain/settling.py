@@ -1,14 +1,13 @@
 """Writing down what the clock has already made true: expiries and scheduled commands, instant by instant (L7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from app.domain import chain, lots, messages, posting, referrals, typeid
 from app.domain.accrual import Step
 from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
-from app.domain.posting import Draft, Moment
+from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import FORGIVEN, Rules
 from app.domain.state import MemberState, Scheduled
 
@@ -115,18 +114,8 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
         (messages.EARNED, {"points": points}),
         (messages.REWARDED, {"points": points, "side": bonus.side, "referee": referee}),
     )
-    draft = _draft(
-        ReferralBonus.kind,
-        scheduled.key,
-        scheduled.due_at,
-        rules,
-        moment,
-        entries=(entry,),
-        tells=tells,
-        facts=scheduled.facts,
-    )
     steps = (("referral", bonus.unit, "fixed", str(bonus.points)),)
-    return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
+    return _post_scheduled(state, scheduled, moment, entries=(entry,), tells=tells, steps=steps)
 
 
 def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, Posted]:
@@ -144,24 +133,32 @@ def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tup
         )
     taken = -entry.points if entry is not None else 0
     referee = typeid.encode(typeid.MEMBER, reversal.referee)
-    tells: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    tells: tuple[Tell, ...] = (
         (messages.REFERRAL_REVERSED, {"points": {unit.code: taken}, "side": reversal.side, "referee": referee}),
     )
     if entry is not None:
         tells = ((messages.REVERSED, {"points": {unit.code: taken}}), *tells)
-    draft = _draft(
-        ReferralReversal.kind,
-        scheduled.key,
-        scheduled.due_at,
-        rules,
-        moment,
-        entries=() if entry is None else (entry,),
-        tells=tells,
-        facts=scheduled.facts,
-    )
     steps: tuple[Step, ...] = (("referral", unit.code, "taken", str(taken)),)
     if taken < reversal.points:
         steps += (("referral", unit.code, "forgiven", str(reversal.points - taken)),)
+    entries = () if entry is None else (entry,)
+    return _post_scheduled(state, scheduled, moment, entries=entries, tells=tells, steps=steps)
+
+
+def _post_scheduled(
+    state: MemberState,
+    scheduled: Scheduled,
+    moment: Moment,
+    *,
+    entries: tuple[Entry, ...],
+    tells: tuple[Tell, ...],
+    steps: tuple[Step, ...],
+) -> tuple[MemberState, Posted]:
+    """The event of a scheduled command, under the version that scheduled it."""
+    rules, due_at = moment.versions.numbered(scheduled.rules_version), scheduled.due_at
+    draft = _draft(
+        scheduled.kind, scheduled.key, due_at, rules, moment, entries=entries, tells=tells, facts=scheduled.facts
+    )
     return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
 
 
@@ -173,7 +170,7 @@ def _draft(
     moment: Moment,
     *,
     entries: tuple[Entry, ...] = (),
-    tells: tuple[tuple[str, Mapping[str, Any]], ...],
+    tells: tuple[Tell, ...],
     facts: bytes = b"",
 ) -> Draft:
     return Draft(

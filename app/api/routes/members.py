@@ -163,7 +163,7 @@ async def get_balance(member_id: str, request: Request) -> Response:
     id = _id(member_id)
     as_of = await asof.asked(request, id, mine, caller)
     found = await _accounts(id, mine, caller, as_of)
-    now = mine.clock() if as_of is None else as_of.instant
+    now = _now(mine, as_of)
     rules = await _rules(mine, caller, now)
     body = orjson.dumps(bodies.balances(id, balance_queries.balances(found, now=now), rules))
     known = request.headers.get("if-none-match")
@@ -187,7 +187,7 @@ async def get_tier(
     """The member's place on each ladder, and what is needed for the next tier."""
     id = _id(member_id)
     as_of = await asof.asked(request, id, mine, caller)
-    now = mine.clock() if as_of is None else as_of.instant
+    now = _now(mine, as_of)
     answer, changes_at = await _tiers(id, mine, caller, now=now, as_of=as_of)
     return _conditional(orjson.dumps(answer), if_none_match, now=now, changes_at=changes_at)
 
@@ -254,7 +254,7 @@ async def list_lots(
     if len(found) > limit:
         last = f"{shown[-1].sequence}.{shown[-1].position}"
         more = cursors.encode(last, bound_to=bound, key=mine.secrets.cursors)
-    now = mine.clock() if as_of is None else as_of.instant
+    now = _now(mine, as_of)
     page = {"lots": bodies.lots(shown, now=now), "next_cursor": more}
     return Response(orjson.dumps(page), media_type="application/json")
 
@@ -264,6 +264,11 @@ def _id(text: str) -> bytes:
     if found is None:
         raise Problem("not_found")
     return found
+
+
+def _now(mine: Parts, as_of: AsOf | None) -> datetime:
+    """The instant that an answer is for."""
+    return mine.clock() if as_of is None else as_of.instant
 
 
 async def _resolved(member_id: bytes | None, identity: Identity | None, mine: Parts, caller: Caller) -> bytes | None:
