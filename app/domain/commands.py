@@ -8,6 +8,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.domain import typeid
+
 CLOCK = "zegel"
 """The reserved source of events that the clock or a consequence brings (semantics E2)."""
 
@@ -182,10 +184,62 @@ class Cancellation:
     operator: str | None = None
 
 
-Undoing = Return | Cancellation
-"""What names an earlier event and takes back what it did."""
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Points kept aside for a purchase to come: `lasts` is in seconds; None is the program's own choice (L12)."""
 
-Facts = Purchase | Activity | Redemption | Enrolment | Return | Cancellation | ReferralBonus | ReferralReversal
+    kind = "hold"
+    points: int
+    unit: str | None = None
+    lasts: int | None = None
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Points of a hold that are spent: so many, or all that is held; a `final` one frees the rest (semantics L12)."""
+
+    kind = "capture"
+    of: Named
+    points: int | None = None
+    final: bool = True
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A hold that is given up: what it still holds is freed (semantics L12)."""
+
+    kind = "release"
+    of: Named
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+Naming = Return | Cancellation | Capture | Release
+"""What names one earlier event."""
+
+Facts = (
+    Purchase
+    | Activity
+    | Redemption
+    | Enrolment
+    | Return
+    | Cancellation
+    | Hold
+    | Capture
+    | Release
+    | ReferralBonus
+    | ReferralReversal
+)
 
 
 class Command(NamedTuple):
@@ -206,3 +260,16 @@ class Command(NamedTuple):
     not_after: datetime | None = None
     time_said: bool = True
     """Whether the caller gave `occurred_at`; a time we took for want of one is no part of the content."""
+
+
+def names(command: Command) -> tuple[Named, ...]:
+    """The earlier events that a command names, in order: of a purchase the holds that pay for it."""
+    facts = command.facts
+    if isinstance(facts, Purchase):
+        return tuple(_hold(payment.hold, command.source) for payment in facts.payments if payment.hold is not None)
+    return (facts.of,) if isinstance(facts, Naming) else ()
+
+
+def _hold(id: str, source: str) -> Named:
+    ours = typeid.decode(typeid.EVENT, id)
+    return Named(ours, kind=Hold.kind) if ours is not None else Named(None, source, Hold.kind, id)

@@ -19,8 +19,8 @@ Identities = Mapping[bytes, bytes]
 class Case(NamedTuple):
     """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
 
-    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3); `earlier` is
-    the event that it names, None where there is no such event.
+    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3); `named` are
+    the events that it names, in the order of `commands.names`, None where there is no such event.
     """
 
     command: Command
@@ -30,7 +30,7 @@ class Case(NamedTuple):
     facts: bytes
     digest: bytes
     identities: Identities
-    earlier: Earlier | None = None
+    named: tuple[Earlier | None, ...] = ()
 
 
 class Effect(NamedTuple):

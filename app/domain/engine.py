@@ -91,17 +91,17 @@ def decide(
     digest: bytes,
     facts: bytes,
     identities: Identities,
-    earlier: Earlier | None = None,
+    named: tuple[Earlier | None, ...] = (),
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
-    `facts` and `digest` are the command's as `chain` makes them; `earlier` is the event it names. A refusal leaves the
+    `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names. A refusal leaves the
     state as it was.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities, earlier))
+        return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities, named))
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
 

@@ -49,7 +49,7 @@ def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
 
 
 def _named(state: MemberState, case: Case, *, kinds: tuple[str, ...]) -> Earlier:
-    earlier = case.earlier
+    (earlier,) = case.named
     if earlier is None:
         raise Refused(UnknownEvent())
     if earlier.event.member_id != state.id:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, engine, referral_code, typeid
+from app.domain import chain, commands, engine, referral_code, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -14,6 +14,7 @@ from app.domain.commands import (
     Enrolment,
     Identity,
     Mode,
+    Named,
     Reference,
     ReferralBonus,
     ReferralReversal,
@@ -232,8 +233,7 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
     at = messages = 0
     while at < len(history.events):
         group = _group(history.events, at)
-        earlier = _earlier(group[0].recorded, history.events)
-        decision = _decide_again(state, group, versions, program_id=history.program_id, earlier=earlier)
+        decision = _decide_again(state, group, versions, history)
         if decision.refusal is not None:
             yield Finding(_place(group[0].recorded), f"the rules refuse it: {decision.refusal.code}")
             return
@@ -279,15 +279,13 @@ def _decide_again(
     state: MemberState,
     group: Sequence[StoredEvent],
     versions: Versions,
-    *,
-    program_id: bytes,
-    earlier: Earlier | None,
+    history: History,
 ) -> Decision:
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[0]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
     moment = Moment(
-        program_id=program_id,
+        program_id=history.program_id,
         versions=versions,
         recorded_at=content.recorded_at,
         judged_at=content.judged_at,
@@ -319,17 +317,17 @@ def _decide_again(
         digest=content.digest,
         facts=content.facts,
         identities=identities,
-        earlier=earlier,
+        named=tuple(_earlier(of, history.events[: content.sequence - 1]) for of in commands.names(command)),
     )
 
 
-def _earlier(event: Recorded, events: Sequence[StoredEvent]) -> Earlier | None:
-    """The event that a stored one is about, with what had been recorded about it by then."""
-    if event.about is None:
-        return None
-    named = next(stored.recorded for stored in events if stored.recorded.id == event.about)
-    sequel = (stored.recorded for stored in events if stored.recorded.about == event.about)
-    return Earlier(named, tuple(one for one in sequel if one.sequence < event.sequence))
+def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
+    """The event that is named among the `events` before, with what had been recorded about it by then."""
+    for stored in events:
+        event = stored.recorded
+        if event.id == of.event_id or (event.source, event.kind, event.key) == (of.source, of.kind, of.key):
+            return Earlier(event, tuple(one.recorded for one in events if one.recorded.about == event.id))
+    return None
 
 
 _BONUSES = (ReferralBonus.kind, ReferralReversal.kind)

@@ -12,7 +12,8 @@ from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
 from app.domain import chain, engine
-from app.domain.commands import Cancellation, Command, Enrolment, Named, Redemption, Undoing
+from app.domain import commands as commanding
+from app.domain.commands import Cancellation, Command, Enrolment, Named, Redemption
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
@@ -42,7 +43,7 @@ async def load(
     cards = {c.member.identity.digest for c in commands if c.member.identity is not None}
     states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
     now = clock()  # after the lock, for which it may have waited
-    earlier = [c.facts.of for c in commands if isinstance(c.facts, Undoing)]
+    earlier = [of for command in commands for of in commanding.names(command)]
     keys = {(c.source, c.facts.kind, c.key) for c in commands}
     keys |= {(of.source, of.kind, of.key) for of in earlier if of.event_id is None}
     digests = sorted(cards | _joining(commands))

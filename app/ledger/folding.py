@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from app.domain import chain, engine, identities
-from app.domain.commands import Command, Enrolment, Identity, Undoing
+from app.domain import chain, commands, engine, identities
+from app.domain.commands import Command, Enrolment, Identity, Named
 from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids, Moment
@@ -138,7 +138,7 @@ def _judge(command: Command, batch: Fold) -> Outcome:
         digest=digest,
         facts=facts,
         identities=batch.identities,
-        earlier=_earlier(command, batch),
+        named=tuple(_earlier(of, batch) for of in commands.names(command)),
     )
     if decision.refusal is not None or decision.own is None:
         assert decision.refusal is not None
@@ -150,11 +150,8 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     return Created(decision.own)
 
 
-def _earlier(command: Command, batch: Fold) -> Earlier | None:
-    """The event that a command names, with what has been recorded about it so far."""
-    if not isinstance(command.facts, Undoing):
-        return None
-    of = command.facts.of
+def _earlier(of: Named, batch: Fold) -> Earlier | None:
+    """The event that is named, with what has been recorded about it so far."""
     event = (
         batch.by_id.get(of.event_id) if of.event_id is not None else batch.recorded.get((of.source, of.kind, of.key))
     )

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from app.domain import chain, engine, lots, money, tiers
+from app.domain import chain, commands, engine, lots, money, tiers
 from app.domain.accrual import Occasion
 from app.domain.calendar import Every, parse_span
 from app.domain.commands import (
@@ -26,7 +26,6 @@ from app.domain.commands import (
     Reference,
     Return,
     ReturnedLine,
-    Undoing,
 )
 from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Ids, Moment
@@ -299,7 +298,7 @@ def decide(
     now: datetime = NOW,
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
-    earlier: Earlier | None = None,
+    named: tuple[Earlier | None, ...] = (),
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
@@ -308,7 +307,7 @@ def decide(
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {}, earlier=earlier)
+    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {}, named=named)
 
 
 @dataclasses.dataclass
@@ -320,10 +319,11 @@ class Books:
     state: MemberState = dataclasses.field(default_factory=make_state)
     posted: list[Posted] = dataclasses.field(default_factory=list)
 
-    def do(self, facts: Facts, **more: Any) -> Decision:
+    def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
-        earlier = self._earlier(facts.of) if isinstance(facts, Undoing) else None
-        decision = decide(self.state, facts, rules=self.rules, now=self.now, earlier=earlier, **more)
+        asked = facts if isinstance(facts, Command) else command(facts, **({"at": self.now} | more))
+        named = tuple(self._earlier(of) for of in commands.names(asked))
+        decision = decide(self.state, asked, rules=self.rules, now=self.now, named=named)
         if decision.refusal is None:
             self.state = decision.state
             self.posted += decision.events
@@ -342,7 +342,8 @@ class Books:
 
     def _earlier(self, of: Named) -> Earlier | None:
         events = [one.recorded for one in self.posted]
-        named = next((event for event in events if event.id == of.event_id), None)
+        key = (of.source, of.kind, of.key)
+        named = next((e for e in events if e.id == of.event_id or (e.source, e.kind, e.key) == key), None)
         return None if named is None else Earlier(named, tuple(e for e in events if e.about == named.id))
 
 
