@@ -54,6 +54,8 @@ KINDS: Mapping[str, Kind] = {
     "nothing_left": Kind(409, "It has been taken back already", "Nothing of it is left; read the event named."),
     "more_than_left": Kind(409, "More comes back than is left", "Send at most what is left, or `all`."),
     "more_points_than_left": Kind(409, "More points than are left", "Give back at most `left`, or leave `points` out."),
+    "hold_settled": Kind(409, "The hold keeps nothing any more", "It was `state`; place a new one if need be."),
+    "more_than_held": Kind(409, "More than the hold keeps", "Capture at most `held`, or leave `points` out."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -67,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
     "unknown_event": Kind(
         422, "No such event", "Send the event it names first; for another shop's id, name the `shop`."
     ),
+    "unknown_hold": Kind(422, "No such hold", "Name a hold that was placed; for another shop's id, name the `shop`."),
     "other_members_event": Kind(422, "The event is another member's", "Name the member whose event it is."),
     "not_reversible": Kind(422, "That cannot be taken back so", "It is for events of the `kinds` named."),
     "unknown_line": Kind(422, "The purchase has no such line", "Name one of `lines`."),

@@ -111,6 +111,7 @@ ACCOUNT_COLUMNS = _columns(t.account, "active_until")
 TERM_COLUMNS = _columns(t.tier_term)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
+RESERVATION_COLUMNS = _columns(t.reservation)
 EVENT_COLUMNS = _columns(t.event, "lane", "leaf", "block")
 
 _m, _i, _r, _s = t.member.c, t.member_identity.c, t.rules.c, t.schedule.c
@@ -221,6 +222,7 @@ CREDITS = Statement(_credits())
 ENTRIES = Statement(_of_events(t.entry, "member_id", "sequence", "position"))
 DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordinal"))
 LOTS = Statement(_of_members(t.open_lot, LOT_COLUMNS))
+RESERVATIONS = Statement(_of_members(t.reservation, RESERVATION_COLUMNS))
 
 
 class _Write(NamedTuple):
@@ -292,6 +294,10 @@ _WRITES: Mapping[str, _Write] = {
     "tier_term": _insert(t.tier_term),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
+    "reservation": _upsert(t.reservation, ["points"]),
+    "closed_reservation": _remove(
+        t.reservation, "closed_reservation", "member_id", "hold", "lot_sequence", "lot_position"
+    ),
     "schedule": _insert(t.schedule),
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
     "block": _insert(t.block),

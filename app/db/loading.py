@@ -174,7 +174,16 @@ async def with_lots(
     lots: dict[bytes, list[Any]] = {}
     for row in found:
         lots.setdefault(row["member_id"].bytes, []).append(rows.open_lot(row))
-    return {id: state._replace(lots=tuple(lots.get(id, ())), lots_loaded=True) for id, state in by_id.items()}
+    reserved = [id for id, state in by_id.items() if any(a.held for a in state.accounts.values())]
+    kept: dict[bytes, list[Any]] = {}
+    if reserved:
+        members = [rows.uuid(id) for id in sorted(reserved)]
+        for row in await hot.RESERVATIONS.fetch(connection, program_id=rows.uuid(program_id), members=members):
+            kept.setdefault(row["member_id"].bytes, []).append(row)
+    return {
+        id: state._replace(lots=rows.with_reserves(lots.get(id, ()), kept.get(id, ())), lots_loaded=True)
+        for id, state in by_id.items()
+    }
 
 
 _DOCUMENT = hot.Statement(

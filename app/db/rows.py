@@ -7,7 +7,7 @@ import orjson
 from asyncpg.pgproto.pgproto import UUID  # the driver's own, made from bytes without a detour
 
 from app.domain.events import Balances, Draw, Entry, Posted, Recorded
-from app.domain.state import Account, MemberState, OpenLot, ReferralState, Scheduled, TierTerm
+from app.domain.state import Account, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm
 
 Row = Mapping[Any, Any]
 
@@ -74,9 +74,17 @@ def open_lot(row: Row) -> OpenLot:
         row["occurred_at"],
         row["available_at"],
         row["expires_at"],
-        row["reserved"],
-        row["waiting"],
+        waiting=row["waiting"],
     )
+
+
+def with_reserves(lots: Sequence[OpenLot], reservations: Iterable[Row]) -> tuple[OpenLot, ...]:
+    """A member's lots with what holds keep of each."""
+    kept: dict[tuple[int, int], list[Reserve]] = {}
+    for row in sorted(reservations, key=lambda row: row["hold"]):
+        reserve = Reserve(row["hold"], _bytes(row["hold_id"]), row["points"], row["lapses_at"])
+        kept.setdefault((row["lot_sequence"], row["lot_position"]), []).append(reserve)
+    return tuple(lot._replace(reserves=tuple(kept.get((lot.sequence, lot.position), ()))) for lot in lots)
 
 
 def closed_lot(row: Row) -> OpenLot:
@@ -174,6 +182,7 @@ _ACCOUNT = "member_id unit balance active pending held deficit next_due_at earne
 _LOT = (
     "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at waiting".split()
 )
+_RESERVATION = "member_id hold lot_sequence lot_position hold_id points lapses_at".split()
 _TERM = "member_id ladder sequence tier since".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
 _EVENT = (
@@ -190,6 +199,7 @@ _PENDING = ["message_id", "member_id", "type", "created_at"]
 def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     """What changed from each first state to its second, sorted by member and key."""
     states, accounts, opened, closed, terms, done = [], [], [], [], [], []
+    kept, freed = [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
         id = after.id
         states.append(_state_row(id, after))
@@ -201,8 +211,12 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         if after.lots is not before.lots:
             old = {(lot.sequence, lot.position): lot for lot in before.lots}
             new = {(lot.sequence, lot.position): lot for lot in after.lots}
-            opened += [_lot_row(id, new[name]) for name in sorted(new) if new[name] is not old.get(name)]
+            changed = [new[name] for name in sorted(new) if new[name] is not old.get(name)]
+            opened += [_lot_row(id, lot) for lot in changed]
             closed += [(id, *name) for name in sorted(old.keys() - new.keys())]
+            was, now = _reserves(id, old.values()), _reserves(id, changed)
+            kept += [now[name] for name in sorted(now) if now[name] != was.get(name)]
+            freed += [name for name in sorted(was.keys() - now.keys()) if new.get(name[2:]) is not old[name[2:]]]
         known = len(before.tiers)
         terms += [(id, term.ladder, term.sequence, term.tier, term.since) for term in after.tiers[known:]]
         if after.scheduled is not before.scheduled:
@@ -213,6 +227,8 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         "account": _transposed(_ACCOUNT, accounts),
         "open_lot": _transposed(_LOT, opened),
         "closed_lot": _transposed(("member_id", "sequence", "position"), closed),
+        "reservation": _transposed(_RESERVATION, kept),
+        "closed_reservation": _transposed(_RESERVATION[:4], freed),
         "tier_term": _transposed(_TERM, terms),
         "closed_schedule": _transposed(("member_id", "key"), done),
     }
@@ -288,6 +304,23 @@ def _lot_row(id: bytes, lot: OpenLot) -> tuple[Any, ...]:
     sums = (lot.credited, lot.remaining, lot.reserved)
     dates = (lot.occurred_at, lot.available_at, lot.expires_at)
     return (id, lot.sequence, lot.position, lot.unit, *sums, *dates, lot.waiting)
+
+
+def _reserves(id: bytes, lots: Iterable[OpenLot]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """What holds keep of the lots, by the key of the row."""
+    return {
+        (id, reserve.hold, lot.sequence, lot.position): (
+            id,
+            reserve.hold,
+            lot.sequence,
+            lot.position,
+            reserve.hold_id,
+            reserve.points,
+            reserve.lapses_at,
+        )
+        for lot in lots
+        for reserve in lot.reserves
+    }
 
 
 def _event_row(id: bytes, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:

@@ -323,6 +323,24 @@ open_lot = Table(
     **_HOT,
 )
 
+reservation = Table(
+    "reservation",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _amount("hold"),
+    _amount("lot_sequence"),
+    Column("lot_position", SmallInteger, nullable=False),
+    _id("hold_id"),
+    _amount("points"),
+    _instant("lapses_at"),
+    PrimaryKeyConstraint("program_id", "member_id", "hold", "lot_sequence", "lot_position"),
+    _within("points"),
+    CheckConstraint("points >= 1", name="points"),
+    Index("reservation_lapses_idx", "program_id", "lapses_at"),
+    **_HOT,
+)
+
 tier_term = Table(
     "tier_term",
     metadata,

@@ -10,6 +10,11 @@ from zoneinfo import ZoneInfo
 _SPAN = re.compile(r"P(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?\Z", re.ASCII)
 
 
+DURATION = "^P(?=.)(?:([0-9]{1,2})D)?(?:T(?=[0-9])(?:([0-9]{1,3})H)?(?:([0-9]{1,5})M)?)?$"
+"""An ISO 8601 duration of days, hours and minutes, as a pattern."""
+_DURATION = re.compile(DURATION.replace("$", r"\Z"), re.ASCII)
+
+
 class Every(StrEnum):
     """How long a period of the calendar is."""
 
@@ -49,6 +54,15 @@ def parse_span(text: str) -> Span:
         raise ValueError("expected a duration of years, months, weeks or days such as P12M or P30D")
     years, months, weeks, days = (int(part or 0) for part in match.groups())
     return Span(months=12 * years + months, days=7 * weeks + days)
+
+
+def parse_duration(text: str) -> timedelta:
+    """The time of an ISO 8601 duration of days, hours and minutes: PT15M, P7D. Raises ValueError for anything else."""
+    match = _DURATION.match(text)
+    if match is None:
+        raise ValueError("expected a duration of days, hours or minutes such as PT15M or P7D")
+    days, hours, minutes = (int(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes)
 
 
 def add(day: date, span: Span) -> date:

@@ -5,7 +5,7 @@ described in docs/architecture.md.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
 from struct import Struct
@@ -16,9 +16,11 @@ import orjson
 from app.domain.commands import (
     Activity,
     Cancellation,
+    Capture,
     Command,
     Enrolment,
     Facts,
+    Hold,
     Line,
     Mode,
     Named,
@@ -27,6 +29,7 @@ from app.domain.commands import (
     Redemption,
     ReferralBonus,
     ReferralReversal,
+    Release,
     Return,
     ReturnedLine,
 )
@@ -97,53 +100,15 @@ def compact(value: Any) -> bytes:
 
 def encode_facts(facts: Facts) -> bytes:
     """What was sent, without what may be erased; defaults left out (semantics E1)."""
-    match facts:
-        case Purchase():
-            value = _purchase(facts)
-        case Activity():
-            value = _named(facts, "activity", "channel", "location", "terminal", "operator")
-        case Redemption():
-            value = _named(facts, "points", "unit", "channel", "location", "terminal", "operator")
-        case Enrolment():
-            value = _named(facts, "channel", "location")
-        case Return():
-            value = {"of": _naming(facts.of)} | _named(facts, "amount", "currency", *_PLACE)
-            if facts.lines:
-                value["lines"] = [_named(line, "id", "quantity", "amount") for line in facts.lines]
-        case Cancellation():
-            value = {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE)
-        case ReferralBonus() | ReferralReversal():
-            value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
-            if isinstance(facts, ReferralReversal):
-                value["given_at"] = facts.given_at
-    return compact(value)
+    return compact(_ENCODERS[type(facts)](facts))
 
 
 def decode_facts(kind: str, data: bytes) -> Facts:
     """The inverse of `encode_facts` for a kind. Raises KeyError, TypeError or ValueError if the bytes are not facts."""
-    value = json.loads(data)
-    match kind:
-        case Purchase.kind:
-            lines = tuple(Line(**{**line, "categories": tuple(line.get("categories", ()))}) for line in value["lines"])
-            payments = tuple(Payment(**payment) for payment in value.get("payments", ()))
-            vouchers = tuple(value.get("vouchers", ()))
-            return Purchase(**{**value, "lines": lines, "payments": payments, "vouchers": vouchers})
-        case Activity.kind:
-            return Activity(**value)
-        case Redemption.kind:
-            return Redemption(**value)
-        case Enrolment.kind:
-            return Enrolment(**value)
-        case Return.kind:
-            back = tuple(ReturnedLine(**line) for line in value.get("lines", ()))
-            return Return(**{**value, "of": _name(value["of"]), "lines": back})
-        case Cancellation.kind:
-            return Cancellation(**{**value, "of": _name(value["of"])})
-        case ReferralBonus.kind:
-            return ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])})
-        case ReferralReversal.kind:
-            return ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])})
-    raise ValueError(f"no facts of kind {kind}")
+    decode = _DECODERS.get(kind)
+    if decode is None:
+        raise ValueError(f"no facts of kind {kind}")
+    return decode(json.loads(data))
 
 
 _PLACE = ("channel", "location", "terminal", "operator")
@@ -163,6 +128,35 @@ def _name(value: dict[str, Any]) -> Named:
 
 def _named(value: object, *names: str) -> dict[str, Any]:
     return {name: found for name in names if (found := getattr(value, name)) is not None}
+
+
+def _return(facts: Return) -> dict[str, Any]:
+    value = {"of": _naming(facts.of)} | _named(facts, "amount", "currency", *_PLACE)
+    if facts.lines:
+        value["lines"] = [_named(line, "id", "quantity", "amount") for line in facts.lines]
+    return value
+
+
+def _capture(facts: Capture) -> dict[str, Any]:
+    value = {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE)
+    return value if facts.final else value | {"final": False}
+
+
+def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
+    value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
+    return value | {"given_at": facts.given_at} if isinstance(facts, ReferralReversal) else value
+
+
+def _a_purchase(value: dict[str, Any]) -> Purchase:
+    lines = tuple(Line(**{**line, "categories": tuple(line.get("categories", ()))}) for line in value["lines"])
+    payments = tuple(Payment(**payment) for payment in value.get("payments", ()))
+    vouchers = tuple(value.get("vouchers", ()))
+    return Purchase(**{**value, "lines": lines, "payments": payments, "vouchers": vouchers})
+
+
+def _a_return(value: dict[str, Any]) -> Return:
+    back = tuple(ReturnedLine(**line) for line in value.get("lines", ()))
+    return Return(**{**value, "of": _name(value["of"]), "lines": back})
 
 
 def _purchase(facts: Purchase) -> dict[str, Any]:
@@ -190,6 +184,36 @@ def _line(line: Line) -> dict[str, Any]:
     if line.cost is not None:
         value["cost"] = line.cost
     return value
+
+
+_ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
+    Purchase: _purchase,
+    Activity: lambda facts: _named(facts, "activity", *_PLACE),
+    Redemption: lambda facts: _named(facts, "points", "unit", *_PLACE),
+    Enrolment: lambda facts: _named(facts, "channel", "location"),
+    Return: _return,
+    Cancellation: lambda facts: {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE),
+    Hold: lambda facts: _named(facts, "points", "unit", "lasts", *_PLACE),
+    Capture: _capture,
+    Release: lambda facts: {"of": _naming(facts.of)} | _named(facts, *_PLACE),
+    ReferralBonus: _bonus,
+    ReferralReversal: _bonus,
+}
+"""How the facts of each kind are written, as JSON values."""
+
+_DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
+    Purchase.kind: _a_purchase,
+    Activity.kind: lambda value: Activity(**value),
+    Redemption.kind: lambda value: Redemption(**value),
+    Enrolment.kind: lambda value: Enrolment(**value),
+    Return.kind: _a_return,
+    Cancellation.kind: lambda value: Cancellation(**{**value, "of": _name(value["of"])}),
+    Hold.kind: lambda value: Hold(**value),
+    Capture.kind: lambda value: Capture(**{**value, "of": _name(value["of"])}),
+    Release.kind: lambda value: Release(**{**value, "of": _name(value["of"])}),
+    ReferralBonus.kind: lambda value: ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])}),
+    ReferralReversal.kind: lambda value: ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])}),
+}
 
 
 def command_digest(command: Command, facts: bytes, member_id: bytes, *, key: bytes) -> bytes:

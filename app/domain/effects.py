@@ -46,4 +46,5 @@ class Effect(NamedTuple):
     tells: tuple[Tell, ...] = ()
     schedules: tuple[Scheduled, ...] = ()
     about: bytes | None = None
+    flags: tuple[str, ...] = ()
     before: Mapping[str, Account] | None = None

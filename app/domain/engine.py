@@ -7,9 +7,12 @@ from typing import Any
 from app.domain import (
     accrual,
     chain,
+    commands,
+    holds,
     lots,
     messages,
     posting,
+    redemption,
     referral_code,
     referrals,
     reversing,
@@ -22,12 +25,15 @@ from app.domain.commands import (
     CLOCK,
     Activity,
     Cancellation,
+    Capture,
     Command,
     Enrolment,
+    Hold,
     Mode,
     Purchase,
     Redemption,
     Reference,
+    Release,
     Return,
 )
 from app.domain.effects import Case, Effect, Identities
@@ -35,20 +41,16 @@ from app.domain.events import Decision, Earlier, Entry, Posted
 from app.domain.posting import Draft, Ids, Moment, Tell
 from app.domain.refusals import (
     IdentityTaken,
-    InsufficientPoints,
     NotAfterPassed,
-    NotSpendable,
     Refused,
     TooEarly,
     TooLate,
     TotalMismatch,
     UnknownReferralCode,
-    UnknownUnit,
     UnlistedCurrency,
 )
 from app.domain.rules import OutOfTime, Rules, Versions
 from app.domain.state import MemberState, ReferralState, Scheduled
-from app.domain.units import Unit
 
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
@@ -62,7 +64,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, Redemption | Return | Cancellation):
+    if isinstance(command.facts, Redemption | Hold) or commands.names(command):
         return True
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
@@ -161,7 +163,7 @@ def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
         context=effect.context,
         entries=effect.entries,
         steps=effect.steps,
-        flags=() if case.occurred_at == command.occurred_at else (CLOCK_CORRECTED,),
+        flags=effect.flags if case.occurred_at == command.occurred_at else (CLOCK_CORRECTED, *effect.flags),
         particulars=command.particulars,
         tells=effect.tells,
         about=effect.about,
@@ -198,7 +200,13 @@ def _effect(state: MemberState, case: Case) -> Effect:
     if isinstance(facts, Activity):
         return _activity(state, facts, case)
     if isinstance(facts, Redemption):
-        return _redeem(state, facts, case)
+        return redemption.redeem(state, facts, case)
+    if isinstance(facts, Hold):
+        return holds.place(state, facts, case)
+    if isinstance(facts, Capture):
+        return holds.capture(state, facts, case)
+    if isinstance(facts, Release):
+        return holds.release(state, facts, case)
     if isinstance(facts, Return):
         return reversing.bring_back(state, facts, case)
     if isinstance(facts, Cancellation):
@@ -211,7 +219,10 @@ def _effect(state: MemberState, case: Case) -> Effect:
 def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
     _check_sale(facts, case.rules)
     context = _context(state, case)
-    state, entries, steps = _earn(state, facts, _occasion(facts, context, case), case)
+    state, earned, steps = _earn(state, facts, _occasion(facts, context, case), case)
+    state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
+    if paid.captured:
+        context = {**context, "captured": paid.captured}
     schedules: tuple[Scheduled, ...] = ()
     if state.referral is ReferralState.CLAIMED:
         state, schedules = referrals.qualified(
@@ -223,7 +234,8 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
             cause=case.command.id,
             silent=case.moment.silent,
         )
-    return Effect(state, entries, steps, context, _earned(entries), schedules)
+    tells = (*_earned(earned), *paid.tells)
+    return Effect(state, (*earned, *paid.entries), (*steps, *paid.steps), context, tells, schedules, flags=paid.flags)
 
 
 def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
@@ -231,18 +243,6 @@ def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
     state, entries, steps = _earn(state, None, _occasion(facts, context, case, activity=facts.activity), case)
     tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries))
     return Effect(state, entries, steps, context, tells)
-
-
-def _redeem(state: MemberState, facts: Redemption, case: Case) -> Effect:
-    """Points spent, judged by what is available now, not when it occurred (semantics E3, L6)."""
-    unit = _spendable(facts, case.rules)
-    account = state.accounts.get(unit.code)
-    available = account.available if account is not None else 0
-    if facts.points > available:
-        raise Refused(InsufficientPoints(unit.code, asked=facts.points, available=available))
-    place = lots.Place(state.sequence + 1, 0)
-    state, entry = lots.redeem(state, unit, facts.points, at=place, now=case.moment.judged_at)
-    return Effect(state, (entry,), tells=((messages.REDEEMED, {"points": {unit.code: facts.points}}),))
 
 
 def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
@@ -309,14 +309,3 @@ def _check_sale(facts: Purchase, rules: Rules) -> None:
     if lines != facts.total and 2 * abs(lines - facts.total) > rules.cash_rounding.get(facts.currency, 0):
         decimals = rules.currencies[facts.currency]
         raise Refused(TotalMismatch(facts.currency, facts.total, lines, decimals))
-
-
-def _spendable(facts: Redemption, rules: Rules) -> Unit:
-    """The unit a redemption spends: the one it names, or the only one there is."""
-    spendable = tuple(unit.code for unit in rules.units.values() if unit.spendable)
-    code = facts.unit if facts.unit is not None else spendable[0] if len(spendable) == 1 else None
-    if code is None or code not in rules.units:
-        raise Refused(UnknownUnit(spendable))
-    if code not in spendable:
-        raise Refused(NotSpendable(code))
-    return rules.units[code]

@@ -41,22 +41,22 @@ def draw_order(lot: OpenLot) -> tuple[datetime, datetime, int, int]:
 
 def is_active(lot: OpenLot, *, now: datetime) -> bool:
     """Active from its availability, expired from `expires_at` on, that instant included (semantics L3)."""
-    return lot.available_at <= now and not _ended(lot, now=now)
+    return lot.available_at <= now and not ended(lot, now=now)
 
 
-def _ended(lot: OpenLot, *, now: datetime) -> bool:
+def ended(lot: OpenLot, *, now: datetime) -> bool:
     return lot.expires_at is not None and lot.expires_at <= now
 
 
 def next_due(lots: Iterable[OpenLot], *, now: datetime) -> datetime | None:
-    """The next instant after `now` at which one of these lots becomes active or expires."""
-    instants = [
-        instant
-        for lot in lots
-        for instant in (lot.available_at, lot.expires_at)
-        if instant is not None and instant > now
-    ]
-    return min(instants, default=None)
+    """The next instant after `now` at which one of these lots becomes active or expires, or a hold on it lapses."""
+    instants = []
+    for lot in lots:
+        instants.append(lot.available_at)
+        if lot.expires_at is not None:
+            instants.append(lot.expires_at)
+        instants += [reserve.lapses_at for reserve in lot.reserves]
+    return min([instant for instant in instants if instant > now], default=None)
 
 
 class Dates(NamedTuple):
@@ -96,7 +96,7 @@ def credit(
         deficit=account.deficit - paid,
         active=account.active + (left if active else 0),
         pending=account.pending + (0 if active else left),
-        next_due_at=_sooner(account.next_due_at, _sooner(dates.expires_at, None if active else dates.available_at)),
+        next_due_at=sooner(account.next_due_at, sooner(dates.expires_at, None if active else dates.available_at)),
     )
     lot = OpenLot(at.sequence, at.position, unit.code, amount, left, *dates, waiting=not active) if left else None
     draws = (Draw(at.sequence, at.position, paid),) if paid else ()
@@ -123,22 +123,27 @@ def credit_state(
     return state._replace(accounts=accounts, lots=(*state.lots, *opened)), tuple(entries)
 
 
-def redeem(state: MemberState, unit: Unit, amount: int, *, at: Place, now: datetime) -> tuple[MemberState, Entry]:
+def redeem(
+    state: MemberState, unit: Unit, amount: int, *, at: Place, now: datetime, owed: int = 0
+) -> tuple[MemberState, Entry]:
     """Draws points that are available, soonest expiry first (semantics L5). The caller has checked what is available.
 
-    Raises OutOfRange.
+    Of the amount so many may be `owed`, what is missing of them becomes a deficit (L9). Raises OutOfRange.
     """
-    account = state.accounts[unit.code]
+    account = state.accounts.get(unit.code) or Account(unit.code)
     active = (lot for lot in state.lots if lot.unit == unit.code and is_active(lot, now=now))
-    state, draws, missing = _draw(state, sorted(active, key=draw_order), amount)
-    if missing:
+    state, draws, missing = drain(state, sorted(active, key=draw_order), amount)
+    if missing > owed:
         raise ValueError(f"{missing} of {amount} {unit.code} are not in the open lots")
     after = account._replace(
-        balance=account.balance - amount, active=account.active - amount, redeemed=account.redeemed + amount
+        balance=account.balance - amount,
+        active=account.active - (amount - missing),
+        deficit=account.deficit + missing,
+        redeemed=account.redeemed + amount,
     )
-    if after.redeemed > LIMIT:
+    if after.redeemed > LIMIT or after.balance < -LIMIT:
         raise OutOfRange(unit.code)
-    return _with_account(state, after), Entry(at.position, unit.code, -amount, after.balance, draws=draws)
+    return with_account(state, after), Entry(at.position, unit.code, -amount, after.balance, draws=draws)
 
 
 def take(
@@ -161,13 +166,13 @@ def take(
         after = account._replace(
             balance=account.balance - amount, active=account.active - amount, reversed=account.reversed + amount
         )
-        return _with_account(state, after), Entry(at.position, unit.code, -amount, after.balance)
+        return with_account(state, after), Entry(at.position, unit.code, -amount, after.balance)
     mine = [lot for lot in state.lots if lot.unit == unit.code]
     given = [lot for lot in mine if lot.sequence in own]
     order = sorted(given, key=lambda lot: (lot.available_at <= now, draw_order(lot)))
     if unit.spendable:
         order += sorted((lot for lot in mine if lot.sequence not in own and is_active(lot, now=now)), key=draw_order)
-    state, draws, missing = _draw(state, order, amount)
+    state, draws, missing = drain(state, order, amount)
     owed = 0
     if unit.spendable and not shortage.forgive:
         floor = shortage.floors.get(unit.code)
@@ -186,7 +191,7 @@ def take(
     )
     if after.reversed > LIMIT or after.balance < -LIMIT:
         raise OutOfRange(unit.code)
-    return _with_account(state, after), Entry(at.position, unit.code, -taken, after.balance, draws=draws)
+    return with_account(state, after), Entry(at.position, unit.code, -taken, after.balance, draws=draws)
 
 
 def restore(
@@ -212,14 +217,14 @@ def restore(
             draws.append(Draw(lot.sequence, lot.position, -put))
     if missing:
         raise ValueError(f"{missing} of {points} {unit} were not drawn")
-    state = _with_lots(state, back)
+    state = with_lots(state, back)
     paid: tuple[Draw, ...] = ()
     if account.deficit:
-        state, paid, _ = _draw(state, sorted(back, key=draw_order), account.deficit)
+        state, paid, _ = drain(state, sorted(back, key=draw_order), account.deficit)
     repaid = sum(draw.points for draw in paid)
     following = account.next_due_at
     for lot in back:
-        following = _sooner(following, lot.expires_at)
+        following = sooner(following, lot.expires_at)
     after = account._replace(
         balance=account.balance + points,
         active=account.active + points - repaid,
@@ -227,7 +232,7 @@ def restore(
         redeemed=account.redeemed - points,
         next_due_at=following,
     )
-    return _with_account(state, after), Entry(at.position, unit, points, after.balance, draws=(*draws, *paid))
+    return with_account(state, after), Entry(at.position, unit, points, after.balance, draws=(*draws, *paid))
 
 
 def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, int, Entry | None]:
@@ -241,13 +246,13 @@ def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> 
         return state, 0, None
     points = sum(lot.remaining for lot in ready)
     account = state.accounts[unit]
-    state, draws, left = _draw(_with_lots(state, ready), sorted(ready, key=draw_order), account.deficit)
+    state, draws, left = drain(with_lots(state, ready), sorted(ready, key=draw_order), account.deficit)
     paid = account.deficit - left
     after = account._replace(
         active=account.active + points - paid, pending=account.pending - points, deficit=account.deficit - paid
     )
     return (
-        _with_account(state, after),
+        with_account(state, after),
         points,
         Entry(at.position, unit, 0, after.balance, draws=draws) if paid else None,
     )
@@ -255,14 +260,14 @@ def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> 
 
 def _waited(lot: OpenLot, unit: str, instant: datetime) -> bool:
     """Whether its wait is over, and it has not ended meanwhile."""
-    return lot.waiting and lot.unit == unit and lot.available_at <= instant and not _ended(lot, now=instant)
+    return lot.waiting and lot.unit == unit and lot.available_at <= instant and not ended(lot, now=instant)
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
     """Ends what is left, and not reserved, of the unit's lots that expire by an instant (semantics L3, L7)."""
     account = state.accounts[unit]
     over = [lot for lot in state.lots if lot.unit == unit and lot.expires_at is not None and lot.expires_at <= instant]
-    state, draws, _ = _draw(state, sorted(over, key=draw_order), LIMIT)
+    state, draws, _ = drain(state, sorted(over, key=draw_order), LIMIT)
     gone = sum(draw.points for draw in draws)
     waited = sum(lot.remaining - lot.reserved for lot in over if lot.waiting)
     following = next_due((lot for lot in state.lots if lot.unit == unit), now=instant)
@@ -273,24 +278,25 @@ def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tu
         expired=account.expired + gone,
         next_due_at=following,
     )
-    return _with_account(state, after), Entry(at.position, unit, -gone, after.balance, draws=draws) if gone else None
+    return with_account(state, after), Entry(at.position, unit, -gone, after.balance, draws=draws) if gone else None
 
 
 def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Account:
     """The account by the instant: from the open lots once something has fallen due since it was stored (semantics L4).
 
-    Points past their instant count nowhere, whether or not an expiry has been written down yet.
+    Points past their instant count nowhere, whether or not an expiry has been written down yet, unless a hold keeps
+    them (L12).
     """
     if account.next_due_at is None or now < account.next_due_at:
         return account
     mine = [lot for lot in lots if lot.unit == account.unit]
-    active = sum(lot.remaining for lot in mine if is_active(lot, now=now))
-    pending = sum(lot.remaining for lot in mine if lot.available_at > now and not _ended(lot, now=now))
+    active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
+    pending = sum(lot.remaining for lot in mine if lot.available_at > now and not ended(lot, now=now))
     return account._replace(
         balance=active + pending - account.deficit,
         active=active,
         pending=pending,
-        held=sum(lot.reserved for lot in mine),
+        held=sum(lot.kept(now) for lot in mine),
         next_due_at=next_due(mine, now=now),
     )
 
@@ -314,7 +320,7 @@ def balances(accounts: Mapping[str, Account]) -> dict[str, Balances]:
     }
 
 
-def _draw(state: MemberState, order: Iterable[OpenLot], amount: int) -> tuple[MemberState, tuple[Draw, ...], int]:
+def drain(state: MemberState, order: Iterable[OpenLot], amount: int) -> tuple[MemberState, tuple[Draw, ...], int]:
     """Takes up to `amount` from lots in this order, but nothing reserved; with the draws, and what is missing."""
     draws, left, missing = [], [], amount
     for lot in order:
@@ -323,10 +329,10 @@ def _draw(state: MemberState, order: Iterable[OpenLot], amount: int) -> tuple[Me
             draws.append(Draw(lot.sequence, lot.position, taken))
             left.append(lot._replace(remaining=lot.remaining - taken))
             missing -= taken
-    return _with_lots(state, left) if left else state, tuple(draws), missing
+    return with_lots(state, left) if left else state, tuple(draws), missing
 
 
-def _with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
+def with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
     """The state with lots as they are now: open while something remains, else closed."""
     named = {(lot.sequence, lot.position): lot for lot in (*state.lots, *changed)}
     lots = tuple(lot for lot in named.values() if lot.remaining)
@@ -334,11 +340,11 @@ def _with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
     return state._replace(lots=lots, closed=closed)
 
 
-def _with_account(state: MemberState, account: Account) -> MemberState:
+def with_account(state: MemberState, account: Account) -> MemberState:
     return state._replace(accounts={**state.accounts, account.unit: account})
 
 
-def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+def sooner(one: datetime | None, other: datetime | None) -> datetime | None:
     if one is None or other is None:
         return one or other
     return min(one, other)

@@ -19,6 +19,10 @@ AVAILABLE = "points.available"
 RESTORED = "points.restored"
 REVERSED = "points.reversed"
 EXPIRED = "points.expired"
+HELD = "hold.placed"
+CAPTURED = "hold.captured"
+RELEASED = "hold.released"
+HOLD_EXPIRED = "hold.expired"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
@@ -33,6 +37,10 @@ TYPES = (
     RESTORED,
     REVERSED,
     EXPIRED,
+    HELD,
+    CAPTURED,
+    RELEASED,
+    HOLD_EXPIRED,
     UPGRADED,
     DOWNGRADED,
     REWARDED,

@@ -209,6 +209,31 @@ class MorePointsThanLeft(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownHold(Refusal):
+    """The member has no such hold (semantics L12)."""
+
+    code = "unknown_hold"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSettled(Refusal):
+    """The hold keeps nothing any more: it was `captured`, `released` or has `expired` (semantics L12)."""
+
+    code = "hold_settled"
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoreThanHeld(Refusal):
+    """More is to be captured than the hold keeps (semantics L12)."""
+
+    code = "more_than_held"
+    unit: str
+    asked: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
 class OtherCurrency(Refusal):
     """The purchase was paid in another currency."""
 

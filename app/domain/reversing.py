@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain import accrual, chain, lots, messages, posting, referrals, returns, typeid
+from app.domain import accrual, chain, holds, lots, messages, posting, referrals, returns, typeid
 from app.domain.accrual import Occasion, Step
-from app.domain.commands import Activity, Cancellation, Purchase, Redemption, Return
+from app.domain.commands import Activity, Cancellation, Capture, Hold, Purchase, Redemption, Return
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.lots import Place
@@ -22,7 +22,8 @@ from app.domain.returns import Part
 from app.domain.rules import Rules
 from app.domain.state import MemberState, Scheduled
 
-_CANCELLABLE = (Purchase.kind, Activity.kind, Redemption.kind)
+_SPENT = (Redemption.kind, Capture.kind)
+_CANCELLABLE = (Purchase.kind, Activity.kind, Hold.kind, *_SPENT)
 
 
 def bring_back(state: MemberState, facts: Return, case: Case) -> Effect:
@@ -37,11 +38,13 @@ def bring_back(state: MemberState, facts: Return, case: Case) -> Effect:
 
 def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
     """A cancellation: what it names is to be as if it had not been (semantics E6)."""
-    meant = _CANCELLABLE if facts.points is None else (Redemption.kind,)
+    meant = _CANCELLABLE if facts.points is None else _SPENT
     kinds = tuple(kind for kind in meant if facts.of.kind in ("", kind))
     earlier = _named(state, case, kinds=kinds)
-    if earlier.event.kind == Redemption.kind:
+    if earlier.event.kind in _SPENT:
         return _points_back(state, earlier, facts.points, case)
+    if earlier.event.kind == Hold.kind:
+        return holds.release(state, facts, case)
     if earlier.event.kind == Activity.kind:
         return _activity_back(state, earlier, case)
     purchase, before = _purchase(earlier), returns.so_far(earlier.followers)
@@ -176,7 +179,7 @@ def _context(earlier: Earlier, forgiven: Mapping[str, int]) -> dict[str, Any]:
 
 def _points_back(state: MemberState, earlier: Earlier, points: int | None, case: Case) -> Effect:
     """Undoes a redemption, wholly or in part: into the lots the points came from, with their dates (semantics L8)."""
-    (spent,) = earlier.event.entries
+    spent = earlier.event.entries[0]
     back = sum(entry.points for event in earlier.followers for entry in event.entries)
     left = -spent.points - back
     if not left:

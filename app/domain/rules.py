@@ -202,6 +202,10 @@ class Rules:
     """Kinds of payment that are left out of every basis (semantics A1)."""
     shortage: Shortage = OWED
     """What becomes of points that a return should take and that are spent (semantics R3)."""
+    hold_lasts: timedelta = timedelta(minutes=15)
+    """How long a hold keeps points where its sender does not say (semantics L12)."""
+    holds_may_owe: bool = False
+    """Whether a purchase takes the points of a hold that has lapsed, into a deficit if need be (semantics A1)."""
     returns_lower_tiers: bool = True
     """Whether a return costs a tier that what is left would not have reached (semantics T5)."""
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.domain import chain, lots, messages, posting, referrals, typeid
+from app.domain import chain, holds, lots, messages, posting, referrals, reserves, typeid
 from app.domain.accrual import Step
 from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
@@ -24,7 +24,8 @@ def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
 def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:
     """Everything due to the member up to the moment, each event effective at its own instant; again writes nothing.
 
-    Within an instant: activations, expiries, schedules (semantics T3). Needs all open lots where an account is due.
+    Within an instant: hold time-outs, activations, expiries, schedules (semantics T3). Needs all open lots where an
+    account is due.
     """
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
@@ -38,9 +39,33 @@ def _lots_due(state: MemberState, instant: datetime, moment: Moment) -> tuple[Me
     due = sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant)
     if due and not state.lots_loaded:
         raise ValueError("settling needs the member's open lots")
+    state, lapsed = _time_out(state, instant, moment) if due else (state, [])
     state, begun = _activate(state, due, instant, moment)
     state, ended = _expire(state, due, instant, moment)
-    return state, [*begun, *ended]
+    return state, [*lapsed, *begun, *ended]
+
+
+def _time_out(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
+    """Holds that have lapsed give up what they kept (semantics L12)."""
+    events = []
+    for hold, hold_id, unit in reserves.lapsed(state, instant):
+        place = lots.Place(state.sequence + 1, 0)
+        state, freed = reserves.free(state, unit, hold=hold, at=place, instant=instant)
+        said = {"points": {unit: freed.points}, "of": typeid.encode(typeid.EVENT, hold_id)}
+        draft = _draft(
+            holds.TIMEOUT,
+            f"hto:{hold_id.hex()}",
+            instant,
+            moment.versions.at(instant),
+            moment,
+            entries=() if freed.entry is None else (freed.entry,),
+            tells=((messages.HOLD_EXPIRED, said),),
+        )
+        steps = (("", unit, "freed", str(freed.points)),)
+        draft = draft._replace(context={"of": hold_id.hex()}, about=hold_id, steps=steps)
+        state, posted = posting.post(state, draft, moment)
+        events.append(posted)
+    return state, events
 
 
 def _activate(

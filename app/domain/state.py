@@ -33,6 +33,18 @@ class Account(NamedTuple):
         return max(0, self.active - self.held - self.deficit)
 
 
+class Reserve(NamedTuple):
+    """Points of a lot that a hold keeps until it is captured, freed, or lapses by the clock (semantics L12).
+
+    `hold` is the number of the hold's event, `hold_id` its id.
+    """
+
+    hold: int
+    hold_id: bytes
+    points: int
+    lapses_at: datetime
+
+
 class OpenLot(NamedTuple):
     """Points credited together of which something remains. Named by its credit entry: (sequence, position)."""
 
@@ -44,9 +56,18 @@ class OpenLot(NamedTuple):
     occurred_at: datetime
     available_at: datetime
     expires_at: datetime | None
-    reserved: int = 0
+    reserves: tuple[Reserve, ...] = ()
     waiting: bool = False
     """Pending, until its activation is written down."""
+
+    @property
+    def reserved(self) -> int:
+        """What holds keep of it, as far as is written down."""
+        return sum([reserve.points for reserve in self.reserves]) if self.reserves else 0
+
+    def kept(self, now: datetime) -> int:
+        """What holds keep of it by the instant: one that has lapsed keeps nothing (semantics L3, L12)."""
+        return sum([r.points for r in self.reserves if r.lapses_at > now]) if self.reserves else 0
 
 
 class TierTerm(NamedTuple):

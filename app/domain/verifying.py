@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, referral_code, typeid
+from app.domain import chain, commands, engine, holds, referral_code, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
     Cancellation,
+    Capture,
     Command,
     Enrolment,
     Identity,
@@ -18,6 +19,7 @@ from app.domain.commands import (
     Reference,
     ReferralBonus,
     ReferralReversal,
+    Release,
     Return,
 )
 from app.domain.events import Decision, Earlier, Posted, Recorded
@@ -138,12 +140,12 @@ def _columns(history: History, stored: StoredEvent, content: Content) -> Iterato
 
 def _about(content: Content) -> bytes | None:
     """The earlier event that the content says this one is about."""
-    if content.kind not in _UNDOING:
+    if content.kind not in _ABOUT:
         return None
     return bytes.fromhex(json.loads(content.context)["of"])
 
 
-_UNDOING = (Return.kind, Cancellation.kind)
+_ABOUT = (Return.kind, Cancellation.kind, Capture.kind, Release.kind, holds.TIMEOUT)
 
 
 def _sums(history: History) -> Iterator[Finding]:
@@ -200,7 +202,7 @@ def _lots(history: History) -> Iterator[Finding]:
             short = -entry.points - drawn if entry.available_at is None else -drawn
             if entry.unit in with_lots and short:
                 owed[entry.unit] = owed.get(entry.unit, 0) + short
-            if entry.points < 0 and (short < 0 or (short and event.kind not in _UNDOING and entry.unit in with_lots)):
+            if entry.points < 0 and short < 0:
                 yield Finding(f"{_place(event)} entry {entry.position}", f"takes {-entry.points}, its draws {drawn}")
     opened = {(lot.sequence, lot.position): lot for lot in history.state.lots}
     for name in sorted(opened.keys() | {name for name, points in left.items() if points}):
@@ -331,7 +333,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
 
 
 _BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
-_CLOCK_KINDS = (ACTIVATION, EXPIRY, *_BONUSES)
+_CLOCK_KINDS = (holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 

@@ -13,7 +13,7 @@ from app.db.lanes import Lane
 from app.db.loading import EventKey
 from app.domain import chain, engine
 from app.domain import commands as commanding
-from app.domain.commands import Cancellation, Command, Enrolment, Named, Redemption
+from app.domain.commands import Cancellation, Capture, Command, Enrolment, Named, Purchase, Redemption
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
@@ -160,4 +160,9 @@ def _sums(posted: Iterable[Posted]) -> dict[str, dict[str, int]]:
     return sums
 
 
-_SPENT_BY = {Redemption.kind: "redeemed", EXPIRY: "expired"}
+_SPENT_BY = {
+    Redemption.kind: "redeemed",
+    Capture.kind: "redeemed",
+    Purchase.kind: "redeemed",  # what holds paid of it
+    EXPIRY: "expired",
+}

@@ -45,6 +45,8 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         unpaid_kinds=frozenset(document.payments_without_points),
         shortage=_shortage(document.returns, known),
         returns_lower_tiers=document.returns.lower_tiers,
+        hold_lasts=document.holds.lasts,
+        holds_may_owe=document.holds.uncaptured == "allow_deficit",
     )
 
 

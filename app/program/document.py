@@ -243,6 +243,21 @@ class Returns(Part):
     ] = True
 
 
+class Holds(Part):
+    """What becomes of points that are kept aside for a purchase to come."""
+
+    lasts: Annotated[
+        fields.HoldTime,
+        Field(description="How long a hold keeps points where the till does not say, such as PT15M; at most 7 days."),
+    ] = timedelta(minutes=15)
+    uncaptured: Annotated[
+        Literal["report", "allow_deficit"],
+        Field(
+            description="A purchase is to be paid by a hold that has lapsed: only report it, or take the points anyway."
+        ),
+    ] = "report"
+
+
 class Document(Part):
     """A loyalty program: what it counts, how members earn, which tiers there are."""
 
@@ -283,3 +298,4 @@ class Document(Part):
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()
+    holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()

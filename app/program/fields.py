@@ -15,6 +15,7 @@ from app.domain import calendar
 from app.program import values
 
 MAX_EARLY_MINUTES = 60
+MAX_HOLD = timedelta(days=7)
 
 CODE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
@@ -89,6 +90,17 @@ def _minutes(value: object) -> timedelta:
 def minutes_text(duration: timedelta) -> str:
     """The ISO 8601 duration of whole minutes."""
     return f"PT{duration // timedelta(minutes=1)}M"
+
+
+def _hold_time(value: object) -> timedelta:
+    try:
+        found = calendar.parse_duration(value if isinstance(value, str) else "")
+    except ValueError:
+        found = timedelta(0)
+    if not timedelta(minutes=1) <= found <= MAX_HOLD:
+        text = "must be a duration of days, hours or minutes up to 7 days, such as PT15M"
+        raise PydanticCustomError("hold_time", text)
+    return found
 
 
 def _moment(value: object) -> date | datetime:
@@ -179,6 +191,12 @@ Minutes = Annotated[
     PlainValidator(_minutes),
     PlainSerializer(minutes_text),
     WithJsonSchema({"type": "string", "pattern": "^PT([0-5]?[0-9]|60)M$"}),
+]
+HoldTime = Annotated[
+    timedelta,
+    PlainValidator(_hold_time),
+    PlainSerializer(minutes_text),
+    WithJsonSchema({"type": "string", "pattern": calendar.DURATION}),
 ]
 Day = Annotated[
     date,

@@ -12,7 +12,7 @@ from app.db import hot, rows
 from app.db import tables as t
 from app.db.transactions import driver
 from app.domain import lots
-from app.domain.state import Account, OpenLot
+from app.domain.state import Account, OpenLot, Reserve
 
 DAYS_SHOWN = 12
 """So many coming instants of expiry are told."""
@@ -37,8 +37,21 @@ class MemberAccounts:
     lots: tuple[OpenLot, ...]
 
 
-_m, _a, _l = t.member.c, t.account.c, t.open_lot.c
+_m, _a, _l, _r = t.member.c, t.account.c, t.open_lot.c, t.reservation.c
 _NOW = bindparam("now", type_=t.INSTANT)
+
+
+def _of_holds(what: Any) -> Any:
+    """Something about what holds keep of a lot, by the instant: one that has lapsed keeps nothing (semantics L12)."""
+    found = (
+        select(what)
+        .where(_r.program_id == _l.program_id, _r.member_id == _l.member_id)
+        .where(_r.lot_sequence == _l.sequence, _r.lot_position == _l.position, _r.lapses_at > _NOW)
+        .scalar_subquery()
+    )
+    return case((_l.reserved > 0, found))
+
+
 _pending_until = case((_l.available_at > _NOW, _l.available_at))
 _groups = (
     select(
@@ -46,7 +59,8 @@ _groups = (
         _l.expires_at,
         _pending_until.label("pending_until"),
         cast(func.sum(_l.remaining), BigInteger).label("remaining"),
-        cast(func.sum(_l.reserved), BigInteger).label("reserved"),
+        cast(func.coalesce(func.sum(_of_holds(func.sum(_r.points))), 0), BigInteger).label("reserved"),
+        func.min(_of_holds(func.min(_r.lapses_at))).label("lapses_at"),
     )
     .where(_l.program_id == _a.program_id, _l.member_id == _a.member_id, _l.unit == _a.unit)
     .where(_a.next_due_at.is_not(None))
@@ -63,6 +77,7 @@ _ACCOUNTS = hot.Statement(
         _groups.c.pending_until,
         _groups.c.remaining,
         _groups.c.reserved,
+        _groups.c.lapses_at,
     )
     .select_from(
         t.member.outerjoin(t.account, and_(_a.program_id == _m.program_id, _a.member_id == _m.member_id)).outerjoin(
@@ -123,5 +138,5 @@ def group(row: Any) -> OpenLot:
         occurred_at=_LONG_AGO,
         available_at=row["pending_until"] or _LONG_AGO,
         expires_at=row["expires_at"],
-        reserved=row["reserved"],
+        reserves=(Reserve(0, b"", row["reserved"], row["lapses_at"]),) if row["reserved"] else (),
     )

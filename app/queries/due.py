@@ -16,8 +16,8 @@ Their clock (`judged_at`) is behind their last recording.
 
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
-    """Members with lots whose wait is over or that have expired, or with scheduled commands due, soonest first."""
-    o, s, m = t.open_lot.c, t.schedule.c, t.member.c
+    """Members whose holds lapsed, whose lots' wait is over or who have expired ones, or scheduled commands due."""
+    o, s, m, r = t.open_lot.c, t.schedule.c, t.member.c, t.reservation.c
     rested = or_(m.judged_at >= m.recorded_at, m.recorded_at <= now - HISTORY_REST)
     expired = (
         select(o.member_id)
@@ -43,6 +43,14 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         .limit(limit)
         .subquery()
     )
-    query = union(*(select(some.c.member_id) for some in (waited, expired, scheduled))).limit(limit)
+    lapsed = (
+        select(r.member_id)
+        .join(t.member, and_(m.program_id == r.program_id, m.member_id == r.member_id))
+        .where(r.program_id == program_id, r.lapses_at <= now, rested)
+        .order_by(r.lapses_at)
+        .limit(limit)
+        .subquery()
+    )
+    query = union(*(select(some.c.member_id) for some in (lapsed, waited, expired, scheduled))).limit(limit)
     async with reading(engine) as connection:
         return tuple((await connection.execute(query)).scalars())

@@ -17,7 +17,7 @@ _e = t.event.c
 
 async def by_id(engine: AsyncEngine, event_id: bytes, *, program_id: bytes) -> Recorded | None:
     """The event with this id, or None."""
-    found = await _read(engine, _events(program_id).where(_e.event_id == event_id), program_id=program_id)
+    found = await read(engine, all_of(program_id).where(_e.event_id == event_id), program_id=program_id)
     return found[0] if found else None
 
 
@@ -25,15 +25,15 @@ async def by_key(
     engine: AsyncEngine, *, program_id: bytes, source: str, key: str, kind: str | None
 ) -> tuple[Recorded, ...]:
     """What a source recorded under its own id: at most one event per kind (semantics E1)."""
-    query = _events(program_id).where(_e.source == source, _e.key == key)
+    query = all_of(program_id).where(_e.source == source, _e.key == key)
     query = query.where(_e.kind == kind) if kind is not None else query.order_by(_e.kind).limit(50)
-    return await _read(engine, query, program_id=program_id)
+    return await read(engine, query, program_id=program_id)
 
 
 async def about(engine: AsyncEngine, event_id: bytes, *, program_id: bytes) -> tuple[Recorded, ...]:
     """What was recorded about an event since, such as the returns of a purchase, in order."""
-    query = _events(program_id).where(_e.about == event_id).order_by(_e.sequence)
-    return await _read(engine, query, program_id=program_id)
+    query = all_of(program_id).where(_e.about == event_id).order_by(_e.sequence)
+    return await read(engine, query, program_id=program_id)
 
 
 async def of_member(
@@ -46,19 +46,19 @@ async def of_member(
     as_of: AsOf | None = None,
 ) -> tuple[Recorded, ...]:
     """A member's events, newest first, numbered below `before`; with `as_of` those that had happened by then."""
-    query = _events(program_id).where(_e.member_id == member_id)
+    query = all_of(program_id).where(_e.member_id == member_id)
     if as_of is not None:
         query = query.where(happened_at(as_of) <= as_of.instant)
     if before is not None:
         query = query.where(_e.sequence < before)
-    return await _read(engine, query.order_by(_e.sequence.desc()).limit(limit), program_id=program_id)
+    return await read(engine, query.order_by(_e.sequence.desc()).limit(limit), program_id=program_id)
 
 
-def _events(program_id: bytes) -> Select[Any]:
+def all_of(program_id: bytes) -> Select[Any]:
     return select(*hot.EVENT_COLUMNS).where(_e.program_id == program_id)
 
 
-async def _read(engine: AsyncEngine, query: Select[Any], *, program_id: bytes) -> tuple[Recorded, ...]:
+async def read(engine: AsyncEngine, query: Select[Any], *, program_id: bytes) -> tuple[Recorded, ...]:
     async with reading(engine) as connection:
         found = (await connection.execute(query)).mappings().all()
         if not found:

@@ -32,6 +32,7 @@ def _stream(table: Any, *order: str) -> hot.Statement:
 _MEMBERS = _stream(t.member, "member_id")
 _ACCOUNTS = _stream(t.account, "member_id", "unit")
 _LOTS = _stream(t.open_lot, "member_id", "sequence", "position")
+_RESERVATIONS = _stream(t.reservation, "member_id", "hold", "lot_sequence", "lot_position")
 _TERMS = _stream(t.tier_term, "member_id", "sequence")
 _EVENTS = _stream(t.event, "member_id", "sequence")
 _ENTRIES = _stream(t.entry, "member_id", "sequence", "position")
@@ -91,6 +92,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
         for name, statement in (
             ("account", _ACCOUNTS),
             ("lot", _LOTS),
+            ("reservation", _RESERVATIONS),
             ("term", _TERMS),
             ("event", _EVENTS),
             ("entry", _ENTRIES),
@@ -105,7 +107,10 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
         key = (row["member_id"],)
         state = rows.member_state(row)._replace(
             accounts={a["unit"]: rows.account(a) for a in await feeds["account"].run("member_id", key=key)},
-            lots=tuple(rows.open_lot(lot) for lot in await feeds["lot"].run("member_id", key=key)),
+            lots=rows.with_reserves(
+                [rows.open_lot(lot) for lot in await feeds["lot"].run("member_id", key=key)],
+                await feeds["reservation"].run("member_id", key=key),
+            ),
             tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),
             lots_loaded=True,
         )
@@ -179,11 +184,11 @@ def _block(row: Any, leaves: Sequence[Any], *, program_id: bytes, number: int, h
     return found
 
 
-def _without(table: Any, other: Any, *names: str) -> Select[Any]:
-    """How many rows of a table lack the row they belong to in another."""
-    joined = table.outerjoin(
-        other, (table.c.program_id == other.c.program_id) & _all(*[table.c[name] == other.c[name] for name in names])
-    )
+def _without(table: Any, other: Any, *names: str, **renamed: str) -> Select[Any]:
+    """How many rows of a table lack the row they belong to in another, whose columns may be named otherwise."""
+    pairs = {name: name for name in names} | renamed
+    same = [table.c[mine] == other.c[its] for mine, its in pairs.items()]
+    joined = table.outerjoin(other, (table.c.program_id == other.c.program_id) & _all(*same))
     query = select(func.count()).select_from(joined).where(table.c.program_id == _PROGRAM)
     return query.where(other.c[names[0]].is_(None))
 
@@ -194,7 +199,20 @@ def _all(first: Any, *others: Any) -> Any:
     return first
 
 
+def _miscounted() -> Select[Any]:
+    """How many lots have another sum reserved than their reservations have."""
+    o, r = t.open_lot.c, t.reservation.c
+    kept = (
+        select(func.coalesce(func.sum(r.points), 0))
+        .where(r.program_id == o.program_id, r.member_id == o.member_id)
+        .where(r.lot_sequence == o.sequence, r.lot_position == o.position)
+        .scalar_subquery()
+    )
+    return select(func.count()).select_from(t.open_lot).where(o.program_id == _PROGRAM, o.reserved != kept)
+
+
 _ORPHANS = {
+    "open_lot rows with other points reserved than holds keep": hot.Statement(_miscounted()),
     "event rows without their member": hot.Statement(_without(t.event, t.member, "member_id")),
     "entry rows without their event": hot.Statement(_without(t.entry, t.event, "member_id", "sequence")),
     "draw rows without their entry": hot.Statement(_without(t.draw, t.entry, "member_id", "sequence", "position")),
@@ -202,6 +220,9 @@ _ORPHANS = {
     "account rows without their member": hot.Statement(_without(t.account, t.member, "member_id")),
     "open_lot rows without their entry": hot.Statement(
         _without(t.open_lot, t.entry, "member_id", "sequence", "position")
+    ),
+    "reservation rows without their lot": hot.Statement(
+        _without(t.reservation, t.open_lot, "member_id", lot_sequence="sequence", lot_position="position")
     ),
     "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
     "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),
@@ -239,7 +260,8 @@ class Trial:
 
 
 _E, _N = t.event.c, t.entry.c
-_WENT = case((_E.kind == "redemption", "redeemed"), (_E.kind == "expiry", "expired"), else_="reversed")
+_SPENT_BY = {"redemption": "redeemed", "capture": "redeemed", "purchase": "redeemed", "expiry": "expired"}
+_WENT = case(*[(_E.kind == kind, way) for kind, way in _SPENT_BY.items()], else_="reversed")
 _RESTORED = (_E.kind == "cancellation") & (_N.points > 0) & _N.available_at.is_(None)
 _MOVED = hot.Statement(
     select(

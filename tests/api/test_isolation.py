@@ -36,12 +36,19 @@ async def filled_program(service: Service) -> dict[str, str]:
     member = (await service.enrol(CANARY, attributes={"note": CANARY}))["id"]
     event = await service.buy("10.00", card=CANARY, id=CANARY, location=CANARY)
     assert (await service.redeem(1, card=CANARY)).status_code == 201
+    held = await service.send({"id": "h1", "member": f"card:{CANARY}", "points": 1}, path="/v1/holds")
     endpoint = await service.send(
         {"url": "https://shop.example/x", "description": CANARY},
         path="/v1/webhook-endpoints",
         headers={"Idempotency-Key": "k1"},
     )
-    return {"member_id": member, "event_id": event.json()["id"], "endpoint_id": endpoint.json()["id"], "version": "2"}
+    return {
+        "member_id": member,
+        "event_id": event.json()["id"],
+        "hold": held.json()["id"],
+        "endpoint_id": endpoint.json()["id"],
+        "version": "2",
+    }
 
 
 def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
@@ -55,6 +62,9 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/events": about + bought,
         "/v1/events/batch": [{"events": about + bought}],
         "/v1/members/lookup": [{"member": ids["member_id"]}, {"member": f"card:{card}"}],
+        "/v1/holds": [{"id": "h2", "member": f"card:{card}", "points": 1}],
+        "/v1/holds/{hold}/capture": [{"id": "c1"}],
+        "/v1/holds/{hold}/release": [{"id": "r1"}],
         "/v1/members": [],
         "/v1/webhook-endpoints": [],
     }

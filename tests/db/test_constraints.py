@@ -136,7 +136,13 @@ async def test_every_amount_of_points_has_a_range(owner: asyncpg.Connection) -> 
     }
     amounts = {
         ("account", name) for name in ("balance", "active", "pending", "earned", "redeemed", "expired", "reversed")
-    } | {("entry", "points"), ("entry", "balance_after"), ("draw", "points"), ("open_lot", "credited")}
+    } | {
+        ("entry", "points"),
+        ("entry", "balance_after"),
+        ("draw", "points"),
+        ("open_lot", "credited"),
+        ("reservation", "points"),
+    }
 
     assert bounded == amounts
 

@@ -46,7 +46,7 @@ from app.domain.rules import (
     Tier,
     Versions,
 )
-from app.domain.state import Account, MemberState, OpenLot
+from app.domain.state import Account, MemberState, OpenLot, Reserve
 from app.domain.units import ExpiresAfter, Unit
 from app.domain.verifying import History, StoredEvent, StoredMessage, findings
 
@@ -205,6 +205,11 @@ def changed(value: V, **fields: Any) -> V:
 
 
 _numbers = itertools.count(1)
+
+
+def kept(points: int, *, until: datetime = NOW + timedelta(hours=1)) -> tuple[Reserve, ...]:
+    """What a hold keeps of a lot."""
+    return (Reserve(1, b"h" * 16, points, until),) if points else ()
 
 
 def lot(

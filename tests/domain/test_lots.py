@@ -22,6 +22,7 @@ from tests.domain.builders import (
     end_of,
     entries,
     gave,
+    kept,
     lot,
     make_rules,
     make_state,
@@ -47,7 +48,7 @@ def open_lots(draw: st.DrawFn, *, most: int = 6) -> list[OpenLot]:
             lot(
                 credited,
                 remaining=left,
-                reserved=draw(st.integers(0, left)) if draw(st.booleans()) else 0,
+                reserves=kept(draw(st.integers(0, left)) if draw(st.booleans()) else 0, until=NOW + 99 * DAY),
                 expires=expires,
                 earned=NOW - draw(st.integers(0, 5)) * DAY,
                 sequence=sequence,
@@ -107,7 +108,7 @@ def test_a_redemption_draws_the_soonest_expiring_lot_first() -> None:
 
 def test_what_is_reserved_is_not_drawn() -> None:
     """Semantics L4, L5."""
-    state = make_state(lot(50, reserved=40, sequence=1), lot(50, sequence=2))
+    state = make_state(lot(50, reserves=kept(40), sequence=1), lot(50, sequence=2))
 
     decision = decide(state, Redemption(60))
 
@@ -179,9 +180,11 @@ def test_the_account_by_the_clock_is_what_its_lots_say(made: list[OpenLot], days
     account = lots.folded(state.accounts["points"], state.lots, now=later)
 
     active = [one for one in made if lots.is_active(one, now=later)]
-    assert account.active == sum(one.remaining for one in active)
+    over = [one for one in made if one.expires_at is not None and one.expires_at <= later]
+    assert account.active == sum(one.remaining for one in active) + sum(one.reserved for one in over)
     assert account.balance == account.active
     due = [one.expires_at for one in active if one.expires_at is not None]
+    due += [reserve.lapses_at for one in made for reserve in one.reserves]
     assert account.next_due_at == min(due, default=None)
 
 

@@ -36,6 +36,7 @@ from tests.domain.builders import (
     end_of,
     fixed,
     gave,
+    kept,
     kinds,
     ladder,
     ladder_rules,
@@ -195,8 +196,10 @@ class TestNaming:
         assert made.do(back(spent)).refusal == NotReversible("redemption", ("purchase",))
         enrolled = made.posted[0].recorded
         refused = made.do(Cancellation(Named(enrolled.id))).refusal
-        assert refused == NotReversible("enrolment", ("purchase", "activity", "redemption"))
-        assert made.do(Cancellation(Named(bought.id), points=3)).refusal == NotReversible("purchase", ("redemption",))
+        assert refused == NotReversible("enrolment", ("purchase", "activity", "hold", "redemption", "capture"))
+        assert made.do(Cancellation(Named(bought.id), points=3)).refusal == NotReversible(
+            "purchase", ("redemption", "capture")
+        )
         assert made.do(Cancellation(Named(bought.id, kind="redemption"))).refusal == NotReversible(
             "purchase", ("redemption",)
         )
@@ -271,7 +274,7 @@ class TestShortage:
     def test_what_is_reserved_is_left_alone(self) -> None:
         """Semantics L12."""
         rules = make_rules()
-        made = Books(rules, state=make_state(lot(100, reserved=60, sequence=1)))
+        made = Books(rules, state=make_state(lot(100, reserves=kept(60), sequence=1)))
         bought = made.bought(purchase("10.00"))
         made.do(Redemption(45))
         made.do(back(bought))

@@ -23,6 +23,7 @@ from tests.domain.builders import (
     end_of,
     fixed,
     friends_rules,
+    kept,
     kinds,
     ladder,
     lot,
@@ -112,7 +113,7 @@ def test_what_is_used_up_expires_silently() -> None:
 
 def test_what_is_reserved_does_not_expire() -> None:
     """Semantics L12."""
-    state = make_state(lot(10, reserved=4, expires="2026-11-21"))
+    state = make_state(lot(10, reserves=kept(4, until=NOW + 9 * DAY), expires="2026-11-21"))
 
     decision = settle(state, now=NOW + DAY)
 

@@ -15,9 +15,20 @@ from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas.commands import to_command
 from app.api.schemas.common import PRINTABLE, instant
-from app.api.schemas.events import EVENT, AnyEventIn, BatchIn, CancellationIn, EnrolmentIn, EventBody, RedemptionIn
+from app.api.schemas.events import (
+    EVENT,
+    AnyEventIn,
+    BatchIn,
+    CancellationIn,
+    CaptureIn,
+    EnrolmentIn,
+    EventBody,
+    HoldIn,
+    RedemptionIn,
+    ReleaseIn,
+)
 from app.domain import typeid
-from app.domain.commands import Command, Purchase, Redemption
+from app.domain.commands import Activity, Command, Purchase
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Failed, Outcome, Refused, Replayed, Settled, Unknown
 from app.queries import events as recorded_events
@@ -61,6 +72,7 @@ _REFUSALS = (
     "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
     "shop_key_required", "history_scope", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
     "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
+    "unknown_hold", "hold_settled", "more_than_held",
 )  # fmt: skip
 
 
@@ -180,8 +192,8 @@ async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
 
 
 def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
-    gives_back = isinstance(body, CancellationIn) and body.kind in (None, Redemption.kind)
-    if isinstance(body, RedemptionIn) or gives_back:
+    gives_back = isinstance(body, CancellationIn) and body.kind not in (Purchase.kind, Activity.kind)
+    if isinstance(body, RedemptionIn | HoldIn | CaptureIn | ReleaseIn) or gives_back:
         may(caller, Scope.REDEMPTIONS_WRITE)
     if isinstance(body, EnrolmentIn):
         may(caller, Scope.MEMBERS_WRITE)

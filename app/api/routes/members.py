@@ -25,6 +25,7 @@ from app.domain.state import MemberState
 from app.ledger.outcomes import Created, Refused, Replayed
 from app.queries import balances as balance_queries
 from app.queries import events as event_queries
+from app.queries import holds as hold_queries
 from app.queries import members as member_queries
 from app.queries import past
 from app.queries.balances import MemberAccounts
@@ -293,7 +294,7 @@ async def _rules(mine: Parts, caller: Caller, now: datetime) -> Rules:
 
 async def _accounts(member_id: bytes, mine: Parts, caller: Caller, as_of: AsOf | None) -> MemberAccounts:
     if as_of is not None:
-        return await past.accounts(mine.engine, member_id, as_of, program_id=caller.program_id)
+        return await hold_queries.accounts_then(mine.engine, member_id, as_of, program_id=caller.program_id)
     found = await mine.accounts.get((caller.program_id, member_id))
     if found is None:
         raise Problem("not_found")

@@ -1,6 +1,6 @@
 """The commands of bodies: amounts in minor units, identities as digests, earlier events by name."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
 
@@ -10,13 +10,16 @@ from app.api.schemas.common import MINOR_UNITS
 from app.api.schemas.events import (
     ActivityIn,
     CancellationIn,
+    CaptureIn,
     EnrolmentIn,
     EventBody,
+    HoldIn,
     LineIn,
     MemberRef,
     PersonIn,
     PurchaseIn,
     RedemptionIn,
+    ReleaseIn,
     ReturnedLineIn,
     ReturnIn,
 )
@@ -25,9 +28,11 @@ from app.domain import identities as stored
 from app.domain.commands import (
     Activity,
     Cancellation,
+    Capture,
     Command,
     Enrolment,
     Facts,
+    Hold,
     Identity,
     Line,
     Mode,
@@ -36,12 +41,13 @@ from app.domain.commands import (
     Purchase,
     Redemption,
     Reference,
+    Release,
     Return,
     ReturnedLine,
 )
 from app.domain.referral_code import normalized
 
-Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | CancellationIn
+Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn
 Place = tuple[str | None, str | None, str | None, str | None]
 """Channel, location, terminal, operator."""
 
@@ -64,7 +70,7 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         facts=_facts(body, source),
         particulars=_particulars(body),
         mode=mode,
-        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn) else None,
+        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn | HoldIn) else None,
     )
 
 
@@ -122,6 +128,13 @@ def _facts(body: Sent, source: str) -> Facts:
             return Activity(body.activity, *place)
         case RedemptionIn():
             return Redemption(body.points, body.unit, *place)
+        case HoldIn():
+            lasts = None if body.lasts is None else body.lasts // timedelta(seconds=1)
+            return Hold(body.points, body.unit, lasts, *place)
+        case CaptureIn():
+            return Capture(_named(body.hold, Hold.kind, body.shop, source), body.points, body.final, *place)
+        case ReleaseIn():
+            return Release(_named(body.hold, Hold.kind, body.shop, source), *place)
         case ReturnIn():
             return _return(body, place, source)
         case CancellationIn():
@@ -173,8 +186,8 @@ def _cancellation(body: CancellationIn, place: Place, source: str) -> Cancellati
     of = _named(body.event, body.kind, body.shop, source)
     if of.event_id is None and body.kind is None:
         raise _invalid("/kind", "is needed with an id of a shop")
-    if body.points is not None and body.kind not in (None, Redemption.kind):
-        raise _invalid("/points", "goes with a redemption only")
+    if body.points is not None and body.kind not in (None, Redemption.kind, Capture.kind):
+        raise _invalid("/points", "goes with a redemption or a capture only")
     return Cancellation(of, body.points, *place)
 
 

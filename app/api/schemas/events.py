@@ -1,10 +1,12 @@
 """Events, as shops send them (semantics E2, A1)."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import ConfigDict, Field, PlainValidator, StringConstraints, TypeAdapter, WithJsonSchema
 
 from app.api.schemas.common import Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
+from app.domain import calendar
 
 LINES = 1000
 _QUANTITY = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$"
@@ -28,6 +30,17 @@ Quantity = Annotated[
     StringConstraints(pattern=_QUANTITY),
     Field(description="Decimal text, so that weighed goods fit.", examples=["2", "0.455"]),
 ]
+
+
+UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+HOLD_MOST = timedelta(days=7)
+
+
+def _duration(value: object) -> timedelta:
+    found = calendar.parse_duration(value) if isinstance(value, str) else timedelta(0)
+    if not timedelta(0) < found <= HOLD_MOST:
+        raise ValueError("must be an ISO 8601 duration of at most 7 days, such as PT15M")
+    return found
 
 
 class LineIn(In):
@@ -125,9 +138,7 @@ class RedemptionIn(EventIn):
 
     type: Literal["redemption"]
     points: Points
-    unit: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] | None = Field(
-        default=None, description="Needed only where the program has several units to spend."
-    )
+    unit: UnitCode | None = Field(default=None, description="Needed only where the program has several units to spend.")
     not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
 
     model_config = ConfigDict(
@@ -138,6 +149,82 @@ class RedemptionIn(EventIn):
                 "member": "card:2740001234567",
                 "occurred_at": "2026-11-21T09:42:00+01:00",
                 "points": 50,
+            }
+        )
+    )
+
+
+Duration = Annotated[
+    timedelta,
+    PlainValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": calendar.DURATION, "examples": ["PT15M", "P7D"]}),
+]
+
+
+class HoldIn(EventIn):
+    """Points kept aside for a purchase to come; needs the scope `redemptions:write`."""
+
+    type: Literal["hold"]
+    points: Points
+    unit: UnitCode | None = Field(default=None, description="Needed only where there are several units to spend.")
+    lasts: Duration | None = Field(
+        default=None, description="How long, from now; at most 7 days. If left out, as the program says."
+    )
+    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "hold",
+                "id": "till7-h9",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:40:00+01:00",
+                "points": 40,
+                "lasts": "PT10M",
+            }
+        )
+    )
+
+
+class CaptureIn(EventIn):
+    """Points of a hold that are spent; needs the scope `redemptions:write`."""
+
+    type: Literal["capture"]
+    hold: Id = Field(description="The hold: the shop's id of it, or ours (`evt_…`).", examples=["till7-h9"])
+    shop: Name | None = Field(default=None, description="The shop that placed it, if it is not the sender.")
+    points: Points | None = Field(default=None, description="So many of it; all that is held if left out.")
+    final: bool = Field(default=True, description="Free the rest; `false` keeps it for a further capture.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "capture",
+                "id": "till7-h9-c1",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:42:00+01:00",
+                "hold": "till7-h9",
+                "points": 10,
+                "final": False,
+            }
+        )
+    )
+
+
+class ReleaseIn(EventIn):
+    """A hold that is given up; needs the scope `redemptions:write`."""
+
+    type: Literal["release"]
+    hold: Id = Field(description="The hold: the shop's id of it, or ours (`evt_…`).", examples=["till7-h9"])
+    shop: Name | None = Field(default=None, description="The shop that placed it, if it is not the sender.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "release",
+                "id": "till7-h9-r1",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:43:00+01:00",
+                "hold": "till7-h9",
             }
         )
     )
@@ -177,15 +264,15 @@ class ReturnIn(EventIn):
 
 
 class CancellationIn(EventIn):
-    """A redemption, a purchase or an activity that is to be as if it had not been."""
+    """A redemption, capture, hold, purchase or activity that is to be as if it had not been."""
 
     type: Literal["cancellation"]
     event: Id = Field(description="The shop's id of it, or ours (`evt_…`).", examples=["till7-000124"])
-    kind: Literal["redemption", "purchase", "activity"] | None = Field(
+    kind: Literal["redemption", "capture", "hold", "purchase", "activity"] | None = Field(
         default=None, description="Its type; needed with a shop's id."
     )
     shop: Name | None = Field(default=None, description="The shop that sent it, if it is not the one that sends this.")
-    points: Points | None = Field(default=None, description="Of a redemption: give back only so many.")
+    points: Points | None = Field(default=None, description="Of a redemption or capture: give back only so many.")
 
     model_config = ConfigDict(
         json_schema_extra=example(
@@ -247,7 +334,9 @@ class EnrolmentIn(PersonIn):
     )
 
 
-EventBody = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | CancellationIn | EnrolmentIn
+EventBody = (
+    PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn | EnrolmentIn
+)
 AnyEventIn = Annotated[EventBody, Field(discriminator="type")]
 EVENT = TypeAdapter[EventBody](AnyEventIn)
 
