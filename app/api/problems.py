@@ -69,6 +69,7 @@ KINDS: Mapping[str, Kind] = {
     "unknown_event": Kind(
         422, "No such event", "Send the event it names first; for another shop's id, name the `shop`."
     ),
+    "not_admissible": Kind(422, "It cannot be let in from here", "Let the sender send it again."),
     "unknown_hold": Kind(422, "No such hold", "Name a hold that was placed; for another shop's id, name the `shop`."),
     "other_members_event": Kind(422, "The event is another member's", "Name the member whose event it is."),
     "not_reversible": Kind(422, "That cannot be taken back so", "It is for events of the `kinds` named."),

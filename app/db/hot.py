@@ -112,6 +112,7 @@ TERM_COLUMNS = _columns(t.tier_term)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
 RESERVATION_COLUMNS = _columns(t.reservation)
+PARKED_COLUMNS = _columns(t.parked)
 EVENT_COLUMNS = _columns(t.event, "lane", "leaf", "block")
 
 _m, _i, _r, _s = t.member.c, t.member_identity.c, t.rules.c, t.schedule.c
@@ -158,6 +159,11 @@ _CIRCUMSTANCES = {
     "recorded": _each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS),
     "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
     "terms": _of_members(t.tier_term, TERM_COLUMNS),
+    "parked": _each(_asked(source=Text(), kind=Text(), key=Text()), t.parked, PARKED_COLUMNS),
+    "waiting": select(*PARKED_COLUMNS).where(
+        t.parked.c.program_id == _PROGRAM,
+        t.parked.c.member_id == func.any(bindparam("waiting", type_=ARRAY(Uuid()))),
+    ),
     "schedules": _of_members(t.schedule, SCHEDULE_COLUMNS).where(_s.due_at <= bindparam("now", type_=t.INSTANT)),
 }
 
@@ -294,6 +300,12 @@ _WRITES: Mapping[str, _Write] = {
     "tier_term": _insert(t.tier_term),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
+    "parked": _insert(t.parked),
+    "unparked": _remove(t.parked, "unparked", "source", "kind", "key"),
+    "refused": _upsert(
+        t.refused,
+        [column.name for column in t.refused.c if column.name not in ("program_id", "source", "kind", "key")],
+    ),
     "reservation": _upsert(t.reservation, ["points"]),
     "closed_reservation": _remove(
         t.reservation, "closed_reservation", "member_id", "hold", "lot_sequence", "lot_position"

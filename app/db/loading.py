@@ -10,6 +10,7 @@ from sqlalchemy import Uuid, bindparam, select
 from app.db import hot, rows
 from app.db import tables as t
 from app.domain.events import Recorded
+from app.domain.parking import Parked
 from app.domain.state import MemberState, OpenLot
 
 EventKey = tuple[str, str, str]
@@ -44,6 +45,8 @@ class Circumstances(NamedTuple):
     """The events recorded under the keys."""
     states: dict[bytes, MemberState]
     """The members with their accounts, tiers and the scheduled commands that are due."""
+    waiting: dict[EventKey, Parked]
+    """What is parked under the keys, or for members who have anything parked."""
 
 
 async def circumstances(
@@ -67,13 +70,16 @@ async def circumstances(
         keys=names,
         members=[rows.uuid(id) for id in sorted(states)],
         now=now,
+        waiting=[rows.uuid(id) for id in sorted(states) if states[id].parked],
     )
     recorded = await _events(connection, found["recorded"], program_id=program_id)
+    waiting = [rows.parked(row) for row in (*found["parked"], *found["waiting"])]
     return Circumstances(
         versions={row["version"]: row["in_force_from"] for row in found["versions"]},
         identities={row["digest"]: row["member_id"].bytes for row in found["identities"]},
         recorded={(event.source, event.kind, event.key): event for event in recorded},
         states=_standing(states, found),
+        waiting={(one.source, one.kind, one.key): one for one in waiting},
     )
 
 

@@ -1,12 +1,16 @@
 """Rows to values and back: the one place that knows how states and events lie in their tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
 from asyncpg.pgproto.pgproto import UUID  # the driver's own, made from bytes without a detour
 
-from app.domain.events import Balances, Draw, Entry, Posted, Recorded
+from app.domain.commands import Mode, Named
+from app.domain.events import Balances, Draw, Entry, Message, Posted, Recorded
+from app.domain.parking import Parked, TurnedAway
+from app.domain.refusals import facts_of
 from app.domain.state import Account, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm
 
 Row = Mapping[Any, Any]
@@ -42,6 +46,7 @@ def member_state(row: Row) -> MemberState:
         referral_lapses_at=row["referral_lapses_at"],
         referral_purchase=row["referral_purchase"],
         referral_rounds=row["referral_rounds"] or 0,
+        parked=row["parked"] or 0,
         lots_loaded=False,
     )
 
@@ -176,7 +181,7 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at referral_purchase referral_rounds"
+    "referral referral_lapses_at referral_purchase referral_rounds parked"
 ).split()
 _ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
 _LOT = (
@@ -191,6 +196,13 @@ _EVENT = (
 ).split()
 _ENTRY = "member_id sequence position unit points balance_after available_at expires_at".split()
 _DRAW = "member_id sequence position ordinal lot_sequence lot_position points".split()
+_PARKED = (
+    "source kind key event_id member_id awaits_source awaits_kind awaits_key digest occurred_at parked_at lapses_at "
+    "facts particulars mode"
+).split()
+_REFUSED = (
+    "source kind key refused_id member_id identity occurred_at refused_at code details facts particulars mode"
+).split()
 _PARTICULARS = ["member_id", "sequence", "salt", "body"]
 _MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at"]
 _PENDING = ["message_id", "member_id", "type", "created_at"]
@@ -262,6 +274,46 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
     }
 
 
+def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime) -> None:
+    """A message that belongs to no event, among those of `event_columns`."""
+    kinds = {
+        "message": (_MESSAGE, (message.id, member_id, None, message.number, message.type, message.body, now)),
+        "pending": (_PENDING, (message.id, member_id, message.type, now)),
+    }
+    for kind, (names, values) in kinds.items():
+        for name, value in zip(names, values, strict=True):
+            columns[kind].setdefault(name, []).append(value)
+
+
+def parking_columns(parked: Iterable[Parked], unparked: Iterable[Parked], refused: Iterable[TurnedAway]) -> Columns:
+    """What waits from now on, what does so no longer, and what was turned away: of each event the last time."""
+    last = {(one.source, one.kind, one.key): one for one in refused}
+    return {
+        "parked": _transposed(_PARKED, [_parked_row(one) for one in sorted(parked, key=_by_key)]),
+        "unparked": _transposed(_PARKED[:3], [_by_key(one) for one in sorted(unparked, key=_by_key)]),
+        "refused": _transposed(_REFUSED, [_refused_row(last[key]) for key in sorted(last)]),
+    }
+
+
+def parked(row: Row) -> Parked:
+    """An event that waits."""
+    return Parked(
+        event_id=_bytes(row["event_id"]),
+        member_id=_bytes(row["member_id"]),
+        source=row["source"],
+        kind=row["kind"],
+        key=row["key"],
+        awaits=Named(None, row["awaits_source"], row["awaits_kind"], row["awaits_key"]),
+        digest=row["digest"],
+        occurred_at=row["occurred_at"],
+        parked_at=row["parked_at"],
+        lapses_at=row["lapses_at"],
+        facts=row["facts"],
+        particulars=row["particulars"],
+        mode=Mode(row["mode"]),
+    )
+
+
 def schedule_columns(schedules: Iterable[Scheduled]) -> Columns:
     """New scheduled commands."""
     rows = [
@@ -274,6 +326,24 @@ def schedule_columns(schedules: Iterable[Scheduled]) -> Columns:
 def columns(kind: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Columns:
     """Rows of any other kind, already in the order of their unique key."""
     return {kind: _transposed(names, list(rows))}
+
+
+def _by_key(one: Parked) -> tuple[str, str, str]:
+    return (one.source, one.kind, one.key)
+
+
+def _parked_row(one: Parked) -> tuple[Any, ...]:
+    awaits = (one.awaits.source, one.awaits.kind, one.awaits.key)
+    times = (one.occurred_at, one.parked_at, one.lapses_at)
+    said = (one.facts, one.particulars, one.mode.value)
+    return (*_by_key(one), one.event_id, one.member_id, *awaits, one.digest, *times, *said)
+
+
+def _refused_row(one: TurnedAway) -> tuple[Any, ...]:
+    facts = orjson.dumps(facts_of(one.refusal)).decode()
+    who = (one.refused_id, one.member_id, one.identity)
+    said = (one.facts, one.particulars, one.mode.value)
+    return (one.source, one.kind, one.key, *who, one.occurred_at, one.refused_at, one.refusal.code, facts, *said)
 
 
 def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
@@ -292,6 +362,7 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referral_lapses_at,
         state.referral_purchase,
         state.referral_rounds,
+        state.parked,
     )
 
 

@@ -163,6 +163,7 @@ member = Table(
     _instant("referral_lapses_at", nullable=True),
     Column("referral_purchase", BigInteger, nullable=True),
     Column("referral_rounds", Integer, nullable=True),
+    Column("parked", Integer, nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
     CheckConstraint("sequence >= 1", name="sequence"),
     CheckConstraint("messages >= 0", name="messages"),
@@ -387,9 +388,32 @@ parked = Table(
     _instant("lapses_at"),
     Column("facts", LargeBinary, nullable=False),
     Column("particulars", LargeBinary, nullable=False),
+    _text("mode"),
     PrimaryKeyConstraint("program_id", "source", "kind", "key"),
     Index("parked_awaits_idx", "program_id", "member_id"),
     Index("parked_lapses_idx", "program_id", "lapses_at"),
+)
+
+refused = Table(
+    "refused",
+    metadata,
+    _id("program_id"),
+    _text("source"),
+    _text("kind"),
+    _text("key"),
+    _id("refused_id"),
+    _id("member_id", nullable=True),
+    Column("identity", LargeBinary, nullable=True),
+    _instant("occurred_at"),
+    _instant("refused_at"),
+    _text("code"),
+    Column("details", JSON, nullable=False),
+    Column("facts", LargeBinary, nullable=False),
+    Column("particulars", LargeBinary, nullable=False),
+    _text("mode"),
+    PrimaryKeyConstraint("program_id", "source", "kind", "key"),
+    UniqueConstraint("program_id", "refused_id"),
+    Index("refused_at_idx", "program_id", "refused_at"),
 )
 
 lane = Table(

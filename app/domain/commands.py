@@ -258,6 +258,10 @@ class Command(NamedTuple):
     particulars: bytes = b""
     mode: Mode = Mode.LIVE
     not_after: datetime | None = None
+    in_time: bool = False
+    """Whether the limits on its time have been judged already, or somebody lets it in beyond them (semantics E3)."""
+    admitted_by: str = ""
+    """Who let it in although it had been refused."""
     time_said: bool = True
     """Whether the caller gave `occurred_at`; a time we took for want of one is no part of the content."""
 

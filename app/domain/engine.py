@@ -55,6 +55,9 @@ from app.domain.state import MemberState, ReferralState, Scheduled
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
 
+ADMITTED = "admitted"
+"""Flag: the event had been refused, and somebody let it in (semantics E3)."""
+
 _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
@@ -135,6 +138,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
 
 def _taken_at(command: Command, moment: Moment) -> datetime:
     """When the event counts as having occurred; beyond the program's limits refused or taken now (semantics E3)."""
+    if command.in_time:
+        return command.occurred_at
     if command.not_after is not None and moment.recorded_at > command.not_after:
         raise Refused(NotAfterPassed(command.not_after, moment.recorded_at))
     rules = moment.versions.at(moment.recorded_at)
@@ -149,7 +154,11 @@ def _taken_at(command: Command, moment: Moment) -> datetime:
 
 
 def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
-    command = case.command
+    command, context, flags = case.command, effect.context, effect.flags
+    if case.occurred_at != command.occurred_at:
+        flags = (CLOCK_CORRECTED, *flags)
+    if command.admitted_by:
+        context, flags = {**context, "admitted_by": command.admitted_by}, (ADMITTED, *flags)
     draft = Draft(
         id=command.id,
         source=command.source,
@@ -160,10 +169,10 @@ def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
         rules=case.rules,
         digest=case.digest,
         facts=case.facts,
-        context=effect.context,
+        context=context,
         entries=effect.entries,
         steps=effect.steps,
-        flags=effect.flags if case.occurred_at == command.occurred_at else (CLOCK_CORRECTED, *effect.flags),
+        flags=flags,
         particulars=command.particulars,
         tells=effect.tells,
         about=effect.about,

@@ -19,6 +19,9 @@ AVAILABLE = "points.available"
 RESTORED = "points.restored"
 REVERSED = "points.reversed"
 EXPIRED = "points.expired"
+PARKED = "event.parked"
+UNPARKED = "event.unparked"
+LAPSED = "event.lapsed"
 HELD = "hold.placed"
 CAPTURED = "hold.captured"
 RELEASED = "hold.released"
@@ -45,6 +48,9 @@ TYPES = (
     DOWNGRADED,
     REWARDED,
     REFERRAL_REVERSED,
+    PARKED,
+    UNPARKED,
+    LAPSED,
 )
 """Every type a shop can subscribe to."""
 
@@ -75,3 +81,8 @@ def body(
         **extra,
     }
     return orjson.dumps({"type": type, "timestamp": time_text(event.recorded_at), "data": data})
+
+
+def notice(type: str, *, now: datetime, data: Mapping[str, Any]) -> bytes:
+    """The bytes to be signed of a message that no event of the chain brings."""
+    return orjson.dumps({"type": type, "timestamp": time_text(now), "data": data})

@@ -3,9 +3,9 @@
 Each carries the code that the API answers with; texts and status codes belong to `api.problems`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,19 @@ class Refusal:
     """The base of all refusals."""
 
     code: ClassVar[str] = "refused"
+
+
+def facts_of(refusal: Refusal) -> dict[str, Any]:
+    """The refusal's facts as JSON values."""
+    return {field.name: _plain(getattr(refusal, field.name)) for field in fields(refusal)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
 
 
 class Refused(Exception):

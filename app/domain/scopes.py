@@ -9,6 +9,7 @@ class Scope(StrEnum):
     EVENTS_WRITE = "events:write"
     EVENTS_READ = "events:read"
     EVENTS_HISTORY = "events:history"
+    EVENTS_ADMIT = "events:admit"
     REDEMPTIONS_WRITE = "redemptions:write"
     MEMBERS_WRITE = "members:write"
     MEMBERS_READ = "members:read"
@@ -22,6 +23,7 @@ DESCRIPTIONS = {
     Scope.EVENTS_WRITE: "send purchases, returns, activities and cancellations",
     Scope.EVENTS_READ: "read recorded events",
     Scope.EVENTS_HISTORY: "send events of the past, without a late limit",
+    Scope.EVENTS_ADMIT: "let in events that were refused",
     Scope.REDEMPTIONS_WRITE: "spend members' points, and give them back",
     Scope.MEMBERS_WRITE: "enrol members",
     Scope.MEMBERS_READ: "read members, balances, tiers and statements",
@@ -45,6 +47,7 @@ SHOP = (
 
 PROGRAM = (
     Scope.EVENTS_READ,
+    Scope.EVENTS_ADMIT,
     Scope.MEMBERS_READ,
     Scope.WEBHOOKS_READ,
     Scope.WEBHOOKS_WRITE,

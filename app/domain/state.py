@@ -107,8 +107,9 @@ class MemberState(NamedTuple):
     `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
-    that qualified, `referral_rounds` how often one did. `lots` are those loaded or opened since; all of them when
-    `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open them again.
+    that qualified, `referral_rounds` how often one did. `parked` counts the events that wait outside the chain. `lots`
+    are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far
+    as they are known: an undo may open them again.
     """
 
     id: bytes
@@ -125,6 +126,7 @@ class MemberState(NamedTuple):
     referral_lapses_at: datetime | None = None
     referral_purchase: int | None = None
     referral_rounds: int = 0
+    parked: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
     lots: tuple[OpenLot, ...] = ()

@@ -65,6 +65,8 @@ class History:
     program_id: bytes
     state: MemberState
     events: Sequence[StoredEvent] = field(default=())
+    notices: tuple[int, ...] = ()
+    """The numbers of messages that no event brought."""
 
 
 def findings(history: History, versions: Versions) -> Iterator[Finding]:
@@ -217,24 +219,35 @@ def _lots(history: History) -> Iterator[Finding]:
 
 
 def _messages(history: History) -> Iterator[Finding]:
-    number = 0
+    number, others = 0, set(history.notices)
     for stored in history.events:
         for message in stored.messages:
-            number += 1
+            number = _past(number, others) + 1
             if message.number != number:
                 yield Finding(_place(stored.recorded), f"message {number} is missing")
                 number = message.number
+    number = _past(number, others)
     if number != history.state.messages:
         place = _member(history.state.id)
         yield Finding(place, f"has {number} messages, and should have {history.state.messages}")
 
 
+def _past(number: int, others: set[int]) -> int:
+    """The number of the last message before the next one of an event."""
+    while number + 1 in others:
+        number += 1
+    return number
+
+
 def _replay(history: History, versions: Versions) -> Iterator[Finding]:
     """Every recorded command through the core again, under the version that judged it; the results must be the same."""
     state = MemberState(id=history.state.id)
-    at = messages = 0
+    at = 0
     while at < len(history.events):
         group = _group(history.events, at)
+        told = [message.number for stored in group for message in stored.messages]
+        if told:  # what waited outside the chain may have been told in between
+            state = state._replace(messages=told[0] - 1)
         decision = _decide_again(state, group, versions, history)
         if decision.refusal is not None:
             yield Finding(_place(group[0].recorded), f"the rules refuse it: {decision.refusal.code}")
@@ -247,8 +260,7 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
             yield Finding(place, "the rules give something else for it")
             return
         at += len(again)
-        messages += sum(len(one.messages) for one in stored)
-        state = decision.state._replace(head=stored[-1].recorded.hash, messages=messages)
+        state = decision.state._replace(head=stored[-1].recorded.hash)
     yield from _end(state, history.state)
 
 
@@ -310,7 +322,9 @@ def _decide_again(
         member=Reference(member_id=state.id),
         occurred_at=content.occurred_at,
         facts=facts,
-        mode=Mode.HISTORY,  # the limits on lateness were judged when it was recorded
+        mode=Mode.HISTORY,
+        in_time=True,  # judged when it was recorded
+        admitted_by=context.get("admitted_by", ""),
     )
     return engine.decide(
         state,

@@ -19,8 +19,9 @@ from app.domain.keys import Secrets
 from app.domain.posting import Ids
 from app.domain.settling import EXPIRY
 from app.domain.state import MemberState
-from app.ledger.folding import Fold, Piece, Settle, Work, member_of
+from app.ledger.folding import Settle, Work, member_of
 from app.ledger.versions import CompiledRules
+from app.ledger.working import Fold, Piece
 
 IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
 
@@ -65,6 +66,7 @@ async def load(
         before=states,
         identities=found.identities,
         recorded=found.recorded,
+        waiting=found.waiting,
         by_id=past.by_id,
         about=past.about,
     )
@@ -79,6 +81,9 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     number = lane.number + 1
     piece = batch.cut()
     columns = rows.event_columns(piece.posted, lane=lane.lane, block=number, first=piece.first)
+    for notice in piece.notices:
+        rows.add_notice(columns, notice.member_id, notice.message, now=batch.clock)
+    columns |= rows.parking_columns(piece.parked, piece.unparked, piece.refused)
     columns |= rows.state_columns(piece.changes)
     columns |= rows.schedule_columns(piece.schedules)
     columns |= _new_members(piece)

@@ -24,9 +24,10 @@ from app.db.transactions import Engine
 from app.domain.commands import Command, Mode
 from app.domain.keys import Secrets
 from app.ledger import batch as batches
-from app.ledger.folding import Fold, Overtaken, Settle, Work, fold
+from app.ledger.folding import Overtaken, Settle, Work, fold
 from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
 from app.ledger.versions import CompiledRules
+from app.ledger.working import Fold
 
 BATCH_COMMANDS = 500
 PIECE_COMMANDS = 125

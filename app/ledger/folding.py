@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from app.domain import chain, commands, engine, identities
-from app.domain.commands import Command, Enrolment, Identity, Named
-from app.domain.events import Decision, Earlier, Posted, Recorded
-from app.domain.keys import Secrets
-from app.domain.posting import Ids, Moment
-from app.domain.refusals import EventIdReused, NoRules, UnknownMember
-from app.domain.rules import Versions
-from app.domain.state import MemberState, Scheduled
-from app.ledger.outcomes import Created, Outcome, Refused, Replayed, Settled
+from app.domain.commands import Command, Enrolment
+from app.domain.events import Decision, Recorded
+from app.domain.parking import may_wait
+from app.domain.posting import Moment
+from app.domain.refusals import EventIdReused, NoRules, Refusal, UnknownMember
+from app.domain.state import MemberState
+from app.ledger import parking
+from app.ledger.outcomes import Created, Outcome, Parked, Refused, Replayed, Settled
+from app.ledger.working import Fold
 
 SLICE_SECONDS = 0.002
 """The fold gives the event loop a turn this often."""
@@ -32,61 +31,6 @@ class Settle:
 
 
 Work = Command | Settle
-
-
-class Piece(NamedTuple):
-    """What has been decided and not yet been written. `first` is the place of its first event in the batch."""
-
-    first: int
-    posted: Sequence[Posted]
-    changes: Sequence[tuple[MemberState, MemberState]]
-    schedules: Sequence[Scheduled]
-    named: Sequence[tuple[Identity, bytes]]
-    profiles: Sequence[tuple[bytes, Enrolment]]
-
-
-@dataclass(slots=True)
-class Fold:
-    """The working memory of one batch: loaded, then moved on command by command, and written piece by piece.
-
-    `before` holds the members as the database has them, once what was cut off is written; `written` counts the events
-    of `posted` that were cut off. `by_id` and `about` hold the events that commands name, and what is about them.
-    """
-
-    program_id: bytes
-    versions: Versions
-    clock: datetime
-    secrets: Secrets
-    ids: Ids
-    before: dict[bytes, MemberState]
-    identities: dict[bytes, bytes]
-    recorded: dict[tuple[str, str, str], Recorded]
-    by_id: dict[bytes, Recorded] = field(default_factory=dict)
-    about: dict[bytes, list[Recorded]] = field(default_factory=dict)
-    states: dict[bytes, MemberState] = field(default_factory=dict)
-    posted: list[Posted] = field(default_factory=list)
-    schedules: list[Scheduled] = field(default_factory=list)
-    named: list[tuple[Identity, bytes]] = field(default_factory=list)
-    profiles: list[tuple[bytes, Enrolment]] = field(default_factory=list)
-    written: int = 0
-
-    def state(self, member_id: bytes) -> MemberState | None:
-        return self.states.get(member_id) or self.before.get(member_id)
-
-    def cut(self) -> Piece:
-        """What was decided since the last cut, for writing."""
-        changes = [(self.before.get(id) or MemberState(id=id), state) for id, state in self.states.items()]
-        posted, schedules = self.posted[self.written :], self._open_schedules()
-        piece = Piece(self.written, posted, changes, schedules, self.named, self.profiles)
-        self.before |= self.states
-        self.states, self.schedules, self.named, self.profiles = {}, [], [], []
-        self.written = len(self.posted)
-        return piece
-
-    def _open_schedules(self) -> list[Scheduled]:
-        """The new schedules, without those that were run at once."""
-        left = {(id, waiting.key) for id, state in self.states.items() for waiting in state.scheduled}
-        return [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
 
 
 async def fold(work: Sequence[Work], batch: Fold, *, time: Callable[[], float]) -> list[Outcome]:
@@ -112,21 +56,30 @@ def member_of(command: Command, known: Mapping[bytes, bytes]) -> bytes | None:
 
 def _judge(command: Command, batch: Fold) -> Outcome:
     facts = chain.encode_facts(command.facts)
-    enrolling = isinstance(command.facts, Enrolment)
     member_id = member_of(command, batch.identities)
     state = batch.state(member_id) if member_id is not None else None
-    natural = (command.source, command.facts.kind, command.key)
-    known = batch.recorded.get(natural)
+    known = batch.recorded.get(parking.key_of(command))
     if known is not None:
         return _again(known, _digest(command, facts, member_id, batch), command)
     if not batch.versions.all:
         return Refused(NoRules())
+    if state is not None and state.parked:
+        parking.lapse(state, batch, now=batch.clock)
+        state = batch.state(state.id)
+    waiting = batch.waiting.get(parking.key_of(command))
+    if waiting is not None:
+        same = waiting.digest == _digest(command, facts, member_id, batch)
+        return Parked(waiting) if same else Refused(EventIdReused(waiting.event_id))
     if state is None:
         if member_id is not None and command.member.identity is not None:
             raise Overtaken
-        if not enrolling and not (command.member.enrol and command.member.identity is not None):
-            return Refused(UnknownMember())
+        if not isinstance(command.facts, Enrolment) and not (command.member.enrol and command.member.identity):
+            return _refused(command, UnknownMember(), batch, member_id=None, facts=facts)
         state = MemberState(id=batch.ids.fresh())
+    return _decide(command, state, batch, facts=facts)
+
+
+def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) -> Outcome:
     moment = engine.moment_of(
         command, state, program_id=batch.program_id, versions=batch.versions, clock=batch.clock, ids=batch.ids
     )
@@ -138,32 +91,26 @@ def _judge(command: Command, batch: Fold) -> Outcome:
         digest=digest,
         facts=facts,
         identities=batch.identities,
-        named=tuple(_earlier(of, batch) for of in commands.names(command)),
+        named=tuple(batch.earlier(of) for of in commands.names(command)),
     )
-    if decision.refusal is not None or decision.own is None:
-        assert decision.refusal is not None
-        return Refused(decision.refusal)
+    if decision.refusal is not None:
+        if may_wait(command, decision.refusal):
+            return parking.park(command, state, batch, digest=digest, facts=facts)
+        member_id = None if state.enrolled_at is None else state.id
+        return _refused(command, decision.refusal, batch, member_id=member_id, facts=facts)
+    assert decision.own is not None
     _keep(decision, batch)
     if state.enrolled_at is None:
         _name(decision.state, command, batch)
-    _remember(natural, decision.own, batch)
+    batch.remember(decision.own)
+    if state.parked:
+        parking.release(decision.own, batch, _judge)
     return Created(decision.own)
 
 
-def _earlier(of: Named, batch: Fold) -> Earlier | None:
-    """The event that is named, with what has been recorded about it so far."""
-    event = (
-        batch.by_id.get(of.event_id) if of.event_id is not None else batch.recorded.get((of.source, of.kind, of.key))
-    )
-    return None if event is None else Earlier(event, tuple(batch.about.get(event.id, ())))
-
-
-def _remember(natural: tuple[str, str, str], own: Recorded, batch: Fold) -> None:
-    """Lets the commands that follow in the batch find the event."""
-    batch.recorded[natural] = own
-    batch.by_id[own.id] = own
-    if own.about is not None:
-        batch.about.setdefault(own.about, []).append(own)
+def _refused(command: Command, refusal: Refusal, batch: Fold, *, member_id: bytes | None, facts: bytes) -> Refused:
+    parking.turn_away(command, refusal, batch, member_id=member_id, facts=facts)
+    return Refused(refusal)
 
 
 def _digest(command: Command, facts: bytes, member_id: bytes | None, batch: Fold) -> bytes:
@@ -194,7 +141,8 @@ def _settle(item: Settle, batch: Fold) -> Outcome:
     )
     decision = engine.settle(state, moment)
     _keep(decision, batch)
-    return Settled(len(decision.events))
+    lapsed = parking.lapse(decision.state, batch, now=moment.recorded_at) if state.parked else 0
+    return Settled(len(decision.events) + lapsed)
 
 
 def _keep(decision: Decision, batch: Fold) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.domain import parking
 from app.domain.events import Recorded
 from app.domain.refusals import Refusal
 
@@ -18,6 +19,13 @@ class Replayed:
     """Recorded before with the same content; nothing was written (semantics E1)."""
 
     event: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """It waits for the event that it names (semantics E4)."""
+
+    waiting: parking.Parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class Unknown:
     """The database went away in the middle: applied or not, nobody can say yet. Send the same id again."""
 
 
-Outcome = Created | Replayed | Refused | Settled | Failed | Unknown
+Outcome = Created | Replayed | Parked | Refused | Settled | Failed | Unknown
 
 
 class Full(Exception):

@@ -16,8 +16,8 @@ Their clock (`judged_at`) is behind their last recording.
 
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
-    """Members whose holds lapsed, whose lots' wait is over or who have expired ones, or scheduled commands due."""
-    o, s, m, r = t.open_lot.c, t.schedule.c, t.member.c, t.reservation.c
+    """Members with a hold that lapsed, a lot whose wait or life is over, a scheduled command or a parked event due."""
+    o, s, m, r, p = t.open_lot.c, t.schedule.c, t.member.c, t.reservation.c, t.parked.c
     rested = or_(m.judged_at >= m.recorded_at, m.recorded_at <= now - HISTORY_REST)
     expired = (
         select(o.member_id)
@@ -51,6 +51,14 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         .limit(limit)
         .subquery()
     )
-    query = union(*(select(some.c.member_id) for some in (lapsed, waited, expired, scheduled))).limit(limit)
+    parked = (
+        select(p.member_id)
+        .where(p.program_id == program_id, p.lapses_at <= now)
+        .order_by(p.lapses_at)
+        .limit(limit)
+        .subquery()
+    )
+    found = (lapsed, waited, expired, scheduled, parked)
+    query = union(*(select(some.c.member_id) for some in found)).limit(limit)
     async with reading(engine) as connection:
         return tuple((await connection.execute(query)).scalars())

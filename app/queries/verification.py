@@ -115,7 +115,8 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
             lots_loaded=True,
         )
         events = [await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)]
-        yield History(program_id, state, events)
+        notices = tuple(message["number"] for message in await feeds["message"].run("member_id", key=key))
+        yield History(program_id, state, events, notices)
 
 
 async def _event(row: Any, feeds: dict[str, _Feed]) -> StoredEvent:
@@ -199,6 +200,14 @@ def _all(first: Any, *others: Any) -> Any:
     return first
 
 
+def _uncounted() -> Select[Any]:
+    """How many members have another number of events waiting than their row says."""
+    m, p = t.member.c, t.parked.c
+    waiting = select(func.count()).where(p.program_id == m.program_id, p.member_id == m.member_id).scalar_subquery()
+    said = func.coalesce(m.parked, 0)
+    return select(func.count()).select_from(t.member).where(m.program_id == _PROGRAM, said != waiting)
+
+
 def _miscounted() -> Select[Any]:
     """How many lots have another sum reserved than their reservations have."""
     o, r = t.open_lot.c, t.reservation.c
@@ -212,6 +221,7 @@ def _miscounted() -> Select[Any]:
 
 
 _ORPHANS = {
+    "member rows that count other events as parked than there are": hot.Statement(_uncounted()),
     "open_lot rows with other points reserved than holds keep": hot.Statement(_miscounted()),
     "event rows without their member": hot.Statement(_without(t.event, t.member, "member_id")),
     "entry rows without their event": hot.Statement(_without(t.entry, t.event, "member_id", "sequence")),
@@ -227,7 +237,7 @@ _ORPHANS = {
     "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
     "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),
     "message rows without their event": hot.Statement(
-        _without(t.message, t.event, "member_id", "sequence").where(t.message.c.member_id.is_not(None))
+        _without(t.message, t.event, "member_id", "sequence").where(t.message.c.sequence.is_not(None))
     ),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }

@@ -37,6 +37,10 @@ async def filled_program(service: Service) -> dict[str, str]:
     event = await service.buy("10.00", card=CANARY, id=CANARY, location=CANARY)
     assert (await service.redeem(1, card=CANARY)).status_code == 201
     held = await service.send({"id": "h1", "member": f"card:{CANARY}", "points": 1}, path="/v1/holds")
+    lost = {"type": "return", "id": CANARY, "member": f"card:{CANARY}", "purchase": "gone", "all": True}
+    assert (await service.send({**lost, "occurred_at": "2026-11-21T09:00:00Z"})).status_code == 202
+    assert (await service.redeem(10_000, card=CANARY, id=CANARY)).status_code == 409
+    refused = await service.client.get("/v1/refused")
     endpoint = await service.send(
         {"url": "https://shop.example/x", "description": CANARY},
         path="/v1/webhook-endpoints",
@@ -46,6 +50,7 @@ async def filled_program(service: Service) -> dict[str, str]:
         "member_id": member,
         "event_id": event.json()["id"],
         "hold": held.json()["id"],
+        "refused_id": refused.json()["refused"][0]["id"],
         "endpoint_id": endpoint.json()["id"],
         "version": "2",
     }
@@ -62,6 +67,7 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/events": about + bought,
         "/v1/events/batch": [{"events": about + bought}],
         "/v1/members/lookup": [{"member": ids["member_id"]}, {"member": f"card:{card}"}],
+        "/v1/refused/{refused_id}/admit": [None],
         "/v1/holds": [{"id": "h2", "member": f"card:{card}", "points": 1}],
         "/v1/holds/{hold}/capture": [{"id": "c1"}],
         "/v1/holds/{hold}/release": [{"id": "r1"}],

@@ -49,6 +49,7 @@ def filled(path: str) -> str:
     ids = {"member_id": typeid.MEMBER, "event_id": typeid.EVENT, "endpoint_id": typeid.ENDPOINT}
     for name, prefix in ids.items():
         path = path.replace("{" + name + "}", typeid.encode(prefix, fresh_id()))
+    path = path.replace("{refused_id}", typeid.encode(typeid.REFUSED, fresh_id()))
     path = path.replace("{version}", "1").replace("{hold}", typeid.encode(typeid.EVENT, fresh_id()))
     assert "{" not in path, f"say in this test what goes into {path}"
     return path
@@ -186,6 +187,9 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/members/{member_id}/tier", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/statement", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/lots", None, Scope.MEMBERS_READ),
+    ("GET", "/v1/parked", None, Scope.EVENTS_READ),
+    ("GET", "/v1/refused", None, Scope.EVENTS_READ),
+    ("POST", "/v1/refused/{refused_id}/admit", None, Scope.EVENTS_ADMIT),
     ("POST", "/v1/holds", {"id": "h1", "member": "card:1001", "points": 1}, Scope.REDEMPTIONS_WRITE),
     ("POST", "/v1/holds/{hold}/capture", {"id": "c1"}, Scope.REDEMPTIONS_WRITE),
     ("POST", "/v1/holds/{hold}/release", {"id": "r1"}, Scope.REDEMPTIONS_WRITE),

@@ -154,11 +154,8 @@ async def test_a_friends_bonus_is_taken_back_on_both_sides(settings: Settings, c
 @pytest.mark.parametrize(
     ("body", "status", "code", "facts"),
     [
-        (returned("nowhere"), 422, "unknown_event", {}),
         (returned("evt_01jcr8m4kdf0v8y5h3q2z7x9wb"), 422, "unknown_event", {}),
-        (returned(shop="webshop"), 422, "unknown_event", {}),
         (returned(card="1002"), 422, "other_members_event", {}),
-        (returned("r1"), 422, "unknown_event", {}),
         (returned(lines=[{"id": "9"}]), 422, "unknown_line", {"line": "9", "lines": ["coffee", "2"]}),
         (
             returned(lines=[{"id": "coffee", "quantity": "3"}]),
@@ -174,7 +171,6 @@ async def test_a_friends_bonus_is_taken_back_on_both_sides(settings: Settings, c
         ),
         (returned(amount="1.00", currency="USD"), 422, "other_currency", {"currency": "EUR"}),
         (cancelled("r1", points=6), 409, "more_points_than_left", {"unit": "points", "asked": 6, "left": 5}),
-        (cancelled("p1", "activity"), 422, "unknown_event", {}),
         (cancelled("enrol-1001", None), 422, "invalid", {}),
     ],
 )

@@ -335,7 +335,7 @@ class Driver:
             return
         body = {"type": kind, "id": self._id(), "occurred_at": self._ago(0)}
         body |= {"member": f"card:{others[who % len(others)]}"}
-        named = sold["id"] if number % 2 else "nothing"
+        named = sold["id"] if number % 2 else "evt_01jcr8m4kdf0v8y5h3q2z7x9wb"
         said = {"purchase": named, "all": True} if kind == "return" else {"event": named, "kind": "purchase"}
         await self._send(body | said)
 

@@ -30,7 +30,7 @@ from app.api.schemas.events import (
 from app.domain import typeid
 from app.domain.commands import Activity, Command, Purchase
 from app.domain.scopes import Scope
-from app.ledger.outcomes import Created, Failed, Outcome, Refused, Replayed, Settled, Unknown
+from app.ledger.outcomes import Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
 from app.queries import events as recorded_events
 
 BATCH_EVENTS = 500
@@ -84,6 +84,7 @@ _REFUSALS = (
     status_code=201,
     responses={
         200: {"model": answers.EventOut, "description": "Recorded before with the same content, or a dry run."},
+        202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
         **problems(*_REFUSALS),
     },
     openapi_extra={"parameters": [DRY_RUN, NOW]},
@@ -102,7 +103,7 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
     if preview.dry_run:
         return await _previewed(command, mine, caller, now=preview.now)
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
-    return _answer(outcome)
+    return answered(outcome)
 
 
 @busy.post(
@@ -207,7 +208,9 @@ async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any)
     if isinstance(outcome, Created | Replayed):
         body = answers.event(outcome.event, provisional=isinstance(outcome, Created))
         return Response(orjson.dumps(body), 200, media_type="application/json")
-    return _answer(outcome)
+    if isinstance(outcome, Parked):
+        return Response(orjson.dumps(answers.parked(outcome.waiting, provisional=True)), 200, None, "application/json")
+    return answered(outcome)
 
 
 def _preview(request: Request, caller: Caller) -> Preview:
@@ -234,7 +237,8 @@ def _flag(request: Request, name: str) -> bool:
     return said == "true"
 
 
-def _answer(outcome: Outcome) -> Response:
+def answered(outcome: Outcome) -> Response:
+    """The answer that an outcome gets. Raises Problem where there is no event."""
     match outcome:
         case Created(event):
             headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
@@ -242,6 +246,8 @@ def _answer(outcome: Outcome) -> Response:
         case Replayed(event):
             headers = {"Idempotent-Replayed": "true"}
             return Response(orjson.dumps(answers.event(event)), 200, headers, "application/json")
+        case Parked(waiting):
+            return Response(orjson.dumps(answers.parked(waiting)), 202, media_type="application/json")
         case _:
             raise problem_of(outcome)
 
@@ -255,7 +261,7 @@ def problem_of(outcome: Outcome) -> Problem:
             return Problem("unknown_outcome")
         case Failed():
             return Problem("unavailable")
-        case Created() | Replayed() | Settled():
+        case Created() | Replayed() | Parked() | Settled():
             raise AssertionError(outcome)
 
 
@@ -281,6 +287,8 @@ def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool) -> dict[str,
             return {"outcome": "created", "event": shown}
         case Replayed(event):
             return {"outcome": "replayed", "event": answers.event(event, explain=explain)}
+        case Parked(waiting):
+            return {"outcome": "parked", "parked": answers.parked(waiting, provisional=dry_run)}
         case Failed():
             return _item_problem(Problem("unavailable")) | {"outcome": "failed"}
         case Unknown():

@@ -10,6 +10,8 @@ from app.domain import chain, money, returns, typeid
 from app.domain.accrual import Step
 from app.domain.commands import Purchase
 from app.domain.events import Balances, Draw, Entry, Recorded
+from app.domain.parking import Parked
+from app.queries.waiting import TurnedAway
 
 RECEIPT_WIDTH = 40
 
@@ -111,6 +113,57 @@ class EventPage(Page):
     events: list[EventOut]
 
 
+class AwaitsOut(Out):
+    """The event that is waited for, by the id its shop gave it."""
+
+    source: str
+    kind: str
+    id: str
+
+
+class ParkedOut(Out):
+    """An event that waits for the one it names; it is recorded right after that one, or lapses."""
+
+    outcome: str = Field(examples=["parked"])
+    id: str | None = Field(default=None, description="The id that it will have. Dry runs have none.")
+    type: str
+    source: str
+    source_id: str
+    member: str
+    occurred_at: str
+    parked_at: str
+    lapses_at: str
+    awaits: AwaitsOut
+
+
+class ParkedPage(Page):
+    """What waits, newest first."""
+
+    parked: list[ParkedOut]
+
+
+class RefusedOut(Out):
+    """An event that was refused the last time it was sent."""
+
+    id: str = Field(examples=["ref_01jcr8m4kdf0v8y5h3q2z7x9wb"])
+    type: str
+    source: str
+    source_id: str
+    member: str | None
+    occurred_at: str
+    refused_at: str
+    code: str = Field(description="Why; the codes are those of problems.", examples=["too_late"])
+    title: str
+    details: dict[str, Any] = Field(description="The facts of the refusal, amounts in minor units.")
+    recorded: str | None = Field(description="The event, if it was taken since.")
+
+
+class RefusedPage(Page):
+    """What was turned away in the last 90 days, newest first."""
+
+    refused: list[RefusedOut]
+
+
 class ItemOut(Out):
     """What became of one event of a batch."""
 
@@ -118,6 +171,7 @@ class ItemOut(Out):
         description="`created`, `replayed`, `refused`, `parked`, `failed` or `unknown`; the last two: send it again."
     )
     event: EventOut | None = None
+    parked: ParkedOut | None = None
     problem: dict[str, Any] | None = None
 
 
@@ -156,6 +210,43 @@ def event(recorded: Recorded, *, explain: bool = True, provisional: bool = False
         del answer["id"], answer["sequence"], answer["member"]
         answer["provisional"] = True
     return answer
+
+
+def parked(waiting: Parked, *, provisional: bool = False) -> dict[str, Any]:
+    """The answer for an event that waits."""
+    awaits = waiting.awaits
+    answer = {
+        "outcome": "parked",
+        "id": typeid.encode(typeid.EVENT, waiting.event_id),
+        "type": waiting.kind,
+        "source": waiting.source,
+        "source_id": waiting.key,
+        "member": typeid.encode(typeid.MEMBER, waiting.member_id),
+        "occurred_at": time(waiting.occurred_at),
+        "parked_at": time(waiting.parked_at),
+        "lapses_at": time(waiting.lapses_at),
+        "awaits": {"source": awaits.source, "kind": awaits.kind, "id": awaits.key},
+    }
+    if provisional:
+        del answer["id"]
+    return answer
+
+
+def refused(one: TurnedAway, *, title: str) -> dict[str, Any]:
+    """The answer for an event that was turned away."""
+    return {
+        "id": typeid.encode(typeid.REFUSED, one.refused_id),
+        "type": one.kind,
+        "source": one.source,
+        "source_id": one.key,
+        "member": None if one.member_id is None else typeid.encode(typeid.MEMBER, one.member_id),
+        "occurred_at": time(one.occurred_at),
+        "refused_at": time(one.refused_at),
+        "code": one.code,
+        "title": title,
+        "details": one.details,
+        "recorded": None if one.recorded is None else typeid.encode(typeid.EVENT, one.recorded),
+    }
 
 
 def left(purchase: Recorded, followers: Sequence[Recorded]) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""What waits for the event it names, and what was turned away (semantics E3, E4)."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from app.api import cursors
+from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api.problems import KINDS, FieldError, Problem
+from app.api.routes.events import answered
+from app.api.routing import PrivateRoute, problems
+from app.api.schemas import answers
+from app.api.schemas.common import Count
+from app.domain import typeid
+from app.domain.scopes import Scope
+from app.queries import waiting
+
+PAGE, PAGE_MOST = 50, 200
+
+router = APIRouter(prefix="/v1", tags=["events"], route_class=PrivateRoute)
+
+Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
+Admitter = Annotated[Caller, Depends(allowed(Scope.EVENTS_ADMIT))]
+Limit = Annotated[Count, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
+Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
+Member = Annotated[str | None, Query(max_length=64, description="Only this member's, by our id.")]
+
+
+@router.get(
+    "/parked",
+    operation_id="list_parked",
+    summary="List what waits",
+    response_model=answers.ParkedPage,
+    responses=problems("malformed_cursor", "malformed_query"),
+)
+async def list_parked(
+    mine: PartsHere, caller: Reader, member: Member = None, limit: Limit = PAGE, cursor: Cursor = None
+) -> Response:
+    """Events that arrived before the one they name, such as a return before its purchase, newest first."""
+    bound = f"parked:{caller.program_id.hex()}:{member}"
+    found = await waiting.parked(
+        mine.engine,
+        program_id=caller.program_id,
+        member_id=_member(member),
+        before=_before(cursor, bound, mine),
+        limit=limit + 1,
+    )
+    shown = found[:limit]
+    more = _more(shown[-1].event_id, bound, mine) if len(found) > limit else None
+    return _page("parked", [answers.parked(one) for one in shown], more)
+
+
+@router.get(
+    "/refused",
+    operation_id="list_refused",
+    summary="List what was turned away",
+    response_model=answers.RefusedPage,
+    responses=problems("malformed_cursor", "malformed_query"),
+)
+async def list_refused(
+    mine: PartsHere, caller: Reader, member: Member = None, limit: Limit = PAGE, cursor: Cursor = None
+) -> Response:
+    """Events that were refused in the last 90 days, newest first, each once, with why the last time."""
+    bound = f"refused:{caller.program_id.hex()}:{member}"
+    found = await waiting.refused(
+        mine.engine,
+        program_id=caller.program_id,
+        member_id=_member(member),
+        before=_before(cursor, bound, mine),
+        limit=limit + 1,
+        now=mine.clock(),
+    )
+    shown = found[:limit]
+    more = _more(shown[-1].refused_id, bound, mine) if len(found) > limit else None
+    return _page("refused", [answers.refused(one, title=KINDS[one.code].title) for one in shown], more)
+
+
+@router.post(
+    "/refused/{refused_id}/admit",
+    operation_id="admit_refused",
+    summary="Let a refused event in",
+    response_model=answers.EventOut,
+    status_code=201,
+    responses={
+        200: {"model": answers.EventOut, "description": "It has been recorded meanwhile."},
+        202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
+        **problems(
+            "not_found", "not_admissible", "unknown_member", "insufficient_points", "event_id_reused", "unknown_unit",
+            "total_mismatch", "unlisted_currency", "points_out_of_range", "other_members_event", "not_reversible",
+            "nothing_left", "more_than_left", "hold_settled", "unknown_outcome",
+        ),
+    },
+)  # fmt: skip
+async def admit_refused(refused_id: str, mine: PartsHere, caller: Admitter) -> Response:
+    """Judges a refused event again as it was sent, without the limits on its time or on what an offline till may owe.
+
+    A sale with a wrong clock is still a sale. The event says who let it in, with the flag `admitted`; anything else
+    that is against it still is.
+    """
+    id = typeid.decode(typeid.REFUSED, refused_id)
+    try:
+        command = None
+        if id is not None:
+            command = await waiting.command(mine.engine, id, program_id=caller.program_id, id=mine.fresh_id())
+    except ValueError:
+        raise Problem("not_admissible") from None
+    if command is None:
+        raise Problem("not_found")
+    command = command._replace(admitted_by=typeid.encode(typeid.KEY, caller.key_id))
+    (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
+    return answered(outcome)
+
+
+def _member(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    id = typeid.decode(typeid.MEMBER, text)
+    if id is None:
+        raise Problem("malformed_query", errors=(FieldError("/member", "is no id of a member"),))
+    return id
+
+
+def _before(cursor: str | None, bound: str, mine: Parts) -> bytes | None:
+    return None if cursor is None else bytes.fromhex(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
+
+
+def _more(last: bytes, bound: str, mine: Parts) -> str:
+    return cursors.encode(last.hex(), bound_to=bound, key=mine.secrets.cursors)
+
+
+def _page(name: str, shown: list[dict[str, Any]], more: str | None) -> Response:
+    return Response(orjson.dumps({name: shown, "next_cursor": more}), media_type="application/json")

@@ -1,0 +1,88 @@
+"""Events that wait for the event they name, and events that were turned away (semantics E3, E4)."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.domain import chain
+from app.domain.commands import Cancellation, Command, Mode, Named, Reference, Return
+from app.domain.refusals import Refusal, UnknownEvent
+
+WAITING = (Return.kind, Cancellation.kind)
+"""The kinds that may arrive before the event that they name."""
+
+
+class Parked(NamedTuple):
+    """An event outside the chain: it is posted right after the event it awaits, or lapses (semantics E4)."""
+
+    event_id: bytes
+    member_id: bytes
+    source: str
+    kind: str
+    key: str
+    awaits: Named
+    digest: bytes
+    occurred_at: datetime
+    parked_at: datetime
+    lapses_at: datetime
+    facts: bytes
+    particulars: bytes
+    mode: Mode
+
+
+class TurnedAway(NamedTuple):
+    """A command that was refused, as it was sent; `identity` is the digest of who it was about (semantics E3)."""
+
+    refused_id: bytes
+    source: str
+    kind: str
+    key: str
+    member_id: bytes | None
+    identity: bytes | None
+    occurred_at: datetime
+    refused_at: datetime
+    refusal: Refusal
+    facts: bytes
+    particulars: bytes
+    mode: Mode
+
+
+def may_wait(command: Command, refusal: Refusal) -> bool:
+    """Whether a refused command waits for the event it names; ours by id can never come."""
+    if not isinstance(refusal, UnknownEvent) or not isinstance(command.facts, Return | Cancellation):
+        return False
+    return command.facts.of.event_id is None
+
+
+def park(command: Command, *, member_id: bytes, digest: bytes, facts: bytes, now: datetime, limit: timedelta) -> Parked:
+    """The command as it waits, at most so long."""
+    assert isinstance(command.facts, Return | Cancellation)
+    return Parked(
+        event_id=command.id,
+        member_id=member_id,
+        source=command.source,
+        kind=command.facts.kind,
+        key=command.key,
+        awaits=command.facts.of,
+        digest=digest,
+        occurred_at=command.occurred_at,
+        parked_at=now,
+        lapses_at=now + limit,
+        facts=facts,
+        particulars=command.particulars,
+        mode=command.mode,
+    )
+
+
+def resumed(parked: Parked) -> Command:
+    """The command that waited; its times were judged when it came."""
+    return Command(
+        id=parked.event_id,
+        source=parked.source,
+        key=parked.key,
+        member=Reference(member_id=parked.member_id),
+        occurred_at=parked.occurred_at,
+        facts=chain.decode_facts(parked.kind, parked.facts),
+        particulars=parked.particulars,
+        mode=parked.mode,
+        in_time=True,
+    )

@@ -1,0 +1,113 @@
+"""The working memory of one batch: loaded, moved on command by command, and cut off piece by piece for writing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from app.domain.commands import Enrolment, Identity, Named
+from app.domain.events import Earlier, Message, Posted, Recorded
+from app.domain.keys import Secrets
+from app.domain.parking import Parked, TurnedAway
+from app.domain.posting import Ids
+from app.domain.rules import Versions
+from app.domain.state import MemberState, Scheduled
+
+Key = tuple[str, str, str]
+"""(source, kind, key): an event's natural key within its program (semantics E1)."""
+
+
+class Notice(NamedTuple):
+    """A message about a member that no event of the chain brings."""
+
+    member_id: bytes
+    message: Message
+
+
+class Piece(NamedTuple):
+    """What has been decided and not yet been written. `first` is the place of its first event in the batch."""
+
+    first: int
+    posted: Sequence[Posted]
+    changes: Sequence[tuple[MemberState, MemberState]]
+    schedules: Sequence[Scheduled]
+    named: Sequence[tuple[Identity, bytes]]
+    profiles: Sequence[tuple[bytes, Enrolment]]
+    parked: Sequence[Parked]
+    unparked: Sequence[Parked]
+    refused: Sequence[TurnedAway]
+    notices: Sequence[Notice]
+
+
+@dataclass(slots=True)
+class Fold:
+    """`before` holds the members as the database has them, once what was cut off is written.
+
+    `written` counts the events of `posted` that were cut off. `by_id` and `about` hold the events that commands name,
+    and what is about them; `waiting` what is parked.
+    """
+
+    program_id: bytes
+    versions: Versions
+    clock: datetime
+    secrets: Secrets
+    ids: Ids
+    before: dict[bytes, MemberState]
+    identities: dict[bytes, bytes]
+    recorded: dict[Key, Recorded]
+    waiting: dict[Key, Parked] = field(default_factory=dict)
+    by_id: dict[bytes, Recorded] = field(default_factory=dict)
+    about: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    states: dict[bytes, MemberState] = field(default_factory=dict)
+    posted: list[Posted] = field(default_factory=list)
+    schedules: list[Scheduled] = field(default_factory=list)
+    named: list[tuple[Identity, bytes]] = field(default_factory=list)
+    profiles: list[tuple[bytes, Enrolment]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    unparked: list[Parked] = field(default_factory=list)
+    refused: list[TurnedAway] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    written: int = 0
+
+    def state(self, member_id: bytes) -> MemberState | None:
+        return self.states.get(member_id) or self.before.get(member_id)
+
+    def earlier(self, of: Named) -> Earlier | None:
+        """The event that is named, with what has been recorded about it so far."""
+        event = (
+            self.by_id.get(of.event_id) if of.event_id is not None else self.recorded.get((of.source, of.kind, of.key))
+        )
+        return None if event is None else Earlier(event, tuple(self.about.get(event.id, ())))
+
+    def remember(self, own: Recorded) -> None:
+        """Lets the commands that follow in the batch find the event."""
+        self.recorded[own.source, own.kind, own.key] = own
+        self.by_id[own.id] = own
+        if own.about is not None:
+            self.about.setdefault(own.about, []).append(own)
+
+    def cut(self) -> Piece:
+        """What was decided since the last cut, for writing."""
+        changes = [(self.before.get(id) or MemberState(id=id), state) for id, state in self.states.items()]
+        piece = Piece(
+            self.written,
+            self.posted[self.written :],
+            changes,
+            self._open_schedules(),
+            self.named,
+            self.profiles,
+            self.parked,
+            self.unparked,
+            self.refused,
+            self.notices,
+        )
+        self.before |= self.states
+        self.states, self.schedules, self.named, self.profiles = {}, [], [], []
+        self.parked, self.unparked, self.refused, self.notices = [], [], [], []
+        self.written = len(self.posted)
+        return piece
+
+    def _open_schedules(self) -> list[Scheduled]:
+        """The new schedules, without those that were run at once."""
+        left = {(id, waiting.key) for id, state in self.states.items() for waiting in state.scheduled}
+        return [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
