@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, case, cast, f
 
 from app.db import hot
 from app.db import tables as t
-from app.domain.books import DEBITS, ISSUED, REDEEMED, RESTORING, REVERSED
+from app.domain.books import DEBITS, EXPIRED, ISSUED, REDEEMED, RESTORING, REVERSED
 
 PROGRAM = bindparam("program_id", type_=Uuid())
 
@@ -22,6 +22,16 @@ def is_any(kind: ColumnElement[str], kinds: Sequence[str]) -> ColumnElement[bool
 def debit_way(kind: ColumnElement[str]) -> ColumnElement[str]:
     """The way of what a kind of event takes."""
     return case(*[(kind == one, way) for one, way in DEBITS.items()], else_=REVERSED)
+
+
+def redeems(kind: ColumnElement[str], drawn: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a kind of event drew these points from a lot to spend them, or put spent ones back."""
+    return (debit_way(kind) == REDEEMED) | (is_any(kind, RESTORING) & (drawn < 0))
+
+
+def expires(kind: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether what a kind of event draws has expired."""
+    return debit_way(kind) == EXPIRED
 
 
 _restored = is_any(_v.kind, RESTORING) & (_e.points > 0) & _e.available_at.is_(None)
