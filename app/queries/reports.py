@@ -1,10 +1,12 @@
 """The books of a whole program, each report from one snapshot: they read much, lock nothing, and decide nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import asyncpg
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +18,9 @@ from app.domain.books import Moved, Trial
 from app.domain.liability import Ended, Lots
 from app.queries import books
 from app.queries.books import LINES, PROGRAM
+
+STATEMENT_SECONDS = 300
+"""A report reads every entry: about a second for each 200,000 of them."""
 
 _v, _e, _d, _l = t.event.c, t.entry.c, t.draw.c, t.open_lot.c
 _AT, _SINCE = bindparam("at", type_=t.INSTANT), bindparam("since", type_=t.INSTANT)
@@ -41,7 +46,7 @@ async def trial_balance(
 ) -> Mapping[str, UnitBooks]:
     """Each unit's books, cut at these instants of recording: one stretch more than there are edges."""
     asked = {"program_id": rows.uuid(program_id)}
-    async with preview(engine) as connection:
+    async with _snapshot(engine) as connection:
         moved = await _MOVED.fetch(connection, **asked, edges=list(edges))
         held = {row["unit"]: row["points"] for row in await books.HELD.fetch(connection, **asked)}
     nothing: list[dict[str, Moved]] = [{} for _ in range(len(edges) + 1)]
@@ -56,6 +61,14 @@ async def trial_balance(
         unit: UnitBooks(tuple(cut.get(unit, nothing)), Trial(unit, whole.get(unit, Moved()), held.get(unit, 0)))
         for unit in sorted(cut.keys() | held.keys())
     }
+
+
+@asynccontextmanager
+async def _snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """One state of the database, with more time to read it than a request has otherwise."""
+    async with preview(engine) as connection:
+        await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+        yield connection
 
 
 class Holdings(NamedTuple):
@@ -80,7 +93,7 @@ async def _holdings(
     engine: AsyncEngine, lots: hot.Statement, held: hot.Statement, *, program_id: bytes, at: datetime, since: datetime
 ) -> Holdings:
     asked = {"program_id": rows.uuid(program_id), "at": at, "since": since}
-    async with preview(engine) as connection:
+    async with _snapshot(engine) as connection:
         return Holdings(
             tuple(Lots(*row) for row in await lots.fetch(connection, **asked)),
             {row["unit"]: row["points"] for row in await held.fetch(connection, **asked)},
