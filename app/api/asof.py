@@ -1,5 +1,6 @@
 """Looking back: `as_of` and `by` of a query, and the bounds they have (semantics L14)."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request
@@ -50,11 +51,14 @@ async def asked(request: Request, member_id: bytes, mine: Parts, caller: Caller)
     if state is None or state.enrolled_at is None:
         raise Problem("not_found")
     versions = await mine.rulebook.of(caller.program_id)
-    earliest = min([state.enrolled_at, *(rules.in_force_from for rules in versions.all)])
-    now = mine.clock()
+    within(at, earliest=min([state.enrolled_at, *(rules.in_force_from for rules in versions.all)]), now=mine.clock())
+    return AsOf(at, by_recording=by == "recording")
+
+
+def within(at: datetime, *, earliest: datetime, now: datetime) -> None:
+    """Raises Problem for an instant that cannot be looked back at."""
     if not earliest <= at <= now:
         raise Problem("as_of_out_of_range", earliest=time(earliest), latest=time(now))
-    return AsOf(at, by_recording=by == "recording")
 
 
 def _wrong(pointer: str, message: str) -> Problem:

@@ -1,5 +1,6 @@
 """What every route needs: the app's parts, and who is calling."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from app.queries.rulebook import Rulebook
 KEY_SECONDS = 1.0
 """A key is judged again after this long, so that a revoked one ends within seconds."""
 _CALLERS_KEPT = 10_000
+REPORTS_AT_ONCE = 2
+"""Reports that are made at once; others wait, so that the pool stays free for events."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Parts:
     accounts: Gathering[tuple[bytes, bytes], MemberAccounts] = field(init=False)
     callers: "dict[bytes, tuple[float, Caller]]" = field(default_factory=dict)
     keys_asked: Gathering[bytes, Credential] = field(init=False)
+    reports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REPORTS_AT_ONCE))
     draining: bool = False
 
     def __post_init__(self) -> None:

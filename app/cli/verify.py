@@ -14,6 +14,7 @@ from app.cli.errors import CliError
 from app.db import transactions
 from app.db.transactions import Engine
 from app.domain import verifying
+from app.domain.books import WAYS, Trial
 from app.domain.rules import Versions
 from app.domain.verifying import Finding
 from app.program import compiling, reading
@@ -95,10 +96,10 @@ async def _versions(engine: Engine, program_id: bytes) -> tuple[Versions, list[F
     return Versions(tuple(compiled)), found
 
 
-def _tell(program: programs.Program, trials: tuple[verification.Trial, ...], counts: str, found: list[Finding]) -> None:
-    table = Table("unit", "issued", "redeemed", "expired", "reversed", "outstanding", title=f"{program.code}: {counts}")
+def _tell(program: programs.Program, trials: tuple[Trial, ...], counts: str, found: list[Finding]) -> None:
+    table = Table("unit", *WAYS, "outstanding", title=f"{program.code}: {counts}")
     for trial in trials:
-        sums = (trial.issued, trial.redeemed, trial.expired, trial.reversed, trial.outstanding)
+        sums = (*[getattr(trial.moved, way) for way in WAYS], trial.outstanding)
         table.add_row(trial.unit, *[f"{points:,}" for points in sums])
     opening.console.print(table)
     opening.console.print("the books agree" if not found else f"{len(found)} places do not agree")

@@ -84,6 +84,28 @@ def period_end(day: date, period: Period, *, later: int = 0) -> date:
     return add(first, Span(months=months * (number + 1 + later))) - timedelta(days=1)
 
 
+def period_starts(
+    first: datetime, until: datetime, period: Period, zone: ZoneInfo, *, most: int
+) -> tuple[datetime, ...]:
+    """The instants between two, in UTC, at which a period begins in the zone; of more than `most` the first."""
+    starts: list[datetime] = []
+    following = end_of_period(first, period, zone)
+    while following < until and len(starts) < most:
+        starts.append(following)
+        following = end_of_period(following, period, zone)
+    return tuple(starts)
+
+
+def start_of_period(instant: datetime, period: Period, zone: ZoneInfo) -> datetime:
+    """The instant, in UTC, at which the period that holds this one begins in the zone."""
+    return end_of_day(period_end(local_day(instant, zone), period, later=-1), zone)
+
+
+def end_of_period(instant: datetime, period: Period, zone: ZoneInfo) -> datetime:
+    """The first instant, in UTC, that is no longer part of the period that holds this one."""
+    return end_of_day(period_end(local_day(instant, zone), period), zone)
+
+
 def later(instant: datetime, span: Span, zone: ZoneInfo) -> datetime:
     """The instant, in UTC, a span later by the zone's calendar and at the same time of the day."""
     local = instant.astimezone(zone)

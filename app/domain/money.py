@@ -1,9 +1,15 @@
 """Money is a whole number of a currency's minor units; decimals exist only in text (api C2)."""
 
 import re
+from fractions import Fraction
+
+from app.domain import points
 
 LIMIT = 10**15
 """The largest amount in minor units that an event may name, either sign."""
+
+EXACT_DECIMALS = 9
+"""So many decimals a program may give to an amount of less than a minor unit."""
 
 _AMOUNT = re.compile(r"(-?)(0|[1-9][0-9]{0,15})(?:\.([0-9]{1,4}))?\Z", re.ASCII)
 
@@ -39,3 +45,16 @@ def decimal_text(minor: int, *, decimals: int) -> str:
     sign = "-" if minor < 0 else ""
     whole, part = divmod(abs(minor), 10**decimals)
     return f"{sign}{whole}.{part:0{decimals}d}"
+
+
+def rounded_text(amount: Fraction, *, decimals: int) -> str:
+    """The decimal text of an exact amount, rounded half up to minor units, once."""
+    return decimal_text(points.rounded(amount * 10**decimals, points.Rounding.HALF_UP), decimals=decimals)
+
+
+def exact_text(amount: Fraction) -> str:
+    """The shortest decimal text of an amount that has one. Raises ValueError for any other."""
+    for decimals in range(EXACT_DECIMALS + 1):
+        if 10**decimals % amount.denominator == 0:
+            return decimal_text(int(amount * 10**decimals), decimals=decimals)
+    raise ValueError(f"{amount} has more than {EXACT_DECIMALS} decimals")

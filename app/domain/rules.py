@@ -156,6 +156,13 @@ OWED = Shortage()
 FORGIVEN = Shortage(forgive=True)
 
 
+class Cost(NamedTuple):
+    """What one point, as members see it, costs the program when it is spent: exact money of one currency."""
+
+    currency: str
+    amount: Fraction
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
     """The rules of one unit for one kind of event, by stage, in document order (semantics A2).
@@ -208,6 +215,8 @@ class Rules:
     """Whether a purchase takes the points of a hold that has lapsed, into a deficit if need be (semantics A1)."""
     returns_lower_tiers: bool = True
     """Whether a return costs a tier that what is left would not have reached (semantics T5)."""
+    costs: Mapping[str, Cost] = field(default_factory=dict)
+    """What a point costs, of the units that say so. No decision reads it: it is for reports."""
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     PROGRAM_READ = "program:read"
     PROGRAM_WRITE = "program:write"
+    REPORTS_READ = "reports:read"
 
 
 DESCRIPTIONS = {
@@ -31,6 +32,7 @@ DESCRIPTIONS = {
     Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
     Scope.PROGRAM_READ: "read the program and its rules",
     Scope.PROGRAM_WRITE: "publish rules, pretend `now` in a dry run",
+    Scope.REPORTS_READ: "read what the whole program has issued and owes",
 }
 
 SHOP = (
@@ -53,5 +55,6 @@ PROGRAM = (
     Scope.WEBHOOKS_WRITE,
     Scope.PROGRAM_READ,
     Scope.PROGRAM_WRITE,
+    Scope.REPORTS_READ,
 )
 """What a program's own key, which belongs to no shop, gets unless told otherwise."""

@@ -11,13 +11,12 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import chain, engine
+from app.domain import books, chain, engine
 from app.domain import commands as commanding
-from app.domain.commands import Cancellation, Capture, Command, Enrolment, Named, Purchase, Redemption
+from app.domain.commands import Command, Enrolment, Named
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
-from app.domain.settling import EXPIRY
 from app.domain.state import MemberState
 from app.ledger.folding import Settle, Work, member_of
 from app.ledger.versions import CompiledRules
@@ -158,16 +157,6 @@ def _sums(posted: Iterable[Posted]) -> dict[str, dict[str, int]]:
     for one in posted:
         for entry in one.recorded.entries:
             unit = sums.setdefault(entry.unit, {})
-            restored = entry.points > 0 and entry.available_at is None and one.recorded.kind == Cancellation.kind
-            gone = _SPENT_BY.get(one.recorded.kind, "reversed")
-            name = "redeemed" if restored else "issued" if entry.points > 0 else gone
-            unit[name] = unit.get(name, 0) + (-entry.points if restored else abs(entry.points))
+            way, points = books.way(one.recorded.kind, entry)
+            unit[way] = unit.get(way, 0) + points
     return sums
-
-
-_SPENT_BY = {
-    Redemption.kind: "redeemed",
-    Capture.kind: "redeemed",
-    Purchase.kind: "redeemed",  # what holds paid of it
-    EXPIRY: "expired",
-}

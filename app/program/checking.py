@@ -30,6 +30,9 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
         return
     parts = sound_parts(tree, spoiled=spoiled)
     yield from _program(tree, parts)
+    for code, unit in parts.units.items():
+        if unit is not None and unit.cost_per_point is not None:
+            yield from _cost(("units", code, "cost_per_point"), unit, unit.cost_per_point, parts)
     yield from _named_twice(parts.ids)
     yield from _named_twice(parts.level_ids)
     for path, rule in parts.rules:
@@ -57,6 +60,19 @@ def _program(tree: dict[str, Value], parts: Parts) -> Iterator[Problem]:
             yield Problem(("currencies", index), "ISO 4217 has no such currency, or no decimals for it")
     for code, amount in parts.cash_rounding.items():
         yield from _amount(("cash_rounding", code), amount, code, parts)
+
+
+def _cost(path: Path, unit: document.Unit, stated: Decimal | Mapping[str, Decimal], parts: Parts) -> Iterator[Problem]:
+    if not unit.spendable:
+        yield Problem(path, "what cannot be spent costs nothing")
+    if isinstance(stated, Decimal):
+        if len(parts.currencies) > 1:
+            yield Problem(path, f"must name its currency, one of {', '.join(parts.currencies)}")
+        return
+    if len(stated) != 1:
+        yield Problem(path, "must name one currency")
+    for currency in stated:
+        yield from _listed((*path, currency), currency, parts)
 
 
 def _nearest_zone(name: str) -> str | None:
@@ -190,12 +206,8 @@ def _each_currency(path: Path, stated: Decimal | Mapping[str, Decimal], parts: P
 
 
 def _amount(path: Path, amount: Decimal, currency: str, parts: Parts) -> Iterator[Problem]:
-    if not parts.currencies:
-        return
-    if currency not in parts.currencies:
-        yield Problem(path, "the program does not list this currency", nearest(currency, parts.currencies.keys()))
-        return
-    decimals = parts.currencies[currency]
+    yield from _listed(path, currency, parts)
+    decimals = parts.currencies.get(currency)
     if decimals is None:
         return
     try:
@@ -203,3 +215,8 @@ def _amount(path: Path, amount: Decimal, currency: str, parts: Parts) -> Iterato
     except money.BadAmount as bad:
         many = f"has more decimals than the currency has, which is {decimals}"
         yield Problem(path, many if bad.reason == "too_many_decimals" else "is too large")
+
+
+def _listed(path: Path, currency: str, parts: Parts) -> Iterator[Problem]:
+    if parts.currencies and currency not in parts.currencies:
+        yield Problem(path, "the program does not list this currency", nearest(currency, parts.currencies.keys()))

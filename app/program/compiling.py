@@ -47,6 +47,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         returns_lower_tiers=document.returns.lower_tiers,
         hold_lasts=document.holds.lasts,
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
+        costs=dict(_costs(document)),
     )
 
 
@@ -159,6 +160,14 @@ def _shortage(returns: documents.Returns, known: Mapping[str, units.Unit]) -> ru
             code: _whole_parts(floor, known[code].decimals) for code, floor in sorted(returns.deficit_floor.items())
         },
     )
+
+
+def _costs(document: Document) -> Iterator[tuple[str, rules.Cost]]:
+    for code, unit in sorted(document.units.items()):
+        if unit.cost_per_point is not None:
+            amounts = values.amounts(unit.cost_per_point, currencies=document.currencies)
+            ((currency, amount),) = amounts.items()
+            yield code, rules.Cost(currency, Fraction(amount))
 
 
 def _minor_units(stated: Decimal | Mapping[str, Decimal], currencies: Mapping[str, int]) -> dict[str, int]:

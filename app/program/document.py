@@ -116,6 +116,13 @@ class Unit(Part):
         fields.LongSpan | None,
         Field(description="How long points wait before they can be spent or count for a tier, such as P14D."),
     ] = None
+    cost_per_point: Annotated[
+        MoneyAboveZero | None,
+        Field(
+            description='What one point costs the program when it is spent, such as "0.01", for the liability report; '
+            "with several currencies, in one of them."
+        ),
+    ] = None
 
 
 class Cover(Part):

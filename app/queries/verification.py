@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Uuid, bindparam, case, func, literal_column, select
+from sqlalchemy import Uuid, bindparam, func, select
 from sqlalchemy.sql import Select
 
 from app.db import hot, rows
 from app.db import tables as t
 from app.domain import chain
+from app.domain.books import WAYS, Moved, Trial
 from app.domain.state import GENESIS
 from app.domain.verifying import Finding, History, StoredEvent, StoredMessage
+from app.queries import books
 
 FETCH = 2_000
 """Rows of one round trip."""
@@ -253,60 +255,16 @@ async def orphans(connection: asyncpg.Connection, *, program_id: bytes) -> tuple
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One unit's books: what was issued less what went, and what the accounts hold, must be the same."""
-
-    unit: str
-    issued: int
-    redeemed: int
-    expired: int
-    reversed: int
-    outstanding: int
-
-    @property
-    def balanced(self) -> bool:
-        return self.issued - self.redeemed - self.expired - self.reversed == self.outstanding
-
-
-_E, _N = t.event.c, t.entry.c
-_SPENT_BY = {"redemption": "redeemed", "capture": "redeemed", "purchase": "redeemed", "expiry": "expired"}
-_WENT = case(*[(_E.kind == kind, way) for kind, way in _SPENT_BY.items()], else_="reversed")
-_RESTORED = (_E.kind == "cancellation") & (_N.points > 0) & _N.available_at.is_(None)
-_MOVED = hot.Statement(
-    select(
-        _N.unit,
-        case((_RESTORED, "redeemed"), (_N.points > 0, "issued"), else_=_WENT).label("way"),
-        func.sum(case((_RESTORED, -_N.points), else_=func.abs(_N.points))).label("points"),
-    )
-    .select_from(
-        t.entry.join(
-            t.event,
-            (_E.program_id == _N.program_id) & (_E.member_id == _N.member_id) & (_E.sequence == _N.sequence),
-        )
-    )
-    .where(_N.program_id == _PROGRAM)
-    .group_by(_N.unit, literal_column("2"))
-)
-_HELD = hot.Statement(
-    select(t.account.c.unit, func.sum(t.account.c.balance).label("points"))
-    .where(t.account.c.program_id == _PROGRAM)
-    .group_by(t.account.c.unit)
-)
-
-
 async def trial_balance(
     connection: asyncpg.Connection, told: Mapping[tuple[str, str], int], *, program_id: bytes
 ) -> tuple[tuple[Trial, ...], tuple[Finding, ...]]:
     """The books of every unit, and where they do not agree, or not with `told`, the blocks' sums (L15)."""
     asked = {"program_id": rows.uuid(program_id)}
-    moved = {(r["unit"], r["way"]): int(r["points"]) for r in await _MOVED.fetch(connection, **asked)}
-    held = {r["unit"]: int(r["points"]) for r in await _HELD.fetch(connection, **asked)}
+    moved = {(r["unit"], r["way"]): int(r["points"]) for r in await books.MOVED.fetch(connection, **asked)}
+    held = {r["unit"]: int(r["points"]) for r in await books.HELD.fetch(connection, **asked)}
     units = sorted({unit for unit, _ in moved} | held.keys())
-    ways = ("issued", "redeemed", "expired", "reversed")
     trials = tuple(
-        Trial(unit=unit, outstanding=held.get(unit, 0), **{way: moved.get((unit, way), 0) for way in ways})
-        for unit in units
+        Trial(unit, Moved(**{way: moved.get((unit, way), 0) for way in WAYS}), held.get(unit, 0)) for unit in units
     )
     found = [Finding(f"unit {t.unit}", "the books do not balance") for t in trials if not t.balanced]
     found += [

@@ -56,7 +56,7 @@ async def test_a_purchase_captures_the_hold_that_pays_for_it(service: Service) -
     assert (hold["state"], hold["held"], hold["captured"]) == ("captured", 0, 40)
     assert await proven(service) == []
     (unit,) = await books(service)
-    assert (unit.issued, unit.redeemed, unit.outstanding) == (110, 40, 70)
+    assert (unit.moved.issued, unit.moved.redeemed, unit.outstanding) == (110, 40, 70)
 
 
 async def test_a_hold_as_a_resource_is_captured_in_parts_and_released(service: Service) -> None:
@@ -157,7 +157,7 @@ async def test_a_capture_is_given_back_in_parts(service: Service) -> None:
     assert await account(service) == (100, 100, 0, 0)
     assert await proven(service) == []
     (unit,) = await books(service)
-    assert (unit.issued, unit.redeemed) == (100, 0)
+    assert (unit.moved.issued, unit.moved.redeemed) == (100, 0)
 
 
 async def test_a_sale_is_a_fact_though_its_hold_has_lapsed(service: Service, clock: Clock) -> None:

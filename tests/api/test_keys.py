@@ -201,6 +201,8 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/program", None, Scope.PROGRAM_READ),
     ("GET", "/v1/program/rules", None, Scope.PROGRAM_READ),
     ("GET", "/v1/program/rules/{version}", None, Scope.PROGRAM_READ),
+    ("GET", "/v1/reports/trial-balance", None, Scope.REPORTS_READ),
+    ("GET", "/v1/reports/liability", None, Scope.REPORTS_READ),
 ]
 
 

@@ -13,15 +13,19 @@ from app.domain.calendar import (
     Span,
     add,
     end_of_day,
+    end_of_period,
     later,
     local_day,
     parse_span,
     period_end,
+    period_starts,
     start_of_day,
+    start_of_period,
 )
 from tests.domain.builders import AMSTERDAM
 
 days = st.dates(date(1970, 1, 1), date(2199, 12, 31))
+instants = st.integers(0, 4 * 10**9).map(lambda second: datetime.fromtimestamp(second, UTC))
 zones = st.sampled_from(
     ["Europe/Amsterdam", "UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana"]
 ).map(ZoneInfo)
@@ -195,3 +199,18 @@ def test_periods_join_without_a_gap(day: date, every: Every, start: date) -> Non
 def test_a_wait_ends_at_the_same_time_of_the_day(at: str, span: str, then: str) -> None:
     """Semantics L11: in the program's zone, also when the clocks change."""
     assert later(datetime.fromisoformat(at), parse_span(span), AMSTERDAM) == datetime.fromisoformat(then)
+
+
+@given(instants, st.sampled_from(Every), zones)
+def test_an_instant_lies_in_its_period_and_periods_follow_each_other(
+    instant: datetime, every: Every, zone: ZoneInfo
+) -> None:
+    period = Period(every)
+    begins, ends = start_of_period(instant, period, zone), end_of_period(instant, period, zone)
+
+    assert begins <= instant < ends
+    assert start_of_period(begins, period, zone) == begins
+    assert end_of_period(begins, period, zone) == ends
+    assert start_of_period(ends, period, zone) == ends
+    assert period_starts(begins, ends, period, zone, most=5) == ()
+    assert period_starts(begins, ends + timedelta.resolution, period, zone, most=5) == (ends,)

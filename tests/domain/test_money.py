@@ -1,12 +1,13 @@
 """Money as text and as minor units (api C2)."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.money import LIMIT, BadAmount, decimal_text, minor_units
+from app.domain.money import LIMIT, BadAmount, decimal_text, exact_text, minor_units, rounded_text
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,28 @@ def test_no_text_is_read_differently_than_decimal_arithmetic_would(text: str, de
         return
 
     assert Decimal(text).scaleb(decimals) == minor
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimals", "text"),
+    [
+        (Fraction(875, 10_000), 2, "0.09"),
+        (Fraction(5, 1000), 2, "0.01"),
+        (Fraction(4999, 1_000_000), 2, "0.00"),
+        (Fraction(1, 3), 3, "0.333"),
+        (Fraction(5, 2), 0, "3"),
+        (Fraction(400), 2, "400.00"),
+    ],
+)
+def test_an_exact_amount_is_rounded_half_up_once(amount: Fraction, decimals: int, text: str) -> None:
+    assert rounded_text(amount, decimals=decimals) == text
+
+
+@pytest.mark.parametrize("text", ["0.01", "0.0125", "3", "10", "1.5", "0.000000001"])
+def test_an_amount_that_has_a_text_keeps_it(text: str) -> None:
+    assert exact_text(Fraction(text)) == text
+
+
+def test_an_amount_without_a_text_has_none() -> None:
+    with pytest.raises(ValueError, match="more than 9 decimals"):
+        exact_text(Fraction(1, 3))

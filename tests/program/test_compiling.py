@@ -13,7 +13,20 @@ from iso4217 import Currency
 from app.domain import rules
 from app.domain.calendar import Every, Period, Span
 from app.domain.points import Rounding
-from app.domain.rules import Applies, Cover, Fixed, Ladder, Multiply, PerItem, Rate, ReferralTerms, Rule, Rules, Tier
+from app.domain.rules import (
+    Applies,
+    Cost,
+    Cover,
+    Fixed,
+    Ladder,
+    Multiply,
+    PerItem,
+    Rate,
+    ReferralTerms,
+    Rule,
+    Rules,
+    Tier,
+)
 from app.domain.units import ExpiresAfter, ExpiresAt, ExpiresWithPeriod, Unit
 from app.program import compiling, reading, values
 
@@ -221,6 +234,20 @@ def test_tiers_compile_to_a_ladder_and_a_multiplier_for_each_level_and_unit() ->
         Rule("tier:gold:points", "points", Multiply(Fraction(3, 2)), gold),
         Rule("tier:gold:stamps", "stamps", Multiply(Fraction(2)), gold),
     )
+
+
+@pytest.mark.parametrize(
+    ("currencies", "stated", "cost"),
+    [
+        (["EUR"], "0.01", Cost("EUR", Fraction(1, 100))),
+        (["EUR"], {"EUR": "0.0025"}, Cost("EUR", Fraction(1, 400))),
+        (["EUR", "JPY"], {"JPY": 1}, Cost("JPY", Fraction(1))),
+    ],
+)
+def test_what_a_point_costs_is_exact_also_below_a_minor_unit(currencies: list[str], stated: object, cost: Cost) -> None:
+    units = {"points": {"name": "Points", "cost_per_point": stated}, "stamps": {"name": "Stamps"}}
+
+    assert compiled(currencies=currencies, units=units).costs == {"points": cost}
 
 
 def test_referrals() -> None:

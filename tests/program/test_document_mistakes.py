@@ -383,6 +383,29 @@ def test_referrals_give_something_and_have_time() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("currencies", "cost", "pointer", "message"),
+    [
+        ("EUR", "0", "", "must be above zero"),
+        ("EUR", "{}", "", "must name one currency"),
+        ("EUR", '{USD: "0.01"}', "/USD", "the program does not list this currency"),
+        ("EUR, SEK", '"0.01"', "", "must name its currency, one of EUR, SEK"),
+        ("EUR, SEK", '{EUR: "0.01", SEK: "0.1"}', "", "must name one currency"),
+    ],
+)
+def test_a_point_costs_something_in_one_currency(currencies: str, cost: str, pointer: str, message: str) -> None:
+    head = HEAD.replace("[EUR]", f"[{currencies}]")
+    text = head.replace("points: {name: Points}", f"points: {{name: Points, cost_per_point: {cost}}}")
+
+    assert told(text) == [("/units/points/cost_per_point" + pointer, 6, message)]
+
+
+def test_what_cannot_be_spent_has_no_cost() -> None:
+    text = HEAD.replace("spendable: false", 'spendable: false, cost_per_point: "1.00"')
+
+    assert told(text) == [("/units/spent/cost_per_point", 7, "what cannot be spent costs nothing")]
+
+
 def test_a_malformed_part_does_not_hide_mistakes_elsewhere_nor_cause_more() -> None:
     text = f"""{HEAD}  stamps: {{name: Stamps, decimals: many}}
 rules:

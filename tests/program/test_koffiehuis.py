@@ -48,6 +48,10 @@ def test_it_has_the_rules_its_comments_announce() -> None:
     assert set(program.plans) == {"purchase", "enrolment", "activity"}
 
 
+def test_a_point_costs_a_cent() -> None:
+    assert koffiehuis().costs == {"points": rules.Cost("EUR", Fraction(1, 100))}
+
+
 def test_tiers_begin_at_200_and_500_euros() -> None:
     (ladder,) = koffiehuis().ladders
 

@@ -1,0 +1,180 @@
+"""The books of a whole program, each report from one snapshot: they read much, lock nothing, and decide nothing."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import hot, rows
+from app.db import tables as t
+from app.db.transactions import preview
+from app.domain.books import Moved, Trial
+from app.domain.liability import Ended, Lots
+from app.queries import books
+from app.queries.books import LINES, PROGRAM
+
+STATEMENT_SECONDS = 300
+"""A report reads every entry: about a second for each 200,000 of them."""
+
+_v, _e, _d, _l = t.event.c, t.entry.c, t.draw.c, t.open_lot.c
+_AT, _SINCE = bindparam("at", type_=t.INSTANT), bindparam("since", type_=t.INSTANT)
+
+Shops = Mapping[str, Moved]
+"""What the events of each source moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitBooks:
+    """What one unit's entries moved in each stretch of time, by source; and the whole of it beside the accounts."""
+
+    stretches: tuple[Shops, ...]
+    trial: Trial
+
+
+_STRETCH = func.width_bucket(LINES.c.recorded_at, bindparam("edges", type_=ARRAY(t.INSTANT))).label("stretch")
+_MOVED = books.moved(LINES.c.source, _STRETCH)
+
+
+async def trial_balance(
+    engine: AsyncEngine, edges: Sequence[datetime], *, program_id: bytes
+) -> Mapping[str, UnitBooks]:
+    """Each unit's books, cut at these instants of recording: one stretch more than there are edges."""
+    asked = {"program_id": rows.uuid(program_id)}
+    async with _snapshot(engine) as connection:
+        moved = await _MOVED.fetch(connection, **asked, edges=list(edges))
+        held = {row["unit"]: row["points"] for row in await books.HELD.fetch(connection, **asked)}
+    nothing: list[dict[str, Moved]] = [{} for _ in range(len(edges) + 1)]
+    cut: dict[str, list[dict[str, Moved]]] = {}
+    whole: dict[str, Moved] = {}
+    for row in moved:
+        unit, source, way, points = row["unit"], row["source"], row["way"], row["points"]
+        stretch = cut.setdefault(unit, [{} for _ in range(len(edges) + 1)])[row["stretch"]]
+        stretch[source] = stretch.get(source, Moved()).and_more(way, points)
+        whole[unit] = whole.get(unit, Moved()).and_more(way, points)
+    return {
+        unit: UnitBooks(tuple(cut.get(unit, nothing)), Trial(unit, whole.get(unit, Moved()), held.get(unit, 0)))
+        for unit in sorted(cut.keys() | held.keys())
+    }
+
+
+@asynccontextmanager
+async def _snapshot(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """One state of the database, with more time to read it than a request has otherwise."""
+    async with preview(engine) as connection:
+        await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+        yield connection
+
+
+class Holdings(NamedTuple):
+    """The lots of a program by unit and dates, what its accounts hold, and what became of lots that ended."""
+
+    lots: tuple[Lots, ...]
+    balances: Mapping[str, int]
+    ended: Mapping[str, Ended]
+
+
+async def holdings(engine: AsyncEngine, now: datetime, *, since: datetime, program_id: bytes) -> Holdings:
+    """What members hold now; judged by the lots that ended after `since`."""
+    return await _holdings(engine, _LOTS, books.HELD, program_id=program_id, at=now, since=since)
+
+
+async def past_holdings(engine: AsyncEngine, at: datetime, *, since: datetime, program_id: bytes) -> Holdings:
+    """The same as it was known at an instant: from what had been recorded by then (semantics L14)."""
+    return await _holdings(engine, _LOTS_THEN, _HELD_THEN, program_id=program_id, at=at, since=since)
+
+
+async def _holdings(
+    engine: AsyncEngine, lots: hot.Statement, held: hot.Statement, *, program_id: bytes, at: datetime, since: datetime
+) -> Holdings:
+    asked = {"program_id": rows.uuid(program_id), "at": at, "since": since}
+    async with _snapshot(engine) as connection:
+        return Holdings(
+            tuple(Lots(*row) for row in await lots.fetch(connection, **asked)),
+            {row["unit"]: row["points"] for row in await held.fetch(connection, **asked)},
+            {row["unit"]: Ended(row["expired"], row["redeemed"]) for row in await _ENDED.fetch(connection, **asked)},
+        )
+
+
+def _grouped(lots: Any, chosen: ColumnElement[bool]) -> hot.Statement:
+    """Lots by unit, whether they wait, and when they end, in the order of the fields of Lots."""
+    pending = lots.available_at > _AT
+    return hot.Statement(
+        select(
+            lots.unit,
+            pending,
+            lots.expires_at,
+            cast(func.sum(lots.remaining), BigInteger),
+            cast(func.sum(lots.reserved), BigInteger),
+        )
+        .where(chosen)
+        .group_by(lots.unit, pending, lots.expires_at)
+    )
+
+
+_drawing = t.event.alias("drawing")
+_draws = (
+    select(
+        _d.member_id,
+        _d.lot_sequence,
+        _d.lot_position,
+        func.sum(_d.points).label("points"),
+        func.sum(_d.points).filter(books.redeems(_drawing.c.kind, _d.points)).label("redeemed"),
+        func.sum(_d.points).filter(books.expires(_drawing.c.kind)).label("expired"),
+    )
+    .join(
+        _drawing,
+        and_(
+            _drawing.c.program_id == _d.program_id,
+            _drawing.c.member_id == _d.member_id,
+            _drawing.c.sequence == _d.sequence,
+        ),
+    )
+    .where(_d.program_id == PROGRAM, _drawing.c.recorded_at <= _AT)
+    .group_by(_d.member_id, _d.lot_sequence, _d.lot_position)
+    .subquery("draws")
+)
+_own_event = and_(_v.program_id == _e.program_id, _v.member_id == _e.member_id, _v.sequence == _e.sequence)
+_own_draws = and_(
+    _draws.c.member_id == _e.member_id, _draws.c.lot_sequence == _e.sequence, _draws.c.lot_position == _e.position
+)
+_known = and_(_e.program_id == PROGRAM, _v.recorded_at <= _AT)
+_then = (
+    select(
+        _e.unit,
+        _e.available_at,
+        _e.expires_at,
+        (_e.points - func.coalesce(_draws.c.points, 0)).label("remaining"),
+        literal(0).label("reserved"),
+        func.coalesce(_draws.c.redeemed, 0).label("redeemed"),
+        func.coalesce(_draws.c.expired, 0).label("expired"),
+    )
+    .select_from(t.entry.join(t.event, _own_event).outerjoin(_draws, _own_draws))
+    .where(_known, _e.available_at.is_not(None))
+    .subquery("lots")
+)
+"""Every lot that had been credited, with what had been drawn from it."""
+
+_LOTS = _grouped(_l, _l.program_id == PROGRAM)
+_LOTS_THEN = _grouped(_then.c, _then.c.remaining > 0)
+_HELD_THEN = hot.Statement(
+    select(_e.unit, cast(func.sum(_e.points), BigInteger).label("points"))
+    .select_from(t.entry.join(t.event, _own_event))
+    .where(_known)
+    .group_by(_e.unit)
+)
+# What is left of a lot when it ends has expired, whether or not that has been written down.
+_ENDED = hot.Statement(
+    select(
+        _then.c.unit,
+        cast(func.sum(_then.c.expired + _then.c.remaining), BigInteger).label("expired"),
+        cast(func.sum(_then.c.redeemed), BigInteger).label("redeemed"),
+    )
+    .where(_then.c.expires_at > _SINCE, _then.c.expires_at <= _AT)
+    .group_by(_then.c.unit)
+)
