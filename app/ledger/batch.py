@@ -11,9 +11,9 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import chain, engine
+from app.domain import chain, engine, opening
 from app.domain import commands as commanding
-from app.domain.commands import Cancellation, Capture, Command, Enrolment, Named, Purchase, Redemption
+from app.domain.commands import Cancellation, Capture, Command, Enrolment, Named, Opening, Purchase, Redemption
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
@@ -56,6 +56,9 @@ async def load(
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
     past = await _past(connection, earlier, found.recorded, program_id=program_id)
     states |= {id: states[id]._replace(closed=lots) for id, lots in past.closed.items() if id in states}
+    opened = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Opening)}
+    known = [id for id, state in states.items() if id in opened and state.sequence > 1]
+    firsts = await loading.firsts(connection, known, program_id=program_id, passed=opening.BEFORE)
     return Fold(
         program_id,
         versions,
@@ -67,6 +70,7 @@ async def load(
         recorded=found.recorded,
         by_id=past.by_id,
         about=past.about,
+        firsts=firsts,
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from app.domain import chain, commands, engine, identities
-from app.domain.commands import Command, Enrolment, Identity, Named
+from app.domain import chain, commands, engine, identities, opening
+from app.domain.commands import Command, Enrolment, Identity, Named, Opening
 from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids, Moment
@@ -50,7 +50,8 @@ class Fold:
     """The working memory of one batch: loaded, then moved on command by command, and written piece by piece.
 
     `before` holds the members as the database has them, once what was cut off is written; `written` counts the events
-    of `posted` that were cut off. `by_id` and `about` hold the events that commands name, and what is about them.
+    of `posted` that were cut off. `by_id` and `about` hold the events that commands name, and what is about them,
+    `firsts` what happened first to members whose account is to be opened.
     """
 
     program_id: bytes
@@ -63,6 +64,7 @@ class Fold:
     recorded: dict[tuple[str, str, str], Recorded]
     by_id: dict[bytes, Recorded] = field(default_factory=dict)
     about: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    firsts: dict[bytes, Recorded] = field(default_factory=dict)
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -138,7 +140,7 @@ def _judge(command: Command, batch: Fold) -> Outcome:
         digest=digest,
         facts=facts,
         identities=batch.identities,
-        named=tuple(_earlier(of, batch) for of in commands.names(command)),
+        named=_named(command, state, batch),
     )
     if decision.refusal is not None or decision.own is None:
         assert decision.refusal is not None
@@ -150,12 +152,28 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     return Created(decision.own)
 
 
+def _named(command: Command, state: MemberState, batch: Fold) -> tuple[Earlier | None, ...]:
+    """The events that a command names; of an opening what stands in its way."""
+    if isinstance(command.facts, Opening):
+        return (_first(state, batch),)
+    return tuple(_earlier(of, batch) for of in commands.names(command))
+
+
 def _earlier(of: Named, batch: Fold) -> Earlier | None:
     """The event that is named, with what has been recorded about it so far."""
     event = (
         batch.by_id.get(of.event_id) if of.event_id is not None else batch.recorded.get((of.source, of.kind, of.key))
     )
     return None if event is None else Earlier(event, tuple(batch.about.get(event.id, ())))
+
+
+def _first(state: MemberState, batch: Fold) -> Earlier | None:
+    """What first happened to a member after joining: before this batch, or in it."""
+    first = batch.firsts.get(state.id)
+    if first is None and state.sequence > 1:
+        mine = (posted.recorded for posted in batch.posted if posted.recorded.member_id == state.id)
+        first = next((event for event in mine if event.kind not in opening.BEFORE), None)
+    return None if first is None else Earlier(first)
 
 
 def _remember(natural: tuple[str, str, str], own: Recorded, batch: Fold) -> None:

@@ -16,6 +16,8 @@ from app.api.schemas.events import (
     HoldIn,
     LineIn,
     MemberRef,
+    OpenedLotIn,
+    OpeningIn,
     PersonIn,
     PurchaseIn,
     RedemptionIn,
@@ -37,6 +39,10 @@ from app.domain.commands import (
     Line,
     Mode,
     Named,
+    OpenedLot,
+    OpenedTier,
+    OpenedTotal,
+    Opening,
     Payment,
     Purchase,
     Redemption,
@@ -61,6 +67,9 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         facts, particulars = enrolment(body, channel=body.channel, location=body.location, key=key)
         member = Reference()
         return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
+    if isinstance(body, OpeningIn):
+        member = _member(body.member, key)
+        return Command(id, source, body.id, member, body.occurred_at, _opening(body), mode=mode)
     return Command(
         id=id,
         source=source,
@@ -197,6 +206,37 @@ def _named(id: str, kind: str | None, shop: str | None, source: str) -> Named:
     if ours is not None and shop is not None:
         raise _invalid("/shop", "goes with an id of a shop; this one is ours")
     return Named(ours, kind=kind or "") if ours is not None else Named(None, shop or source, kind or "", id)
+
+
+def _opening(body: OpeningIn) -> Opening:
+    if not body.history:
+        raise _invalid("/history", "an opening always is an event of the past")
+    if not (body.lots or body.totals or body.tiers):
+        raise _invalid("/lots", "say what there was: at least one of lots, totals and tiers")
+    for i, total in enumerate(body.totals):
+        if total.unit in {other.unit for other in body.totals[:i]}:
+            raise _invalid(f"/totals/{i}/unit", "has a total already")
+    for i, tier in enumerate(body.tiers):
+        if tier.ladder in {other.ladder for other in body.tiers[:i]}:
+            raise _invalid(f"/tiers/{i}/ladder", "has a tier already")
+        if tier.since > body.occurred_at:
+            raise _invalid(f"/tiers/{i}/since", "is after `occurred_at`, the instant of the books")
+    return Opening(
+        tuple(_opened_lot(lot, f"/lots/{i}", body.occurred_at) for i, lot in enumerate(body.lots)),
+        tuple(OpenedTotal(total.unit, total.points) for total in body.totals),
+        tuple(OpenedTier(tier.ladder, tier.tier, tier.since, tier.review_at) for tier in body.tiers),
+    )
+
+
+def _opened_lot(lot: OpenedLotIn, at: str, books: datetime) -> OpenedLot:
+    if lot.earned_at > books:
+        raise _invalid(f"{at}/earned_at", "is after `occurred_at`, the instant of the books")
+    if lot.available_at is not None and lot.available_at < lot.earned_at:
+        raise _invalid(f"{at}/available_at", "is before `earned_at`")
+    if lot.expires_at is not None and lot.expires_at <= (lot.available_at or lot.earned_at):
+        raise _invalid(f"{at}/expires_at", "is not after `earned_at` and `available_at`")
+    never = lot.expires_at is None and "expires_at" in lot.model_fields_set
+    return OpenedLot(lot.unit, lot.points, lot.earned_at, lot.available_at, lot.expires_at, never)
 
 
 def _particulars(body: Sent) -> bytes:
