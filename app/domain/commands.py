@@ -147,12 +147,16 @@ class OpenedTier(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A member's balances in another system, by the books of the day on which it occurred (semantics E7)."""
+    """A member's balances in another system, by the books of the day on which it occurred (semantics E7).
+
+    The referral code that the member had there may be personal: it lies outside the ledger, like an enrolment's.
+    """
 
     kind = "opening"
     lots: tuple[OpenedLot, ...] = ()
     totals: tuple[OpenedTotal, ...] = ()
     tiers: tuple[OpenedTier, ...] = ()
+    referral_code: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)

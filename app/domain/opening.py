@@ -9,7 +9,16 @@ from app.domain.chain import decode_content, decode_facts
 from app.domain.commands import Enrolment, OpenedLot, OpenedTier, Opening
 from app.domain.effects import Case, Effect
 from app.domain.lots import Dates
-from app.domain.refusals import AlreadyOpened, NotNew, Refused, UnitHasLots, UnitHasNoLots, UnknownTier, UnknownUnit
+from app.domain.refusals import (
+    AlreadyOpened,
+    IdentityTaken,
+    NotNew,
+    Refused,
+    UnitHasLots,
+    UnitHasNoLots,
+    UnknownTier,
+    UnknownUnit,
+)
 from app.domain.rules import Ladder, Rules
 from app.domain.settling import ACTIVATION, EXPIRY
 from app.domain.state import MemberState, TierTerm
@@ -23,6 +32,7 @@ BEFORE = (Enrolment.kind, ACTIVATION, EXPIRY)
 def opened(state: MemberState, facts: Opening, case: Case) -> Effect:
     """The lots with their dates, the totals and the tiers; no rule of earning is asked."""
     _check_first(case)
+    _check_code(facts, case)
     now, credits = case.moment.judged_at, list(_credits(facts, case))
     state, entries = lots.credit_state(state, credits, now=now)
     tells = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
@@ -42,6 +52,12 @@ def _check_first(case: Case) -> None:
         return
     first = before.event
     raise Refused(AlreadyOpened(first.id) if first.kind == Opening.kind else NotNew(first.id))
+
+
+def _check_code(facts: Opening, case: Case) -> None:
+    owner = None if facts.referral_code is None else case.identities.get(facts.referral_code.digest)
+    if owner is not None:
+        raise Refused(IdentityTaken("referral_code", owner))
 
 
 def _credits(facts: Opening, case: Case) -> Iterator[tuple[Unit, int, Dates]]:

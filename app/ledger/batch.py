@@ -105,13 +105,15 @@ async def _past(
 
 
 def _joining(commands: Iterable[Command]) -> set[bytes]:
-    """The digests that enrolments look up: of the identities they name, and of a friend's code."""
+    """The digests that enrolments look up: of the identities they name, and of a friend's code; openings, of a code."""
     digests: set[bytes] = set()
     for command in commands:
         if isinstance(command.facts, Enrolment):
             digests.update(identity.digest for identity in command.facts.identities)
             if command.facts.referral_code is not None:
                 digests.add(command.facts.referral_code.digest)
+        if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
+            digests.add(command.facts.referral_code.digest)
     return digests
 
 

@@ -148,6 +148,8 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     _keep(decision, batch)
     if state.enrolled_at is None:
         _name(decision.state, command, batch)
+    if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
+        _know(state.id, command.facts.referral_code, batch)
     _remember(natural, decision.own, batch)
     return Created(decision.own)
 
@@ -233,7 +235,11 @@ def _name(state: MemberState, command: Command, batch: Fold) -> None:
     code = identities.identity(identities.REFERRAL_CODE, state.referral_code, key=batch.secrets.identities)
     for identity in (*named, code):
         if identity is not None:
-            batch.identities[identity.digest] = state.id
-            batch.named.append((identity, state.id))
+            _know(state.id, identity, batch)
     if isinstance(facts, Enrolment) and (facts.birthday is not None or facts.attributes is not None):
         batch.profiles.append((state.id, facts))
+
+
+def _know(member_id: bytes, identity: Identity, batch: Fold) -> None:
+    batch.identities[identity.digest] = member_id
+    batch.named.append((identity, member_id))

@@ -375,6 +375,7 @@ EVENTS: tuple[tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
             "/lots/0/expires_at": (*_MOMENT, '"2026-02-01T00:00:00Z"'),
             "/lots/1/available_at": (*_MOMENT, '"2026-01-31T23:59:59Z"'),
             "/totals": ("5", "null", "[null]", "[{}]", '[{"unit": "spent"}]', '[{"unit": "spent", "points": 0}]'),
+            "/referral_code": (*NOT_TEXT, '""', '" - "', '"é"', '"23456789AB"', json.dumps("A" * 33)),
             "/tiers": ("5", "null", "[null]", "[{}]", '[{"ladder": "status", "tier": "gold"}]'),
         },
         ("id", "member", "occurred_at"),

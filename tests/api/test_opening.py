@@ -1,5 +1,6 @@
 """Balances of another system over HTTP: once a member, with their dates, refused with the place (semantics E7)."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,6 +96,24 @@ async def test_a_second_one_is_refused_and_names_the_first(service: Service) -> 
     assert await proven(service) == []
 
 
+async def test_of_two_at_once_one_comes_in(settings: Settings, clock: Clock) -> None:
+    await publish(settings, clock=clock)
+    async with open_service(settings, clock=clock) as one, open_service(settings, clock=clock) as other:
+        await one.enrol("1")
+        cards = ("1", "2")  # one enrolled before, one by the opening
+        answers = await asyncio.gather(
+            *(
+                shop.send(opening(id=f"{name}{card}", card=card))
+                for card in cards
+                for shop, name in ((one, "a"), (other, "b"))
+            )
+        )
+
+        assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409]
+        assert {problem_of(answer)["code"] for answer in answers if answer.status_code == 409} == {"already_opened"}
+        assert await proven(one) == []
+
+
 async def test_it_comes_before_all_else_but_joining(settings: Settings, clock: Clock) -> None:
     await publish(settings, clock=clock, document=FRIENDS)
     async with open_service(settings, clock=clock) as service:
@@ -165,6 +184,40 @@ async def test_what_the_program_does_not_know_is_told(
     assert (answer.status_code, problem_of(answer)["code"]) == (422, code)
     assert problem_of(answer).items() >= facts.items()
     assert await owner.fetchval("SELECT count(*) FROM member") == 0
+
+
+async def test_friends_may_go_on_naming_the_code_of_the_other_system(settings: Settings, clock: Clock) -> None:
+    await publish(settings, clock=clock, document=FRIENDS)
+    async with open_service(settings, clock=clock) as service:
+        anna = (await service.send(opening(referral_code="anna-2019"))).json()
+        taken = await service.send(opening(id="o2", card="2", referral_code="ANNA 2019"))
+        ours = await service.send(opening(id="o3", card="3", referral_code="23456789ab"))
+        other = await service.send(opening(referral_code="anna-2020"))
+
+        joined = await service.enrol("4", referral_code="Anna2019")
+        found = await service.send({"member": "code:ANNA2019"}, path="/v1/members/lookup")
+        nobody = await service.send({"id": "x", "referral_code": "anna-2020"}, path="/v1/members")
+
+        assert joined["referred_by"] == anna["member"]
+        assert (taken.status_code, problem_of(taken)["code"], problem_of(taken)["member"]) == (
+            409,
+            "identity_taken",
+            anna["member"],
+        )
+        assert [error["pointer"] for error in problem_of(ours)["errors"]] == ["/referral_code"]
+        assert problem_of(other)["code"] == "event_id_reused"
+        assert found.status_code == 422
+        assert problem_of(nobody)["code"] == "unknown_referral_code"
+        assert await proven(service) == []
+
+
+async def test_a_code_is_claimed_once_in_a_batch_too(service: Service) -> None:
+    bodies = [opening(id=f"o{card}", card=card, referral_code="SAME") for card in "12"]
+
+    answer = await service.send({"events": bodies}, path="/v1/events/batch")
+
+    assert [one["outcome"] for one in answer.json()["results"]] == ["created", "refused"]
+    assert answer.json()["results"][1]["problem"]["code"] == "identity_taken"
 
 
 async def test_points_given_back_return_to_the_lot_and_its_dates(ladder: Service) -> None:

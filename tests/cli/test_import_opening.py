@@ -228,6 +228,24 @@ async def test_dates_are_read_as_they_are_written(shop: Service, tmp_path: Path)
     assert found.json()["events"][0]["occurred_at"] == "2026-11-01T04:00:00Z"
 
 
+async def test_a_member_keeps_their_referral_code(shop: Service, tmp_path: Path) -> None:
+    file = table(
+        tmp_path / "members.csv",
+        "member,unit,points,earned_at,referral_code",
+        "a,points,1,2026-02-03,ANNA1",
+        "a,points,1,2026-02-04,ANNA1",
+        "b,points,1,2026-02-03,ANNA1",
+        "c,points,1,2026-02-03,C1",
+        "c,points,1,2026-02-03,C2",
+    )
+
+    done = await opened(shop, file)
+
+    assert done.totals.created == 1
+    assert [row[1] for row in refused(file)[1:]] == ["identity_taken", "two_referral_codes", "two_referral_codes"]
+    assert (await shop.enrol("9", referral_code="anna1"))["referral"] == "claimed"
+
+
 async def test_the_command_prints_what_was_brought_over(shop: Service, settings: Settings, tmp_path: Path) -> None:
     file = table(tmp_path / "m.csv", f"{HEAD},expires", "a,points,10,2026-02-03,,,,,2028-01-01")
     key = shop.client.headers["Authorization"].removeprefix("Bearer ")

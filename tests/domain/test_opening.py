@@ -1,5 +1,6 @@
 """What a member had in another system comes in once, with its dates, before all else (semantics E7, L5, A6, T2)."""
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from app.domain.commands import (
     Cancellation,
     Command,
     Enrolment,
+    Identity,
     Mode,
     Named,
     OpenedTier,
@@ -21,6 +23,7 @@ from app.domain.commands import (
 )
 from app.domain.refusals import (
     AlreadyOpened,
+    IdentityTaken,
     NotNew,
     PointsOutOfRange,
     Refusal,
@@ -35,6 +38,7 @@ from app.domain.state import MemberState
 from app.domain.tiers import standing
 from tests.domain.builders import (
     ANNA,
+    BRAM,
     NOW,
     SPENT,
     Books,
@@ -286,6 +290,18 @@ class TestRefusals:
 
         assert long_ago.refusal is None
         assert isinstance(ahead.refusal, TooEarly)
+
+    def test_a_referral_code_that_somebody_has_is_refused(self) -> None:
+        code = Identity("code", "ANNA2019", b"digest of it")
+        facts = dataclasses.replace(opened(had(10)), referral_code=code)
+
+        known = {code.digest: BRAM}
+        taken = decide(books().state, facts, rules=YEARLY, now=BOOKS, mode=Mode.HISTORY, identities=known).refusal
+        free = past(made := books(), facts)
+
+        assert taken == IdentityTaken("referral_code", BRAM)
+        assert free.refusal is None
+        assert wrong(made) == []
 
     def test_it_cannot_be_cancelled(self) -> None:
         made = books()

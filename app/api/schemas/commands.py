@@ -1,5 +1,6 @@
 """The commands of bodies: amounts in minor units, identities as digests, earlier events by name."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
@@ -25,7 +26,7 @@ from app.api.schemas.events import (
     ReturnedLineIn,
     ReturnIn,
 )
-from app.domain import chain, money, typeid
+from app.domain import chain, money, referral_code, typeid
 from app.domain import identities as stored
 from app.domain.commands import (
     Activity,
@@ -51,7 +52,6 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.referral_code import normalized
 
 Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn
 Place = tuple[str | None, str | None, str | None, str | None]
@@ -68,8 +68,7 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         member = Reference()
         return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
     if isinstance(body, OpeningIn):
-        member = _member(body.member, key)
-        return Command(id, source, body.id, member, body.occurred_at, _opening(body), mode=mode)
+        return _opening_command(body, id=id, source=source, key=key, mode=mode)
     return Command(
         id=id,
         source=source,
@@ -94,7 +93,7 @@ def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key:
             raise _invalid("/birthday", "is no day that exists") from None
     code = None
     if body.referral_code is not None:
-        text = normalized(body.referral_code)
+        text = referral_code.normalized(body.referral_code) or referral_code.foreign(body.referral_code)
         if text is None:
             raise _invalid("/referral_code", "is not a referral code: ten letters and digits, the last one a check")
         code = stored.identity(stored.REFERRAL_CODE, text, key=key)
@@ -206,6 +205,18 @@ def _named(id: str, kind: str | None, shop: str | None, source: str) -> Named:
     if ours is not None and shop is not None:
         raise _invalid("/shop", "goes with an id of a shop; this one is ours")
     return Named(ours, kind=kind or "") if ours is not None else Named(None, shop or source, kind or "", id)
+
+
+def _opening_command(body: OpeningIn, *, id: bytes, source: str, key: bytes, mode: Mode) -> Command:
+    code = None
+    if body.referral_code is not None:
+        text = referral_code.foreign(body.referral_code)
+        if text is None:
+            raise _invalid("/referral_code", "is no code of another system, or has the form of ours: leave it out")
+        code = stored.identity(stored.REFERRAL_CODE, text, key=key)
+    particulars = chain.canonical({"referral_code": code.value}) if code is not None else b""
+    facts = replace(_opening(body), referral_code=code)
+    return Command(id, source, body.id, _member(body.member, key), body.occurred_at, facts, particulars, mode)
 
 
 def _opening(body: OpeningIn) -> Opening:

@@ -379,6 +379,9 @@ class OpeningIn(In):
     lots: list[OpenedLotIn] = Field(default_factory=list, max_length=LOTS, description="Of units that are dated.")
     totals: list[OpenedTotalIn] = Field(default_factory=list, max_length=32, description="Of units that only count.")
     tiers: list[OpenedTierIn] = Field(default_factory=list, max_length=32)
+    referral_code: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = Field(
+        default=None, description="The member's own code in the other system, by which friends may go on naming them."
+    )
     history: bool = Field(default=True, description="Always true: an opening is an event of the past.")
     messages: bool = Field(default=False, description="Send webhooks as well.")
 

@@ -84,8 +84,8 @@ def _named(record: Record, columns: OpeningColumns) -> str | None:
     return record.fields[columns.member].strip() or None
 
 
-Part = tuple[str, dict[str, Any]]
-"""What a row says: of `lots`, `totals` or `tiers`."""
+Part = tuple[str, Any]
+"""What a row says: of `lots`, `totals` or `tiers`, or the `referral_code`."""
 
 
 def _opening(first: tuple[str, ...], parts: Sequence[list[Part]], number: int, plan: OpeningPlan) -> Balances:
@@ -100,6 +100,9 @@ def _opening(first: tuple[str, ...], parts: Sequence[list[Part]], number: int, p
         "occurred_at": _text(plan.as_of),
     }
     for kind, said in (part for row in parts for part in row):
+        if kind == "referral_code":
+            _say_once(body, kind, said)
+            continue
         listed = body.setdefault(kind, [])
         if kind != "tiers" or said not in listed:  # a tier may be repeated in each row of its member
             listed.append(said)
@@ -108,6 +111,11 @@ def _opening(first: tuple[str, ...], parts: Sequence[list[Part]], number: int, p
     if plan.messages:
         body["messages"] = True
     return Balances(body)
+
+
+def _say_once(body: dict[str, Any], name: str, value: str) -> None:
+    if body.setdefault(name, value) != value:
+        raise Bad(f"two_{name}s", f"the rows of this member say two different things as {name}")
 
 
 def _part(record: Record, plan: OpeningPlan) -> list[Part] | Fault:
@@ -119,7 +127,7 @@ def _part(record: Record, plan: OpeningPlan) -> list[Part] | Fault:
     try:
         rows.needed(fields, plan.columns.member, "member")
         said = {name: text for name, at in plan.columns.said.items() if (text := rows.optional(fields, at, name))}
-        return [*_points(said, plan), *_tier(said, plan)]
+        return [*_points(said, plan), *_tier(said, plan), *_code(said)]
     except Bad as bad:
         return bad.fault
 
@@ -174,6 +182,10 @@ def _tier(said: Mapping[str, str], plan: OpeningPlan) -> list[Part]:
     if "tier_review_at" in said:
         part["review_at"] = _instant(said["tier_review_at"], "tier_review_at", plan)
     return [("tiers", part)]
+
+
+def _code(said: Mapping[str, str]) -> list[Part]:
+    return [("referral_code", said["referral_code"])] if "referral_code" in said else []
 
 
 def _instant(text: str, name: str, plan: OpeningPlan) -> str:

@@ -65,6 +65,7 @@ class Columns:
 
 OPENING = (
     "unit", "points", "earned_at", "available_at", "expires_at", "ladder", "tier", "tier_since", "tier_review_at",
+    "referral_code",
 )  # fmt: skip
 """The columns of a file of openings, besides the member; they have these names."""
 
