@@ -81,7 +81,20 @@ async def _http(request: Request, error: Exception) -> Response:
     return respond(problem, request_id=request_id(request), instance=request.url.path)
 
 
-_EVENTS = frozenset({"purchase", "activity", "redemption", "enrolment"})
+_EVENTS = frozenset(
+    {
+        "purchase",
+        "return",
+        "activity",
+        "redemption",
+        "hold",
+        "capture",
+        "release",
+        "cancellation",
+        "enrolment",
+        "opening",
+    }
+)
 _BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "constrained-int", "str", "int", "bool"})
 
 

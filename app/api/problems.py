@@ -56,6 +56,10 @@ KINDS: Mapping[str, Kind] = {
     "more_points_than_left": Kind(409, "More points than are left", "Give back at most `left`, or leave `points` out."),
     "hold_settled": Kind(409, "The hold keeps nothing any more", "It was `state`; place a new one if need be."),
     "more_than_held": Kind(409, "More than the hold keeps", "Capture at most `held`, or leave `points` out."),
+    "already_opened": Kind(409, "The account was opened before", "Once a member; read the event `opened`."),
+    "not_new": Kind(
+        409, "Something has happened to the member", "Open accounts before all else; see the event `first`."
+    ),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -87,7 +91,10 @@ KINDS: Mapping[str, Kind] = {
     ),
     "unlisted_currency": Kind(422, "The program does not take this currency", "Use one of `listed`."),
     "total_mismatch": Kind(422, "The lines do not sum to the total", "Leave `total` out, or mend the lines."),
-    "unknown_unit": Kind(422, "No such unit to spend", "Name one of `known`."),
+    "unknown_unit": Kind(422, "No such unit", "Name one of `known`."),
+    "unit_has_lots": Kind(422, "The unit's points have dates", "Send them as `lots`, not as a total."),
+    "unit_has_no_lots": Kind(422, "The unit only counts", "Send it in `totals`, without dates."),
+    "unknown_tier": Kind(422, "No such tier", "Name one of `known`: ladder:tier."),
     "not_spendable": Kind(422, "This unit cannot be spent", "It only counts; see the program's units."),
     "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
@@ -182,6 +189,10 @@ def of_refusal(refusal: Refusal) -> Problem:
             facts = {"recorded": typeid.encode(typeid.EVENT, refusal.recorded)}
         case refusals.IdentityTaken():
             facts = {"kind": refusal.kind, "member": typeid.encode(typeid.MEMBER, refusal.member_id)}
+        case refusals.AlreadyOpened():
+            facts = {"opened": typeid.encode(typeid.EVENT, refusal.opened)}
+        case refusals.NotNew():
+            facts = {"first": typeid.encode(typeid.EVENT, refusal.first)}
         case refusals.InsufficientPoints():
             facts["missing"] = refusal.missing
         case refusals.TotalMismatch():

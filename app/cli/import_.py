@@ -1,4 +1,4 @@
-"""`zegel import`: a file of past purchases, into the ledger."""
+"""`zegel import`: a file of past purchases, or of balances in another system, into the ledger."""
 
 import asyncio
 import time
@@ -34,7 +34,12 @@ def _column(help: str, default: str = "") -> object:
     return typer.Option(help=help, metavar="NAME", show_default=default or False)
 
 
-File = Annotated[Path, typer.Argument(help="The CSV file, one purchase a row.", exists=True, dir_okay=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        help="The CSV file, one purchase a row; with --opening, one lot or total.", exists=True, dir_okay=False
+    ),
+]
 IdColumn = Annotated[
     str | None, _column("Column of the order or receipt number; `-`: none, rows are numbered.", "guessed")
 ]
@@ -74,6 +79,12 @@ Key = Annotated[
 ]
 
 
+Opening = Annotated[bool, typer.Option("--opening", help="The rows are members' balances in another system.")]
+AsOf = Annotated[
+    str | None, typer.Option(help="With --opening: the day, or date and time, as of which they hold.", metavar="DATE")
+]
+
+
 def import_(
     file: File,
     id_column: IdColumn = None,
@@ -98,6 +109,8 @@ def import_(
     batch_size: BatchSize = running.MOST_BATCH,
     refused: RefusedTo = None,
     restart: Restart = False,
+    as_opening: Opening = False,
+    as_of: AsOf = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
@@ -113,12 +126,17 @@ def import_(
     mend them there, and import that file. The others go on. If an import stops halfway, run the same command again:
     it goes on from FILE.progress.
 
+    With --opening and --as-of, rows are what members had in another system: one lot a row in the columns unit, points,
+    earned_at, available_at, expires_at (the last day of use, or never), or one total without earned_at; and ladder,
+    tier, tier_since and tier_review_at. A member's rows must follow each other; they come in together, once.
+
     Exit code: 0 all rows are in; 3 the end was reached and some rows were refused; 1 it stopped before.
     """
     named = Named(
         id_column, member_column, date_column, amount_column, currency_column, sku_column, quantity_column,
         category_column, location_column,
     )  # fmt: skip
+    _check_opening(named, opening=as_opening, as_of=as_of, header=header)
     options = Options(
         file=file,
         named=named,
@@ -135,8 +153,18 @@ def import_(
         batch_size=batch_size,
         refused=refused,
         restart=restart,
+        as_of=as_of,
     )
     _import(options, url=url, key=key)
+
+
+def _check_opening(named: Named, *, opening: bool, as_of: str | None, header: bool) -> None:
+    if opening != (as_of is not None):
+        raise CliError("--opening and --as-of go together: balances hold as of a day")
+    if opening and not header:
+        raise CliError("a file of balances needs a first row that names its columns")
+    if opening and named != Named(id=named.id, member=named.member):
+        raise CliError("with --opening only --id-column and --member-column are named; the others have fixed names")
 
 
 def _import(options: Options, *, url: str | None, key: str | None) -> None:
@@ -146,21 +174,22 @@ def _import(options: Options, *, url: str | None, key: str | None) -> None:
         raise CliError(_NO_KEY)
     started = time.monotonic()
     done = asyncio.run(_run(options, url=url or settings.url, key=key))
-    print(summary(done, seconds=time.monotonic() - started))
+    gave = "earned" if options.as_of is None else "brought"
+    print(summary(done, seconds=time.monotonic() - started, gave=gave))
     if done.totals.refused:
         opening.console.print(f"refused rows are in {options.refused_file}", markup=False)
         raise typer.Exit(REFUSED_EXIT)
 
 
-def summary(done: Done, *, seconds: float) -> str:
+def summary(done: Done, *, seconds: float, gave: str = "earned") -> str:
     """What the import came to, a line a figure; sums are exact."""
     totals, rate = done.totals, (done.totals.rows - done.earlier) / max(seconds, 0.001)
     refused = sum(totals.refused.values())
     why = ", ".join(f"{count:,} {code}" for code, count in sorted(totals.refused.items(), key=lambda item: -item[1]))
     lines = [
         ("rows", f"{totals.rows:,}" + (f" ({done.earlier:,} of them in an earlier run)" if done.earlier else "")),
-        ("created", f"{totals.created:,}" + _earned(totals.points)),
-        ("replayed", f"{totals.replayed:,}" + _earned(totals.points_before)),
+        ("created", f"{totals.created:,}" + _points(gave, totals.points)),
+        ("replayed", f"{totals.replayed:,}" + _points(gave, totals.points_before)),
         ("refused", f"{refused:,}" + (f" ({why})" if why else "")),
         ("members", f"{totals.members:,} begin with one of these rows"),
         ("amounts", ", ".join(_amounts(totals)) or "none"),
@@ -172,8 +201,8 @@ def summary(done: Done, *, seconds: float) -> str:
     return "\n".join(f"{name:<12}{text}" for name, text in lines)
 
 
-def _earned(points: Mapping[str, int]) -> str:
-    return ", earned " + ", ".join(f"{sum:,} {unit}" for unit, sum in sorted(points.items())) if points else ""
+def _points(gave: str, points: Mapping[str, int]) -> str:
+    return f", {gave} " + ", ".join(f"{sum:,} {unit}" for unit, sum in sorted(points.items())) if points else ""
 
 
 def _amounts(totals: Totals) -> Iterator[str]:

@@ -208,10 +208,27 @@ EVENTS_ABOUT = Statement(
 """What was recorded about events, such as the returns of a purchase, in the order in which it was recorded."""
 
 
+def _firsts() -> Select[Any]:
+    asked, v = _asked(member_id=Uuid()), t.event.c
+    found = (
+        select(*EVENT_COLUMNS)
+        .where(v.program_id == _PROGRAM, v.member_id == asked.c.member_id)
+        .where(v.kind != func.all(bindparam("passed", type_=ARRAY(Text()))))
+        .order_by(v.sequence)
+        .limit(literal_column("1"))
+        .lateral("found")
+    )
+    return select(*found.c).select_from(asked.join(found, true()))
+
+
+FIRSTS = Statement(_firsts())
+"""The first event of each member that is of none of the kinds to be passed over."""
+
+
 def _credits() -> Select[Any]:
     asked, e, v = _asked(member_id=Uuid(), sequence=BigInteger()), t.entry.c, t.event.c
     names = ("member_id", "sequence", "position", "unit", "points", "available_at", "expires_at")
-    columns = [*(e[name] for name in names), v.occurred_at]
+    columns = [*(e[name] for name in names), v.occurred_at, v.kind]
     same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
     found = (
         select(*columns)
@@ -224,6 +241,10 @@ def _credits() -> Select[Any]:
 
 CREDITS = Statement(_credits())
 """The entries that credited lots, of events named by member and number."""
+
+_content = [t.event.c[name] for name in ("member_id", "sequence", "content")]
+CONTENTS = Statement(_each(_asked(member_id=Uuid(), sequence=BigInteger()), t.event, _content))
+"""The hashed bytes of events named by member and number."""
 
 ENTRIES = Statement(_of_events(t.entry, "member_id", "sequence", "position"))
 DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordinal"))

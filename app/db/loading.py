@@ -9,6 +9,8 @@ from sqlalchemy import Uuid, bindparam, select
 
 from app.db import hot, rows
 from app.db import tables as t
+from app.domain import opening
+from app.domain.commands import Opening
 from app.domain.events import Recorded
 from app.domain.parking import Parked
 from app.domain.state import MemberState, OpenLot
@@ -143,6 +145,17 @@ async def past(
     return Past(by_id, about, await _closed(connection, by_id.values(), program_id=program_id))
 
 
+async def firsts(
+    connection: asyncpg.Connection, members: Iterable[bytes], *, program_id: bytes, passed: Sequence[str]
+) -> dict[bytes, Recorded]:
+    """Per member the first event that is of none of the kinds `passed`."""
+    wanted = [rows.uuid(id) for id in sorted(members)]
+    if not wanted:
+        return {}
+    found = await hot.FIRSTS.fetch(connection, program_id=rows.uuid(program_id), member_ids=wanted, passed=passed)
+    return {event.member_id: event for event in await _events(connection, found, program_id=program_id)}
+
+
 async def _closed(
     connection: asyncpg.Connection, events: Iterable[Recorded], *, program_id: bytes
 ) -> dict[bytes, dict[tuple[int, int], OpenLot]]:
@@ -161,10 +174,27 @@ async def _closed(
         found = await hot.CREDITS.fetch(
             connection, program_id=rows.uuid(program_id), member_ids=members, sequences=sequences
         )
+        earned_at = await _earned_at(connection, found, program_id=program_id)
         for row in found:
             lot = rows.closed_lot(row)
+            if row["kind"] == Opening.kind:
+                lot = lot._replace(occurred_at=earned_at[_event(row)][lot.position])
             closed.setdefault(row["member_id"].bytes, {})[lot.sequence, lot.position] = lot
     return closed
+
+
+async def _earned_at(
+    connection: asyncpg.Connection, credits: Sequence[rows.Row], *, program_id: bytes
+) -> dict[tuple[Any, int], tuple[datetime, ...]]:
+    """When the lots of the openings among these credits were earned, by event: before it occurred (semantics E7)."""
+    openings = sorted({_event(row) for row in credits if row["kind"] == Opening.kind})
+    if not openings:
+        return {}
+    members, sequences = zip(*openings, strict=True)
+    found = await hot.CONTENTS.fetch(
+        connection, program_id=rows.uuid(program_id), member_ids=list(members), sequences=list(sequences)
+    )
+    return {_event(row): opening.earned_at(row["content"]) for row in found}
 
 
 async def with_lots(

@@ -24,6 +24,10 @@ from app.domain.commands import (
     Line,
     Mode,
     Named,
+    OpenedLot,
+    OpenedTier,
+    OpenedTotal,
+    Opening,
     Payment,
     Purchase,
     Redemption,
@@ -186,11 +190,44 @@ def _line(line: Line) -> dict[str, Any]:
     return value
 
 
+def _enrolment(facts: Enrolment) -> dict[str, Any]:
+    return _named(facts, "channel", "location") | ({"opening": True} if facts.opening else {})
+
+
+def _opening(facts: Opening) -> dict[str, Any]:
+    parts = {
+        "lots": [_in_micros(lot._asdict()) for lot in facts.lots],
+        "totals": [_in_micros(total._asdict()) for total in facts.totals],
+        "tiers": [_in_micros(tier._asdict()) for tier in facts.tiers],
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def _an_opening(value: dict[str, Any]) -> Opening:
+    lots = tuple(OpenedLot(**_in_instants(lot)) for lot in value.pop("lots", ()))
+    totals = tuple(OpenedTotal(**total) for total in value.pop("totals", ()))
+    tiers = tuple(OpenedTier(**_in_instants(tier)) for tier in value.pop("tiers", ()))
+    return Opening(lots, totals, tiers, **value)
+
+
+_INSTANTS = ("earned_at", "available_at", "expires_at", "since", "review_at")
+
+
+def _in_micros(one: dict[str, Any]) -> dict[str, Any]:
+    said = {name: value for name, value in one.items() if value is not None and value is not False}
+    return {name: micros(value) if name in _INSTANTS else value for name, value in said.items()}
+
+
+def _in_instants(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: instant(value) if name in _INSTANTS else value for name, value in said.items()}
+
+
 _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Purchase: _purchase,
     Activity: lambda facts: _named(facts, "activity", *_PLACE),
     Redemption: lambda facts: _named(facts, "points", "unit", *_PLACE),
-    Enrolment: lambda facts: _named(facts, "channel", "location"),
+    Enrolment: _enrolment,
+    Opening: _opening,
     Return: _return,
     Cancellation: lambda facts: {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE),
     Hold: lambda facts: _named(facts, "points", "unit", "lasts", *_PLACE),
@@ -206,6 +243,7 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Activity.kind: lambda value: Activity(**value),
     Redemption.kind: lambda value: Redemption(**value),
     Enrolment.kind: lambda value: Enrolment(**value),
+    Opening.kind: _an_opening,
     Return.kind: _a_return,
     Cancellation.kind: lambda value: Cancellation(**{**value, "of": _name(value["of"])}),
     Hold.kind: lambda value: Hold(**value),

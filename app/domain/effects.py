@@ -11,6 +11,7 @@ from app.domain.events import Earlier, Entry
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
 from app.domain.state import Account, MemberState, Scheduled
+from app.domain.tiers import Moved
 
 Identities = Mapping[bytes, bytes]
 """Who an identity's digest belongs to, as far as the batch looked them up."""
@@ -20,7 +21,8 @@ class Case(NamedTuple):
     """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
 
     `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3); `named` are
-    the events that it names, in the order of `commands.names`, None where there is no such event.
+    the events that it names, in the order of `commands.names`, None where there is no such event; of an opening what
+    stands in its way.
     """
 
     command: Command
@@ -48,3 +50,5 @@ class Effect(NamedTuple):
     about: bytes | None = None
     flags: tuple[str, ...] = ()
     before: Mapping[str, Account] | None = None
+    given: tuple[Moved, ...] = ()
+    """Tiers that it gives by itself, whatever the accounts meet."""

@@ -11,6 +11,7 @@ from app.domain import (
     holds,
     lots,
     messages,
+    opening,
     posting,
     redemption,
     referral_code,
@@ -30,6 +31,7 @@ from app.domain.commands import (
     Enrolment,
     Hold,
     Mode,
+    Opening,
     Purchase,
     Redemption,
     Reference,
@@ -67,7 +69,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, Redemption | Hold) or commands.names(command):
+    if isinstance(command.facts, Redemption | Hold | Opening) or commands.names(command):
         return True
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
@@ -100,8 +102,8 @@ def decide(
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
-    `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names. A refusal leaves the
-    state as it was.
+    `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
+    one that stands in its way. A refusal leaves the state as it was.
     """
     try:
         occurred_at = _taken_at(command, moment)
@@ -177,6 +179,7 @@ def _post(effect: Effect, case: Case) -> tuple[MemberState, Posted]:
         tells=effect.tells,
         about=effect.about,
         before=effect.before,
+        given=effect.given,
     )
     return posting.post(effect.state, draft, case.moment)
 
@@ -185,7 +188,7 @@ def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
     """The enrolment of an unknown identity inside another event: two events, one transaction (semantics M1)."""
     identity = case.command.member.identity
     assert identity is not None
-    facts = Enrolment(identities=(identity,))
+    facts = Enrolment(identities=(identity,), opening=isinstance(case.command.facts, Opening))
     enrolment = Command(
         id=case.moment.ids.fresh(),
         source=CLOCK,
@@ -220,6 +223,8 @@ def _effect(state: MemberState, case: Case) -> Effect:
         return reversing.bring_back(state, facts, case)
     if isinstance(facts, Cancellation):
         return reversing.cancel(state, facts, case)
+    if isinstance(facts, Opening):
+        return opening.opened(state, facts, case)
     if isinstance(facts, Enrolment):
         return _enrol(state, facts, case)
     raise TypeError(f"{facts.kind} is no command of a caller's")
@@ -270,6 +275,8 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
         state = referrals.claimed(state, referrer=referrer, rules=case.rules, occurred_at=case.occurred_at)
         context["referrer"] = referrer.hex()
         extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
+    if facts.opening:
+        return Effect(state, context=context, tells=((messages.ENROLLED, extra),))
     state, entries, steps = _earn(state, None, _occasion(facts, _context(state, case), case), case)
     return Effect(state, entries, steps, context, ((messages.ENROLLED, extra), *_earned(entries)))
 

@@ -62,6 +62,8 @@ class Draft(NamedTuple):
     about: bytes | None = None
     before: Mapping[str, Account] | None = None
     """The accounts before it, where it may cost a tier at once (semantics T5)."""
+    given: tuple[tiers.Moved, ...] = ()
+    """Tiers that it gives by itself (semantics E7)."""
     as_of: datetime | None = None
     """The instant at which tiers are judged, where it is not that of the command: what the clock brings (K2)."""
 
@@ -73,9 +75,10 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
     """
     sequence = state.sequence + 1
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
-    moved = tiers.moved(
+    given = tuple(term for term, _ in draft.given)
+    moved = draft.given + tiers.moved(
         accounts if draft.as_of is None else lots.by_the_instant(state.accounts, state.lots, now=draft.as_of),
-        state.tiers,
+        state.tiers + given,
         draft.rules,
         occurred_at=draft.occurred_at,
         sequence=sequence,

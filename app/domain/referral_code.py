@@ -4,6 +4,7 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """Thirty-two signs: no 0, 1, I or O."""
 
 LENGTH = 10
+LONGEST_FOREIGN = 32
 
 _PLACE = {sign: place for place, sign in enumerate(ALPHABET)}
 _IGNORED = str.maketrans("", "", " -")
@@ -22,6 +23,17 @@ def normalized(code: str) -> str | None:
     if len(code) != LENGTH or any(sign not in _PLACE for sign in code) or _check(code[:-1]) != code[-1]:
         return None
     return code
+
+
+def foreign(code: str) -> str | None:
+    """A code of another system as typed, in upper case without blanks and dashes; None if it cannot be one.
+
+    What has the form of ours is never one, so that the check still catches those that are mistyped.
+    """
+    code = code.upper().translate(_IGNORED)
+    if len(code) == LENGTH and all(sign in _PLACE for sign in code):
+        return None
+    return code if code.isascii() and code.isprintable() and 1 <= len(code) <= LONGEST_FOREIGN else None
 
 
 def _check(signs: str) -> str:

@@ -23,7 +23,7 @@ class Scope(StrEnum):
 DESCRIPTIONS = {
     Scope.EVENTS_WRITE: "send purchases, returns, activities and cancellations",
     Scope.EVENTS_READ: "read recorded events",
-    Scope.EVENTS_HISTORY: "send events of the past, without a late limit",
+    Scope.EVENTS_HISTORY: "send events of the past, without a late limit, and balances of another system",
     Scope.EVENTS_ADMIT: "let in events that were refused",
     Scope.REDEMPTIONS_WRITE: "spend members' points, and give them back",
     Scope.MEMBERS_WRITE: "enrol members",

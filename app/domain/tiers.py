@@ -18,6 +18,10 @@ class TierChange:
     up: bool = True
 
 
+Moved = tuple[TierTerm, TierChange]
+"""A new term, and the step that it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where a member stands on a ladder: `to_next` smallest parts are missing for `next` (semantics T6)."""
@@ -61,7 +65,7 @@ def moved(
     occurred_at: datetime,
     sequence: int,
     before: Mapping[str, Account] | None,
-) -> tuple[tuple[TierTerm, TierChange], ...]:
+) -> tuple[Moved, ...]:
     """The new terms of an event that moved its member: at once, from its occurred_at on (semantics T2, A6).
 
     Down only by what takes points back, which tells the accounts `before` it: where they met the tier that is held, and

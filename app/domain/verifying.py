@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, referral_code, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -16,6 +16,7 @@ from app.domain.commands import (
     Identity,
     Mode,
     Named,
+    Opening,
     Reference,
     ReferralBonus,
     ReferralReversal,
@@ -333,8 +334,16 @@ def _decide_again(
         digest=content.digest,
         facts=content.facts,
         identities=identities,
-        named=tuple(_earlier(of, history.events[: content.sequence - 1]) for of in commands.names(command)),
+        named=_named(command, history.events[: content.sequence - 1]),
     )
+
+
+def _named(command: Command, events: Sequence[StoredEvent]) -> tuple[Earlier | None, ...]:
+    """The events that a command names among the `events` before; of an opening what stands in its way."""
+    if isinstance(command.facts, Opening):
+        first = next((one.recorded for one in events if one.recorded.kind not in opening.BEFORE), None)
+        return (None if first is None else Earlier(first),)
+    return tuple(_earlier(of, events) for of in commands.names(command))
 
 
 def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
@@ -398,12 +407,17 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     for sequence, position in sorted(one.keys() | two.keys()):
         lot = (sequence, position)
         yield from _differing(f"{place} lot {sequence}.{position}", one.get(lot), two.get(lot))
-    if again.tiers != stored.tiers:
+    if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
     for name in (*names, "quiet_before", "referral_purchase", "referral_rounds"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
+
+
+def _by_ladder(state: MemberState) -> list[Any]:
+    """The tiers in one order: an event may move its member on several ladders."""
+    return sorted(state.tiers, key=lambda term: (term.sequence, term.ladder))
 
 
 def _by_name(state: MemberState) -> dict[tuple[int, int], Any]:

@@ -11,9 +11,9 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import books, chain, engine
+from app.domain import books, chain, engine, opening
 from app.domain import commands as commanding
-from app.domain.commands import Command, Enrolment, Named
+from app.domain.commands import Command, Enrolment, Named, Opening
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
@@ -56,6 +56,9 @@ async def load(
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
     past = await _past(connection, earlier, found.recorded, program_id=program_id)
     states |= {id: states[id]._replace(closed=lots) for id, lots in past.closed.items() if id in states}
+    opened = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Opening)}
+    known = [id for id, state in states.items() if id in opened and state.sequence > 1]
+    firsts = await loading.firsts(connection, known, program_id=program_id, passed=opening.BEFORE)
     return Fold(
         program_id,
         versions,
@@ -68,6 +71,7 @@ async def load(
         waiting=found.waiting,
         by_id=past.by_id,
         about=past.about,
+        firsts=firsts,
     )
 
 
@@ -105,13 +109,15 @@ async def _past(
 
 
 def _joining(commands: Iterable[Command]) -> set[bytes]:
-    """The digests that enrolments look up: of the identities they name, and of a friend's code."""
+    """The digests that enrolments look up: of the identities they name, and of a friend's code; openings, of a code."""
     digests: set[bytes] = set()
     for command in commands:
         if isinstance(command.facts, Enrolment):
             digests.update(identity.digest for identity in command.facts.identities)
             if command.facts.referral_code is not None:
                 digests.add(command.facts.referral_code.digest)
+        if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
+            digests.add(command.facts.referral_code.digest)
     return digests
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, engine, identities
-from app.domain.commands import Command, Enrolment
-from app.domain.events import Decision, Recorded
+from app.domain import chain, commands, engine, identities, opening
+from app.domain.commands import Command, Enrolment, Identity, Opening
+from app.domain.events import Decision, Earlier, Recorded
 from app.domain.parking import may_wait
 from app.domain.posting import Moment
 from app.domain.refusals import EventIdReused, NoRules, Refusal, UnknownMember
@@ -91,7 +91,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         digest=digest,
         facts=facts,
         identities=batch.identities,
-        named=tuple(batch.earlier(of) for of in commands.names(command)),
+        named=_named(command, state, batch),
     )
     if decision.refusal is not None:
         if may_wait(command, decision.refusal):
@@ -102,10 +102,28 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
     _keep(decision, batch)
     if state.enrolled_at is None:
         _name(decision.state, command, batch)
+    if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
+        _know(state.id, command.facts.referral_code, batch)
     batch.remember(decision.own)
     if state.parked:
         parking.release(decision.own, batch, _judge)
     return Created(decision.own)
+
+
+def _named(command: Command, state: MemberState, batch: Fold) -> tuple[Earlier | None, ...]:
+    """The events that a command names; of an opening what stands in its way."""
+    if isinstance(command.facts, Opening):
+        return (_first(state, batch),)
+    return tuple(batch.earlier(of) for of in commands.names(command))
+
+
+def _first(state: MemberState, batch: Fold) -> Earlier | None:
+    """What first happened to a member after joining: before this batch, or in it."""
+    first = batch.firsts.get(state.id)
+    if first is None and state.sequence > 1:
+        mine = (posted.recorded for posted in batch.posted if posted.recorded.member_id == state.id)
+        first = next((event for event in mine if event.kind not in opening.BEFORE), None)
+    return None if first is None else Earlier(first)
 
 
 def _refused(command: Command, refusal: Refusal, batch: Fold, *, member_id: bytes | None, facts: bytes) -> Refused:
@@ -163,7 +181,11 @@ def _name(state: MemberState, command: Command, batch: Fold) -> None:
     code = identities.identity(identities.REFERRAL_CODE, state.referral_code, key=batch.secrets.identities)
     for identity in (*named, code):
         if identity is not None:
-            batch.identities[identity.digest] = state.id
-            batch.named.append((identity, state.id))
+            _know(state.id, identity, batch)
     if isinstance(facts, Enrolment) and (facts.birthday is not None or facts.attributes is not None):
         batch.profiles.append((state.id, facts))
+
+
+def _know(member_id: bytes, identity: Identity, batch: Fold) -> None:
+    batch.identities[identity.digest] = member_id
+    batch.named.append((identity, member_id))

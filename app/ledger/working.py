@@ -58,6 +58,8 @@ class Fold:
     waiting: dict[Key, Parked] = field(default_factory=dict)
     by_id: dict[bytes, Recorded] = field(default_factory=dict)
     about: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    firsts: dict[bytes, Recorded] = field(default_factory=dict)
+    """What happened first to members whose accounts are to be opened."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)

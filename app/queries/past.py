@@ -1,5 +1,6 @@
 """What a member had at an instant, from recorded entries and draws: nothing is decided again (semantics L14)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db import rows
 from app.db import tables as t
 from app.db.transactions import reading
+from app.domain import opening
+from app.domain.commands import Opening
 from app.domain.state import Account, OpenLot, TierTerm
 from app.queries.balances import MemberAccounts, group
 
@@ -71,12 +74,25 @@ async def lots(
 ) -> tuple[OpenLot, ...]:
     """The lots of which something remained, in the order of their credit entries, after the entry named."""
     o = _left(_counted(program_id, member_id, as_of), program_id, member_id).c
-    query = select(o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, o.expires_at)
+    query = select(
+        o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, o.expires_at, o.kind
+    )
     if after is not None:
         query = query.where(tuple_(o.sequence, o.position) > tuple_(*after))
     async with reading(engine) as connection:
-        found = await connection.execute(query.order_by(o.sequence, o.position).limit(limit))
-        return tuple(OpenLot(*row) for row in found)
+        found = (await connection.execute(query.order_by(o.sequence, o.position).limit(limit))).all()
+        opened = {row.sequence for row in found if row.kind == Opening.kind}
+        contents = select(_v.sequence, _v.content).where(
+            _v.program_id == program_id, _v.member_id == member_id, _v.sequence.in_(opened)
+        )
+        told = (await connection.execute(contents)).all() if opened else ()
+    earned_at = {row.sequence: opening.earned_at(row.content) for row in told}
+    return tuple(_lot(OpenLot(*row[:-1]), earned_at.get(row.sequence)) for row in found)
+
+
+def _lot(lot: OpenLot, earned_at: Sequence[datetime] | None) -> OpenLot:
+    """The lots of an opening were earned before it occurred (semantics E7)."""
+    return lot if earned_at is None else lot._replace(occurred_at=earned_at[lot.position])
 
 
 async def terms(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[TierTerm, ...]:
@@ -145,6 +161,7 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
             _e.available_at,
             _e.expires_at,
             _v.occurred_at,
+            _v.kind,
             func.coalesce(drawn.c.points, 0).label("drawn"),
         )
         .select_from(t.entry.join(t.event, same).outerjoin(drawn, own))

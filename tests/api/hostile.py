@@ -293,10 +293,21 @@ PERSON: Body = {
     "if_exists": "refuse",
 }
 ENROLMENT: Body = {**{name: value for name, value in PERSON.items() if name != "if_exists"}, "type": "enrolment"}
+OPENING: Body = {
+    "type": "opening",
+    "id": "good",
+    "member": {"identity": "card:8", "enrol": True},
+    "occurred_at": "2026-11-01T00:00:00Z",
+    "lots": [
+        {"unit": "points", "points": 5, "earned_at": "2026-02-01T00:00:00Z", "expires_at": "2028-01-01T00:00:00Z"},
+        {"unit": "points", "points": 5, "earned_at": "2026-02-01T00:00:00Z", "available_at": "2026-03-01T00:00:00Z"},
+    ],
+}
 LOOKUP: Body = {"member": "card:1001", "include": ["balance"]}
 ENDPOINT: Body = {"url": "https://shop.example/x", "description": "x", "types": ["points.earned"]}
 
 _CODES = (*NOT_TEXT, '""', '"Survey"', '"a b"', '"x\\u0000"', '"é"', json.dumps("x" * 33))
+_MOMENT = tuple(token for token in TIME[:-4] if token != "null")
 _COMMON = {"/id": ID, "/occurred_at": TIME, "/type": TYPE, "/member": MEMBER}
 _PERSON = {
     "/identities": IDENTITIES,
@@ -340,6 +351,35 @@ EVENTS: tuple[tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]], ...] = (
     (ACTIVITY, {"/activity": _CODES, "/history": FLAG}, ("activity", "member")),
     (REDEMPTION, {"/points": POINTS, "/unit": _CODES, "/member": MEMBER}, ("points", "id")),
     (ENROLMENT, {"/occurred_at": TIME, **_PERSON}, ("type", "id", "occurred_at")),
+    (
+        OPENING,
+        {
+            "/occurred_at": TIME[:-2],
+            "/member": MEMBER,
+            "/history": (*FLAG, "false"),
+            "/messages": FLAG,
+            "/lots": (
+                "5",
+                '"x"',
+                "{}",
+                "null",
+                "[null]",
+                "[[]]",
+                "[{}]",
+                "[]",
+                json.dumps(OPENING["lots"][:1] * 1_001),
+            ),
+            "/lots/0/unit": (*_CODES, "null"),
+            "/lots/0/points": POINTS,
+            "/lots/0/earned_at": (*TIME[:-2], '"2026-11-01T00:00:00.000001Z"'),
+            "/lots/0/expires_at": (*_MOMENT, '"2026-02-01T00:00:00Z"'),
+            "/lots/1/available_at": (*_MOMENT, '"2026-01-31T23:59:59Z"'),
+            "/totals": ("5", "null", "[null]", "[{}]", '[{"unit": "spent"}]', '[{"unit": "spent", "points": 0}]'),
+            "/referral_code": (*NOT_TEXT, '""', '" - "', '"é"', '"23456789AB"', json.dumps("A" * 33)),
+            "/tiers": ("5", "null", "[null]", "[{}]", '[{"ladder": "status", "tier": "gold"}]'),
+        },
+        ("id", "member", "occurred_at"),
+    ),
 )
 
 

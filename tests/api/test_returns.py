@@ -252,3 +252,18 @@ async def test_a_dry_run_tells_what_a_return_would_take(service: Service) -> Non
 
     assert said.status_code == 200
     assert (said.json()["entries"], said.json()["accounts"]) == (done.json()["entries"], done.json()["accounts"])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (returned(lines=[{"id": "1", "quantity": 5}]), "/lines/0/quantity"),
+        (cancelled("r1", points=0), "/points"),
+    ],
+)
+async def test_a_body_that_is_wrong_is_refused_with_the_place(
+    service: Service, body: dict[str, Any], pointer: str
+) -> None:
+    answer = await service.send(body)
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]

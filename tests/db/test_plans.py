@@ -30,6 +30,8 @@ KEYS = {
             "Index Scan using event_pkey on event",
         ],
     ),
+    "firsts": (hot.FIRSTS, ["(member_id = asked.member_id)", "Index Scan using event_pkey on event"]),
+    "contents": (hot.CONTENTS, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
     "lots": (hot.LOTS, ["(member_id = ANY"]),
     "deleting": (
         hot.saving(frozenset({"closed_lot", "closed_schedule"})),

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from app.domain import chain, commands, engine, lots, money, tiers
+from app.domain import chain, commands, engine, lots, money, opening, tiers
 from app.domain.accrual import Occasion
 from app.domain.calendar import Every, parse_span
 from app.domain.commands import (
@@ -21,6 +21,10 @@ from app.domain.commands import (
     Identity,
     Line,
     Named,
+    OpenedLot,
+    OpenedTier,
+    OpenedTotal,
+    Opening,
     Payment,
     Purchase,
     Reference,
@@ -188,6 +192,21 @@ def purchase(total: str | None = None, *lines: Line, currency: str = "EUR", **mo
     return Purchase(currency, whole, numbered or (Line("1", whole),), **more)
 
 
+def opened(*parts: OpenedLot | OpenedTotal | OpenedTier) -> Opening:
+    """What a member had in another system."""
+    return Opening(
+        tuple(part for part in parts if isinstance(part, OpenedLot)),
+        tuple(part for part in parts if isinstance(part, OpenedTotal)),
+        tuple(part for part in parts if isinstance(part, OpenedTier)),
+    )
+
+
+def had(points: int = 100, *, earned: str = "2026-03-14", unit: str = "points", **more: Any) -> OpenedLot:
+    """A lot of another system; `expires` is its last day."""
+    expires = more.pop("expires", None)
+    return OpenedLot(unit, points, on(earned), expires_at=end_of(expires) if expires is not None else None, **more)
+
+
 def paid(kind: str, amount: str) -> Payment:
     """A means of payment."""
     return Payment(kind, cents(amount))
@@ -328,6 +347,10 @@ class Books:
         """What comes of a command now; kept unless it is refused."""
         asked = facts if isinstance(facts, Command) else command(facts, **({"at": self.now} | more))
         named = tuple(self._earlier(of) for of in commands.names(asked))
+        if isinstance(asked.facts, Opening):
+            events = (one.recorded for one in self.posted)
+            first = next((event for event in events if event.kind not in opening.BEFORE), None)
+            named = (None if first is None else Earlier(first),)
         decision = decide(self.state, asked, rules=self.rules, now=self.now, named=named)
         if decision.refusal is None:
             self.state = decision.state

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.referral_code import ALPHABET, LENGTH, make, normalized
+from app.domain.referral_code import ALPHABET, LENGTH, foreign, make, normalized
 
 codes = st.binary(min_size=6, max_size=8).map(make)
 LOOKALIKE = {ALPHABET[0], ALPHABET[-1]}
@@ -52,6 +52,12 @@ def test_swapped_neighbors_are_caught_but_one_pair(code: str) -> None:
 )
 def test_what_cannot_be_a_code_is_none(code: str) -> None:
     assert normalized(code) is None
+
+
+def test_a_code_of_another_system_is_any_short_text_but_one_of_our_form() -> None:
+    assert foreign(" anna-2019 ") == "ANNA2019"
+    assert foreign("0123456789") == "0123456789"
+    assert [foreign(code) for code in ("", " - ", "x" * 33, "é", "a\x00b", "23456789AB", "23456789ac")] == [None] * 7
 
 
 @given(st.integers(0, 2**45 - 1), st.integers(0, 2**45 - 1))

@@ -73,6 +73,7 @@ _REFUSALS = (
     "shop_key_required", "history_scope", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
     "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
     "unknown_hold", "hold_settled", "more_than_held",
+    "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
 )  # fmt: skip
 
 

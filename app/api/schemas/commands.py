@@ -1,5 +1,6 @@
 """The commands of bodies: amounts in minor units, identities as digests, earlier events by name."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, assert_never
@@ -16,6 +17,8 @@ from app.api.schemas.events import (
     HoldIn,
     LineIn,
     MemberRef,
+    OpenedLotIn,
+    OpeningIn,
     PersonIn,
     PurchaseIn,
     RedemptionIn,
@@ -23,7 +26,7 @@ from app.api.schemas.events import (
     ReturnedLineIn,
     ReturnIn,
 )
-from app.domain import chain, money, typeid
+from app.domain import chain, money, referral_code, typeid
 from app.domain import identities as stored
 from app.domain.commands import (
     Activity,
@@ -37,6 +40,10 @@ from app.domain.commands import (
     Line,
     Mode,
     Named,
+    OpenedLot,
+    OpenedTier,
+    OpenedTotal,
+    Opening,
     Payment,
     Purchase,
     Redemption,
@@ -45,7 +52,6 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.referral_code import normalized
 
 Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn
 Place = tuple[str | None, str | None, str | None, str | None]
@@ -61,6 +67,8 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         facts, particulars = enrolment(body, channel=body.channel, location=body.location, key=key)
         member = Reference()
         return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
+    if isinstance(body, OpeningIn):
+        return _opening_command(body, id=id, source=source, key=key, mode=mode)
     return Command(
         id=id,
         source=source,
@@ -85,7 +93,7 @@ def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key:
             raise _invalid("/birthday", "is no day that exists") from None
     code = None
     if body.referral_code is not None:
-        text = normalized(body.referral_code)
+        text = referral_code.normalized(body.referral_code) or referral_code.foreign(body.referral_code)
         if text is None:
             raise _invalid("/referral_code", "is not a referral code: ten letters and digits, the last one a check")
         code = stored.identity(stored.REFERRAL_CODE, text, key=key)
@@ -197,6 +205,49 @@ def _named(id: str, kind: str | None, shop: str | None, source: str) -> Named:
     if ours is not None and shop is not None:
         raise _invalid("/shop", "goes with an id of a shop; this one is ours")
     return Named(ours, kind=kind or "") if ours is not None else Named(None, shop or source, kind or "", id)
+
+
+def _opening_command(body: OpeningIn, *, id: bytes, source: str, key: bytes, mode: Mode) -> Command:
+    code = None
+    if body.referral_code is not None:
+        text = referral_code.foreign(body.referral_code)
+        if text is None:
+            raise _invalid("/referral_code", "is no code of another system, or has the form of ours: leave it out")
+        code = stored.identity(stored.REFERRAL_CODE, text, key=key)
+    particulars = chain.canonical({"referral_code": code.value}) if code is not None else b""
+    facts = replace(_opening(body), referral_code=code)
+    return Command(id, source, body.id, _member(body.member, key), body.occurred_at, facts, particulars, mode)
+
+
+def _opening(body: OpeningIn) -> Opening:
+    if not body.history:
+        raise _invalid("/history", "an opening always is an event of the past")
+    if not (body.lots or body.totals or body.tiers):
+        raise _invalid("/lots", "say what there was: at least one of lots, totals and tiers")
+    for i, total in enumerate(body.totals):
+        if total.unit in {other.unit for other in body.totals[:i]}:
+            raise _invalid(f"/totals/{i}/unit", "has a total already")
+    for i, tier in enumerate(body.tiers):
+        if tier.ladder in {other.ladder for other in body.tiers[:i]}:
+            raise _invalid(f"/tiers/{i}/ladder", "has a tier already")
+        if tier.since > body.occurred_at:
+            raise _invalid(f"/tiers/{i}/since", "is after `occurred_at`, the instant of the books")
+    return Opening(
+        tuple(_opened_lot(lot, f"/lots/{i}", body.occurred_at) for i, lot in enumerate(body.lots)),
+        tuple(OpenedTotal(total.unit, total.points) for total in body.totals),
+        tuple(OpenedTier(tier.ladder, tier.tier, tier.since, tier.review_at) for tier in body.tiers),
+    )
+
+
+def _opened_lot(lot: OpenedLotIn, at: str, books: datetime) -> OpenedLot:
+    if lot.earned_at > books:
+        raise _invalid(f"{at}/earned_at", "is after `occurred_at`, the instant of the books")
+    if lot.available_at is not None and lot.available_at < lot.earned_at:
+        raise _invalid(f"{at}/available_at", "is before `earned_at`")
+    if lot.expires_at is not None and lot.expires_at <= (lot.available_at or lot.earned_at):
+        raise _invalid(f"{at}/expires_at", "is not after `earned_at` and `available_at`")
+    never = lot.expires_at is None and "expires_at" in lot.model_fields_set
+    return OpenedLot(lot.unit, lot.points, lot.earned_at, lot.available_at, lot.expires_at, never)
 
 
 def _particulars(body: Sent) -> bytes:

@@ -9,6 +9,7 @@ from app.api.schemas.common import Amount, Attributes, Currency, Id, In, Instant
 from app.domain import calendar
 
 LINES = 1000
+LOTS = 1000
 _QUANTITY = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$"
 
 
@@ -334,8 +335,88 @@ class EnrolmentIn(PersonIn):
     )
 
 
+class OpenedLotIn(In):
+    """What is left of points that were earned together."""
+
+    unit: UnitCode
+    points: Points
+    earned_at: Instant
+    available_at: Instant | None = Field(default=None, description="From when they can be spent, if they wait.")
+    expires_at: Instant | None = Field(
+        default=None,
+        description="The first instant at which they can no longer be spent; null: they never end. Left out: as the "
+        "program's rules say for points of that day.",
+    )
+
+
+class OpenedTotalIn(In):
+    """What the member had in a unit that only counts."""
+
+    unit: UnitCode
+    points: Points
+
+
+class OpenedTierIn(In):
+    """A tier that the member held."""
+
+    ladder: UnitCode
+    tier: UnitCode
+    since: Instant
+    review_at: Instant | None = Field(default=None, description="Kept; nothing is done at that instant yet.")
+
+
+class OpeningIn(In):
+    """A member's balances in another system, once, before anything else; needs the scope `events:history`.
+
+    No rule of earning is asked. Send at least one of `lots`, `totals` and `tiers`. A member enrolled by it gets nothing
+    for joining.
+    """
+
+    type: Literal["opening"]
+    id: Id
+    member: MemberName
+    occurred_at: Instant = Field(description="The instant as of which the other system's books say so.")
+    lots: list[OpenedLotIn] = Field(default_factory=list, max_length=LOTS, description="Of units that are dated.")
+    totals: list[OpenedTotalIn] = Field(default_factory=list, max_length=32, description="Of units that only count.")
+    tiers: list[OpenedTierIn] = Field(default_factory=list, max_length=32)
+    referral_code: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = Field(
+        default=None, description="The member's own code in the other system, by which friends may go on naming them."
+    )
+    history: bool = Field(default=True, description="Always true: an opening is an event of the past.")
+    messages: bool = Field(default=False, description="Send webhooks as well.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "opening",
+                "id": "old-system-00081",
+                "member": {"identity": "customer:00081", "enrol": True},
+                "occurred_at": "2026-11-01T00:00:00+01:00",
+                "lots": [
+                    {
+                        "unit": "points",
+                        "points": 120,
+                        "earned_at": "2026-03-14T10:30:00+01:00",
+                        "expires_at": "2027-04-01T00:00:00+02:00",
+                    },
+                    {"unit": "points", "points": 35, "earned_at": "2026-09-02T16:00:00+02:00"},
+                ],
+            }
+        )
+    )
+
+
 EventBody = (
-    PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn | EnrolmentIn
+    PurchaseIn
+    | ReturnIn
+    | ActivityIn
+    | RedemptionIn
+    | HoldIn
+    | CaptureIn
+    | ReleaseIn
+    | CancellationIn
+    | EnrolmentIn
+    | OpeningIn
 )
 AnyEventIn = Annotated[EventBody, Field(discriminator="type")]
 EVENT = TypeAdapter[EventBody](AnyEventIn)

@@ -63,6 +63,36 @@ class Columns:
     location: int | None = None
 
 
+OPENING = (
+    "unit", "points", "earned_at", "available_at", "expires_at", "ladder", "tier", "tier_since", "tier_review_at",
+    "referral_code",
+)  # fmt: skip
+"""The columns of a file of openings, besides the member; they have these names."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningColumns:
+    """The position of each column of a file of openings, and how many there are; of `OPENING` those that are there."""
+
+    count: int
+    id: int | None
+    member: int
+    said: Mapping[str, int]
+
+
+def find_opening(headers: Sequence[str], named: Named) -> OpeningColumns:
+    """Where everything is. Raises CliError for a column that is not there, or cannot be guessed."""
+    there = {header.casefold() for header in headers}
+    if "points" not in there and "tier" not in there:
+        raise CliError(f"there is neither a column points nor a column tier; there are: {_list(headers)}")
+    return OpeningColumns(
+        count=len(headers),
+        id=_at(headers, named.id),
+        member=_needed(headers, named.member, "member"),
+        said={name: at for name in OPENING if name in there and (at := _at(headers, name)) is not None},
+    )
+
+
 def find(headers: Sequence[str], named: Named) -> Columns:
     """Where everything is. Raises CliError for a column that is not there, or cannot be guessed."""
     return Columns(

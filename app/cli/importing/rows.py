@@ -14,7 +14,8 @@ from app.cli.importing.records import Fault, Record
 from app.domain import money
 
 _LONGEST = 1_000
-_ID = re.compile(r"[\x20-\x7e]{1,128}\Z")
+ID = re.compile(r"[\x20-\x7e]{1,128}\Z")
+"""What can be an event's id."""
 _SPACES = " \u00a0\u202f\u2009'\u2019"
 """What people write between thousands, besides point and comma: spaces that do not break, apostrophes."""
 _SYMBOLS = "$¢£¤¥฿₡₤₦₩₪₫€₭₮₱₲₴₵₸₹₺₼₽₾"
@@ -52,7 +53,9 @@ class Sale:
     occurred_at: datetime
 
 
-class _Bad(Exception):
+class Bad(Exception):
+    """Ends the reading of a row with the reason why it cannot be sent."""
+
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(code)
         self.fault = Fault(code, detail)
@@ -64,7 +67,7 @@ def sale(record: Record, number: int, plan: Plan) -> Sale | Fault:
         return record.fault
     try:
         return _sale(record.fields, number, plan)
-    except _Bad as bad:
+    except Bad as bad:
         return bad.fault
 
 
@@ -104,25 +107,25 @@ def instant(text: str, *, format: str | None, zone: ZoneInfo) -> datetime:
 def _sale(fields: tuple[str, ...], number: int, plan: Plan) -> Sale:
     columns = plan.columns
     if len(fields) != columns.count:
-        raise _Bad("wrong_fields", f"the row has {len(fields)} fields where the header has {columns.count}")
-    id = f"{plan.id_prefix}-{number}" if columns.id is None else _value(fields, columns.id, "id")
-    if not _ID.match(id):
-        raise _Bad("bad_id", "the id must have 1 to 128 printable ASCII characters")
-    member = _value(fields, columns.member, "member")
+        raise Bad("wrong_fields", f"the row has {len(fields)} fields where the header has {columns.count}")
+    id = f"{plan.id_prefix}-{number}" if columns.id is None else needed(fields, columns.id, "id")
+    if not ID.match(id):
+        raise Bad("bad_id", "the id must have 1 to 128 printable ASCII characters")
+    member = needed(fields, columns.member, "member")
     currency, decimals = _currency(fields, plan)
     try:
         total = amount(
-            _value(fields, columns.amount, "amount"), currency=currency, decimals=decimals, mark=plan.decimal
+            needed(fields, columns.amount, "amount"), currency=currency, decimals=decimals, mark=plan.decimal
         )
         minor = money.minor_units(total, decimals=decimals)
     except ValueError as error:
-        raise _Bad("bad_amount", f"the amount {error}") from None
+        raise Bad("bad_amount", f"the amount {error}") from None
     except money.BadAmount:
-        raise _Bad("bad_amount", "the amount is too large") from None
+        raise Bad("bad_amount", "the amount is too large") from None
     try:
-        occurred_at = instant(_value(fields, columns.date, "date"), format=plan.date_format, zone=plan.zone)
+        occurred_at = instant(needed(fields, columns.date, "date"), format=plan.date_format, zone=plan.zone)
     except ValueError as error:
-        raise _Bad("bad_date", f"the date {error}") from None
+        raise Bad("bad_date", f"the date {error}") from None
     body: dict[str, Any] = {
         "type": "purchase",
         "id": id,
@@ -140,37 +143,39 @@ def _sale(fields: tuple[str, ...], number: int, plan: Plan) -> Sale:
 def _details(fields: tuple[str, ...], total: str, columns: Columns) -> dict[str, Any]:
     """The one line of the sale and the place, where columns say them; an empty field says nothing."""
     said = {
-        "sku": _optional(fields, columns.sku, "sku"),
-        "quantity": _optional(fields, columns.quantity, "quantity"),
-        "categories": [kind] if (kind := _optional(fields, columns.category, "category")) else None,
+        "sku": optional(fields, columns.sku, "sku"),
+        "quantity": optional(fields, columns.quantity, "quantity"),
+        "categories": [kind] if (kind := optional(fields, columns.category, "category")) else None,
     }
     line = {name: value for name, value in said.items() if value is not None}
     details: dict[str, Any] = {"lines": [{**line, "amount": total}]} if line else {}
-    location = _optional(fields, columns.location, "location")
+    location = optional(fields, columns.location, "location")
     return details if location is None else {**details, "location": location}
 
 
 def _currency(fields: tuple[str, ...], plan: Plan) -> tuple[str, int]:
-    said = _optional(fields, plan.columns.currency, "currency")
+    said = optional(fields, plan.columns.currency, "currency")
     code = plan.currency if said is None else said.upper()
     if code is None:
-        raise _Bad("bad_currency", "the row has no currency")
+        raise Bad("bad_currency", "the row has no currency")
     if code not in plan.minor_units:
-        raise _Bad("bad_currency", "that is not an ISO 4217 currency")
+        raise Bad("bad_currency", "that is not an ISO 4217 currency")
     return code, plan.minor_units[code]
 
 
-def _value(fields: tuple[str, ...], at: int, what: str) -> str:
+def needed(fields: tuple[str, ...], at: int, what: str) -> str:
+    """The text of a field. Raises Bad where it is empty or too long."""
     value = fields[at].strip()
     if not value:
-        raise _Bad(f"no_{what}", f"the row has no {what}")
+        raise Bad(f"no_{what}", f"the row has no {what}")
     if len(value) > _LONGEST:
-        raise _Bad("too_long", f"the {what} is longer than {_LONGEST:,} characters")
+        raise Bad("too_long", f"the {what} is longer than {_LONGEST:,} characters")
     return value
 
 
-def _optional(fields: tuple[str, ...], at: int | None, what: str) -> str | None:
-    return None if at is None or not fields[at].strip() else _value(fields, at, what)
+def optional(fields: tuple[str, ...], at: int | None, what: str) -> str | None:
+    """The same of a field that may be empty, or have no column."""
+    return None if at is None or not fields[at].strip() else needed(fields, at, what)
 
 
 @cache

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from zoneinfo import ZoneInfo
@@ -16,7 +15,8 @@ import httpx
 
 from app.api.schemas.common import MINOR_UNITS
 from app.cli.errors import CliError
-from app.cli.importing import columns, progress, records, rows, sending
+from app.cli.importing import balances, columns, progress, records, rows, sending
+from app.cli.importing.balances import Balances, OpeningPlan
 from app.cli.importing.columns import Columns, Named
 from app.cli.importing.progress import Progress, Totals
 from app.cli.importing.records import Fault, Format, Place, Record
@@ -49,6 +49,8 @@ class Options:
     batch_size: int = MOST_BATCH
     refused: Path | None = None
     restart: bool = False
+    as_of: str | None = None
+    """Of balances of another system: the day of its books. None: the rows are purchases."""
 
     @property
     def progress_file(self) -> Path:
@@ -72,7 +74,7 @@ class Import:
     """What is to be sent, and how to read it."""
 
     options: Options
-    plan: Plan
+    plan: Plan | OpeningPlan
     format: Format
     header: tuple[str, ...]
     begin: Place
@@ -89,17 +91,21 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A record with what is to be sent of it, or why not; `backwards` where the member had a later one before."""
+    """Records with what is to be sent of them, or why not of each; `backwards`: the member had a later one before."""
 
-    record: Record
-    what: Sale | Fault
-    backwards: bool
+    records: tuple[Record, ...]
+    what: Sale | Balances | tuple[Fault, ...]
+    backwards: bool = False
+
+
+_Outcome = tuple[Fault, ...] | Mapping[str, Any]
+"""Why not of each record, or what the service said of the event."""
 
 
 async def run(
     client: httpx.AsyncClient, options: Options, *, patience: Patience = Patience(), watch: Watch = Watch()
 ) -> Done:
-    """Sends the file's rows as purchases of the past, and tells what came of them.
+    """Sends the file's rows as purchases of the past, or as openings, and tells what came of them.
 
     `client` has the API's address and key. Raises CliError for what stops it; running it again goes on.
     """
@@ -134,14 +140,22 @@ async def _prepared(
         raise CliError("the refused rows cannot go into the file that is read: see --refused")
     format = records.detect(file, encoding=options.encoding, delimiter=options.delimiter)
     header, begin = _header(file, format, options)
-    found = columns.find(header, options.named)
     briefly = replace(patience, seconds=min(patience.seconds, _FIRST_SECONDS))
     try:
         program = await sending.get(client, "/v1/program", patience=briefly)
     except Unreachable as error:
         raise CliError(f"{error}: is `zegel serve` running there? See --url") from None
     document = (await sending.get(client, "/v1/program/rules", patience=patience))["document"]
-    plan = Plan(
+    plan = _plan(header, options, document) if options.as_of is None else _opening_plan(header, options, document)
+    watch.say(_understood(header, plan, format))
+    key = sha256(client.headers.get("Authorization", "").encode()).hexdigest()
+    told = (str(client.base_url), program["id"], key, options.refused_file.name, format, _told(plan))
+    return Import(options, plan, format, header, begin, progress.fingerprint(options.file, told=told))
+
+
+def _plan(header: Sequence[str], options: Options, document: Mapping[str, Any]) -> Plan:
+    found = columns.find(header, options.named)
+    return Plan(
         columns=found,
         currency=_currency(options, document, found),
         minor_units=MINOR_UNITS,
@@ -152,10 +166,31 @@ async def _prepared(
         decimal=options.decimal,
         messages=options.messages,
     )
-    watch.say(_understood(header, plan, format))
-    key = sha256(client.headers.get("Authorization", "").encode()).hexdigest()
-    told = (str(client.base_url), program["id"], key, options.refused_file.name, format, replace(plan, minor_units={}))
-    return Import(options, plan, format, header, begin, progress.fingerprint(options.file, told=told))
+
+
+def _opening_plan(header: Sequence[str], options: Options, document: Mapping[str, Any]) -> OpeningPlan:
+    zone = _zone(options.time_zone or document["time_zone"])
+    try:
+        as_of = rows.instant(options.as_of or "", format=None, zone=zone)
+    except ValueError:
+        raise CliError("--as-of is no day such as 2026-11-21") from None
+    return OpeningPlan(
+        columns=columns.find_opening(header, options.named),
+        as_of=as_of,
+        decimals={code: int(unit.get("decimals", 0)) for code, unit in document["units"].items()},
+        ladders=tuple(str(ladder["id"]) for ladder in document.get("tiers", ())),
+        zone=zone,
+        identity_kind=options.identity_kind,
+        id_prefix=options.id_prefix or _plain(options.file.stem),
+        date_format=options.date_format,
+        decimal=options.decimal,
+        messages=options.messages,
+    )
+
+
+def _told(plan: Plan | OpeningPlan) -> Plan | OpeningPlan:
+    """What of the plan shapes the import: not the table of all currencies."""
+    return replace(plan, minor_units={}) if isinstance(plan, Plan) else plan
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -201,7 +236,9 @@ def _plain(stem: str) -> str:
     return "".join(letter if " " < letter < "\x7f" else "_" for letter in stem)[:_PREFIX_LENGTH] or "row"
 
 
-def _understood(header: Sequence[str], plan: Plan, format: Format) -> str:
+def _understood(header: Sequence[str], plan: Plan | OpeningPlan, format: Format) -> str:
+    if isinstance(plan, OpeningPlan):
+        return f"{balances.understood(header, plan)}; {plan.zone.key}; delimiter {format.delimiter!r}"
     found = plan.columns
     id = f"rows are named {plan.id_prefix}-1, -2, …" if found.id is None else f"id: {header[found.id]}"
     parts = [id, f"member: {header[found.member]}", f"date: {header[found.date]}", f"amount: {header[found.amount]}"]
@@ -211,20 +248,47 @@ def _understood(header: Sequence[str], plan: Plan, format: Format) -> str:
 
 def _parts(file: BinaryIO, job: Import, done: Progress) -> Iterator[tuple[list[_Read], Place]]:
     """The rest of the file's rows in groups of a batch, each with the place after it."""
-    reading = _rows(file, job, done)
-    while part := list(islice(reading, job.options.batch_size)):
-        yield part, part[-1].record.after
+    reading = _rows(file, job, job.plan, done) if isinstance(job.plan, Plan) else _openings(file, job, job.plan, done)
+    part: list[_Read] = []
+    for read in reading:
+        part.append(read)
+        if sum(len(one.records) for one in part) >= job.options.batch_size:
+            yield part, part[-1].records[-1].after
+            part = []
+    if part:
+        yield part, part[-1].records[-1].after
 
 
-def _rows(file: BinaryIO, job: Import, done: Progress) -> Iterator[_Read]:
+def _rows(file: BinaryIO, job: Import, plan: Plan, done: Progress) -> Iterator[_Read]:
     number = done.totals.rows
     latest: dict[str, datetime] = {}
     for record in records.records(file, start=done.place, format=job.format):
         if record.blank:
             continue
         number += 1
-        what = rows.sale(record, number, job.plan)
-        yield _Read(record, what, isinstance(what, Sale) and _backwards(what, latest))
+        what = rows.sale(record, number, plan)
+        if isinstance(what, Sale):
+            yield _Read((record,), what, _backwards(what, latest))
+        else:
+            yield _Read((record,), (what,))
+
+
+def _openings(file: BinaryIO, job: Import, plan: OpeningPlan, done: Progress) -> Iterator[_Read]:
+    """The rows of a member in one piece: nothing is acknowledged in the middle of one."""
+    number = done.totals.rows + 1
+    mine: list[Record] = []
+    for record in records.records(file, start=done.place, format=job.format):
+        if record.blank:
+            continue
+        if mine and not balances.together(mine[-1], record, plan.columns):
+            yield _Read(tuple(mine), balances.opening(mine, number, plan))
+            number += len(mine)
+            mine = []
+        mine.append(record)
+        if len(mine) > balances.MOST_ROWS:
+            raise CliError(f"line {mine[0].line}: more than {balances.MOST_ROWS:,} rows of one member")
+    if mine:
+        yield _Read(tuple(mine), balances.opening(mine, number, plan))
 
 
 def _backwards(sale: Sale, latest: dict[str, datetime]) -> bool:
@@ -241,30 +305,32 @@ async def _sent(
     client: httpx.AsyncClient, job: Import, done: Progress, part: Sequence[_Read], after: Place, *, patience: Patience
 ) -> Progress:
     """Sends the good rows, writes the others down, and tells how far that brings us."""
-    events = [read.what.body for read in part if isinstance(read.what, Sale)]
+    events = [read.what.body for read in part if not isinstance(read.what, tuple)]
     results = iter(await sending.send(client, events, patience=patience) if events else ())
-    outcomes = [read.what if isinstance(read.what, Fault) else next(results) for read in part]
-    faults = [
-        (read.record, fault)
-        for read, outcome in zip(part, outcomes, strict=True)
-        if (fault := _fault(outcome)) is not None
-    ]
+    outcomes = [read.what if isinstance(read.what, tuple) else next(results) for read in part]
+    faults = [fault for read, outcome in zip(part, outcomes, strict=True) for fault in _faults(read, outcome)]
     size = _write(job, faults) if faults else done.refused_size
     return Progress(after, done.totals.plus(_totals(part, outcomes)), size)
 
 
-def _fault(outcome: Fault | Mapping[str, Any]) -> Fault | None:
-    if isinstance(outcome, Fault):
-        return outcome
+def _faults(read: _Read, outcome: _Outcome) -> list[tuple[Record, Fault]]:
+    """Why each record was not taken; none where it was."""
+    if isinstance(outcome, tuple):
+        return list(zip(read.records, outcome, strict=True))
     if outcome["outcome"] in ("created", "replayed"):
-        return None
+        return []
+    fault = _fault(outcome)
+    return [(record, fault) for record in read.records]
+
+
+def _fault(outcome: Mapping[str, Any]) -> Fault:
     problem = outcome.get("problem", {})
     fields = [f"{error['pointer']} {error['message']}" for error in problem.get("errors", ())]
     detail = "; ".join(fields) or str(problem.get("detail", ""))
     return Fault(str(problem.get("code", outcome["outcome"])), detail)
 
 
-def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]) -> Totals:
+def _totals(part: Sequence[_Read], outcomes: Sequence[_Outcome]) -> Totals:
     refused: Counter[str] = Counter()
     amounts: Counter[str] = Counter()
     points: Counter[str] = Counter()
@@ -272,19 +338,19 @@ def _totals(part: Sequence[_Read], outcomes: Sequence[Fault | Mapping[str, Any]]
     counts: Counter[str] = Counter()
     for read, outcome in zip(part, outcomes, strict=True):
         counts["backwards"] += read.backwards
-        if (fault := _fault(outcome)) is not None:
-            refused[fault.code] += 1
+        if faults := _faults(read, outcome):
+            refused.update(fault.code for _, fault in faults)
             continue
-        assert isinstance(read.what, Sale)
         assert isinstance(outcome, Mapping)
-        amounts[read.what.currency] += read.what.minor
+        if isinstance(read.what, Sale):
+            amounts[read.what.currency] += read.what.minor
         counts[outcome["outcome"]] += 1
         counts["members"] += outcome["event"]["sequence"] == 2  # right after the enrolment it brought
         earned = points if outcome["outcome"] == "created" else points_before
         for entry in outcome["event"]["entries"]:
             earned[entry["unit"]] += entry["points"]
     return Totals(
-        rows=len(part),
+        rows=sum(len(read.records) for read in part),
         created=counts["created"],
         replayed=counts["replayed"],
         members=counts["members"],
