@@ -164,13 +164,20 @@ async def publish(
 
 
 async def key_for(
-    settings: Settings, *, shop: str | None = "till", scopes: tuple[Scope, ...] = tuple(Scope), program: str = PROGRAM
+    settings: Settings,
+    *,
+    shop: str | None = "till",
+    scopes: tuple[Scope, ...] = tuple(Scope),
+    program: str = PROGRAM,
+    owner: str | None = None,
 ) -> str:
     """A key's text."""
     assert settings.database_url is not None
     engine = transactions.create_engine(settings.database_url, pool_size=3)
     try:
-        return await make_key(engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None)
+        return await make_key(
+            engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
+        )
     finally:
         await engine.dispose()
 

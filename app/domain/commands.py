@@ -11,6 +11,12 @@ from typing import NamedTuple
 CLOCK = "zegel"
 """The reserved source of events that the clock or a consequence brings (semantics E2)."""
 
+OPERATIONS = "ops"
+"""The reserved source of what persons do by hand (semantics E5)."""
+
+RESERVED = (CLOCK, OPERATIONS)
+"""Sources that no shop can be called by."""
+
 
 class Mode(StrEnum):
     """Whether a command speaks of now or of the past (semantics E7)."""
