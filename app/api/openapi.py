@@ -56,6 +56,7 @@ _MESSAGE_TEXTS = {
     messages.RESTORED: "A redemption was taken back; its points are where they came from.",
     messages.REVERSED: "Points were taken back, because what gave them came back.",
     messages.EXPIRED: "Points ended at their date.",
+    messages.ADJUSTED: "A person gave or took points by hand.",
     messages.UPGRADED: "A member reached a tier.",
     messages.DOWNGRADED: "A member lost a tier.",
     messages.REWARDED: "A bonus was given for bringing a friend.",

@@ -15,6 +15,7 @@ import orjson
 
 from app.domain.commands import (
     Activity,
+    Adjustment,
     Cancellation,
     Command,
     Enrolment,
@@ -116,6 +117,10 @@ def encode_facts(facts: Facts) -> bytes:
             value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
             if isinstance(facts, ReferralReversal):
                 value["given_at"] = facts.given_at
+        case Adjustment():
+            value = _named(facts, "points", "unit", "reason", "actor", "approver")
+            if facts.expires_at is not None:
+                value["expires_at"] = micros(facts.expires_at)
     return compact(value)
 
 
@@ -143,6 +148,9 @@ def decode_facts(kind: str, data: bytes) -> Facts:
             return ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])})
         case ReferralReversal.kind:
             return ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])})
+        case Adjustment.kind:
+            ends = value.get("expires_at")
+            return Adjustment(**{**value, "expires_at": None if ends is None else instant(ends)})
     raise ValueError(f"no facts of kind {kind}")
 
 

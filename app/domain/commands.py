@@ -191,7 +191,26 @@ class Cancellation:
 Undoing = Return | Cancellation
 """What names an earlier event and takes back what it did."""
 
-Facts = Purchase | Activity | Redemption | Enrolment | Return | Cancellation | ReferralBonus | ReferralReversal
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Points named outright by a person, above or below zero, for a reason that the program lists (semantics E5).
+
+    `actor` is who asked for it, `approver` the second person, where there had to be one; the note is a particular.
+    """
+
+    kind = "adjustment"
+    points: int
+    unit: str
+    reason: str
+    actor: str
+    approver: str | None = None
+    expires_at: datetime | None = None
+
+
+Facts = (
+    Purchase | Activity | Redemption | Enrolment | Return | Cancellation | ReferralBonus | ReferralReversal | Adjustment
+)
 
 
 class Command(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain import (
     accrual,
+    adjusting,
     chain,
     lots,
     messages,
@@ -21,6 +22,7 @@ from app.domain.accrual import Occasion
 from app.domain.commands import (
     CLOCK,
     Activity,
+    Adjustment,
     Cancellation,
     Command,
     Enrolment,
@@ -62,7 +64,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, Redemption | Return | Cancellation):
+    if isinstance(command.facts, Redemption | Return | Cancellation | Adjustment):
         return True
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
@@ -205,6 +207,8 @@ def _effect(state: MemberState, case: Case) -> Effect:
         return reversing.cancel(state, facts, case)
     if isinstance(facts, Enrolment):
         return _enrol(state, facts, case)
+    if isinstance(facts, Adjustment):
+        return adjusting.adjust(state, facts, case)
     raise TypeError(f"{facts.kind} is no command of a caller's")
 
 

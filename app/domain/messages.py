@@ -19,6 +19,7 @@ AVAILABLE = "points.available"
 RESTORED = "points.restored"
 REVERSED = "points.reversed"
 EXPIRED = "points.expired"
+ADJUSTED = "points.adjusted"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
@@ -33,6 +34,7 @@ TYPES = (
     RESTORED,
     REVERSED,
     EXPIRED,
+    ADJUSTED,
     UPGRADED,
     DOWNGRADED,
     REWARDED,

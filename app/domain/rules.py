@@ -156,6 +156,21 @@ OWED = Shortage()
 FORGIVEN = Shortage(forgive=True)
 
 
+class AdjustmentTerms(NamedTuple):
+    """What persons may adjust, and when a second one must agree (semantics E5); by unit, no entry is no limit.
+
+    An adjustment waits where its person's day would come to more than `approval_above`, without regard to signs.
+    """
+
+    reasons: tuple[str, ...] = ()
+    approval_above: Mapping[str, int] = MappingProxyType({})
+    daily_limit: Mapping[str, int] = MappingProxyType({})
+
+
+NO_REASONS = AdjustmentTerms()
+"""Nothing can be adjusted."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
     """The rules of one unit for one kind of event, by stage, in document order (semantics A2).
@@ -204,6 +219,7 @@ class Rules:
     """What becomes of points that a return should take and that are spent (semantics R3)."""
     returns_lower_tiers: bool = True
     """Whether a return costs a tier that what is left would not have reached (semantics T5)."""
+    adjustments: AdjustmentTerms = NO_REASONS
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from app.domain import chain, engine, referral_code, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
+    Adjustment,
     Cancellation,
     Command,
     Enrolment,
@@ -143,6 +144,8 @@ def _about(content: Content) -> bytes | None:
 
 
 _UNDOING = (Return.kind, Cancellation.kind)
+_OWING = (*_UNDOING, Adjustment.kind)
+"""What may take more than there is to draw: the rest is owed (semantics L9)."""
 
 
 def _sums(history: History) -> Iterator[Finding]:
@@ -185,6 +188,7 @@ def _lots(history: History) -> Iterator[Finding]:
     left: dict[tuple[int, int], int] = {}
     owed: dict[str, int] = {}
     with_lots = {e.unit for s in history.events for e in s.recorded.entries if e.available_at is not None}
+    with_lots |= {unit for unit, account in history.state.accounts.items() if account.deficit}  # taken, never given
     for stored in history.events:
         event = stored.recorded
         for entry in event.entries:
@@ -199,7 +203,7 @@ def _lots(history: History) -> Iterator[Finding]:
             short = -entry.points - drawn if entry.available_at is None else -drawn
             if entry.unit in with_lots and short:
                 owed[entry.unit] = owed.get(entry.unit, 0) + short
-            if entry.points < 0 and (short < 0 or (short and event.kind not in _UNDOING and entry.unit in with_lots)):
+            if entry.points < 0 and (short < 0 or (short and event.kind not in _OWING and entry.unit in with_lots)):
                 yield Finding(f"{_place(event)} entry {entry.position}", f"takes {-entry.points}, its draws {drawn}")
     opened = {(lot.sequence, lot.position): lot for lot in history.state.lots}
     for name in sorted(opened.keys() | {name for name, points in left.items() if points}):

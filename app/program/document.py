@@ -243,6 +243,20 @@ class Returns(Part):
     ] = True
 
 
+class Adjustments(Part):
+    """What persons may give and take by hand, and when a second one must agree."""
+
+    reasons: Annotated[fields.Codes, Field(description="Codes for why, such as goodwill; each adjustment names one.")]
+    approval_above: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="Unit by unit, how much a person may adjust in a day before a second one must agree."),
+    ] = {}
+    daily_limit: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="Unit by unit, how much a person may ask for in a day at all."),
+    ] = {}
+
+
 class Document(Part):
     """A loyalty program: what it counts, how members earn, which tiers there are."""
 
@@ -283,3 +297,4 @@ class Document(Part):
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()
+    adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None
