@@ -22,7 +22,7 @@ from prometheus_client import Counter, Gauge
 from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
-from app.api.routes import endpoints, events, health, members, program
+from app.api.routes import adjustments, endpoints, events, health, members, program
 from app.api.routing import DirectRoute
 from app.db import roles, transactions
 from app.db.transactions import Engine
@@ -47,6 +47,7 @@ UP = Gauge("zegel_worker_running", "1 while this process runs the worker's loops
 TAGS = [
     {"name": "events", "description": "What happened, recorded once."},
     {"name": "members", "description": "Who they are and what they have."},
+    {"name": "adjustments", "description": "What persons give and take by hand."},
     {"name": "webhooks", "description": "Where shops want to be told."},
     {"name": "program", "description": "The scheme and its rules."},
     {"name": "operations", "description": "For load balancers and scrapers."},
@@ -96,7 +97,7 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings, options),
         openapi_tags=TAGS,
     )
-    busy, others = (events.busy, members.busy), (events, members, endpoints, program, health)
+    busy, others = (events.busy, members.busy), (events, members, adjustments, endpoints, program, health)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request

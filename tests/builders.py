@@ -50,6 +50,16 @@ tiers:
 EXPIRING = PLAIN.replace("points: {name: Points}", "points: {name: Points, expires: {after: P12M}}")
 """One point per euro, for twelve months."""
 
+BY_HAND = (
+    LADDER
+    + """adjustments:
+  reasons: [goodwill, correction]
+  approval_above: {points: 500}
+  daily_limit: {points: 2000}
+"""
+)
+"""The ladder's program, in which persons give and take points by hand."""
+
 FRIENDS = (
     PLAIN
     + """  - {id: welcome, on: enrolment, unit: points, fixed: 50}

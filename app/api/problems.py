@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "unauthenticated": Kind(401, "No valid API key", "Send `Authorization: Bearer zgl_…` with a key that is in force."),
     "forbidden": Kind(403, "The key may not do this", "Use a key with the scope named in `scope`."),
     "shop_key_required": Kind(403, "Only a shop's key can send events", "Make a key with `zegel keys create --shop`."),
+    "self_approval": Kind(403, "Nobody decides on their own adjustment", "Use the key of another person."),
     # 404, 405, 413, 415
     "not_found": Kind(404, "There is nothing here", "Check the path and the id."),
     "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
@@ -54,6 +55,9 @@ KINDS: Mapping[str, Kind] = {
     "nothing_left": Kind(409, "It has been taken back already", "Nothing of it is left; read the event named."),
     "more_than_left": Kind(409, "More comes back than is left", "Send at most what is left, or `all`."),
     "more_points_than_left": Kind(409, "More points than are left", "Give back at most `left`, or leave `points` out."),
+    "daily_limit": Kind(409, "Too much for one person in a day", "Ask for at most `left`, or wait until tomorrow."),
+    "already_decided": Kind(409, "The adjustment has been decided on", "Read it: `state` says how."),
+    "adjustment_lapsed": Kind(409, "Nobody decided on the adjustment in time", "Ask for it again under a new id."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -83,7 +87,13 @@ KINDS: Mapping[str, Kind] = {
     ),
     "unlisted_currency": Kind(422, "The program does not take this currency", "Use one of `listed`."),
     "total_mismatch": Kind(422, "The lines do not sum to the total", "Leave `total` out, or mend the lines."),
-    "unknown_unit": Kind(422, "No such unit to spend", "Name one of `known`."),
+    "unknown_unit": Kind(422, "No such unit", "Name one of `known`."),
+    "unknown_reason": Kind(
+        422, "The program has no such reason", "Name one of `known`; the program's document lists them."
+    ),
+    "expiry_not_possible": Kind(
+        422, "Points cannot end then", "Name an instant after `earliest`, or none: then the unit's own dates hold."
+    ),
     "not_spendable": Kind(422, "This unit cannot be spent", "It only counts; see the program's units."),
     "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),

@@ -16,6 +16,9 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     PROGRAM_READ = "program:read"
     PROGRAM_WRITE = "program:write"
+    ADJUSTMENTS_READ = "adjustments:read"
+    ADJUSTMENTS_WRITE = "adjustments:write"
+    ADJUSTMENTS_APPROVE = "adjustments:approve"
 
 
 DESCRIPTIONS = {
@@ -29,6 +32,9 @@ DESCRIPTIONS = {
     Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
     Scope.PROGRAM_READ: "read the program and its rules",
     Scope.PROGRAM_WRITE: "publish rules, pretend `now` in a dry run",
+    Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
+    Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",
+    Scope.ADJUSTMENTS_APPROVE: "decide on what another person asked to give or take",
 }
 
 SHOP = (
@@ -50,5 +56,6 @@ PROGRAM = (
     Scope.WEBHOOKS_WRITE,
     Scope.PROGRAM_READ,
     Scope.PROGRAM_WRITE,
+    Scope.ADJUSTMENTS_READ,
 )
 """What a program's own key, which belongs to no shop, gets unless told otherwise."""

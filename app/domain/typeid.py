@@ -9,6 +9,7 @@ _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH = 26
 
 MEMBER, EVENT, SHOP, ENDPOINT, MESSAGE, KEY, PROGRAM, ATTEMPT = "mem", "evt", "shp", "whe", "msg", "key", "prg", "att"
+ADJUSTMENT = "adj"
 
 
 @lru_cache(maxsize=50_000)

@@ -11,7 +11,7 @@ from app.api.problems import KINDS
 from app.domain import messages
 from app.domain.scopes import Scope
 from tests.api import write_openapi
-from tests.builders import START, Service, purchase
+from tests.builders import BY_HAND, START, Service, publish, purchase
 
 METHODS = ("get", "put", "post", "delete", "patch")
 
@@ -136,11 +136,17 @@ def test_every_message_is_a_webhook(document: dict[str, Any]) -> None:
     assert set(document["webhooks"]) == set(messages.TYPES)
 
 
-PATHS = {"MemberIn": "/v1/members", "LookupIn": "/v1/members/lookup", "EndpointIn": "/v1/webhook-endpoints"}
+PATHS = {
+    "MemberIn": "/v1/members",
+    "LookupIn": "/v1/members/lookup",
+    "EndpointIn": "/v1/webhook-endpoints",
+    "AdjustmentIn": "/v1/adjustments",
+}
 """Where a body goes; the others are events."""
 
 
 async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
+    await publish(service.settings, clock=service.clock, document=BY_HAND)
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn"]
