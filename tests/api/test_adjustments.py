@@ -469,6 +469,7 @@ async def test_the_books_count_what_was_given_as_issued_and_what_was_taken_as_re
     [
         ("UPDATE entry SET points = points + 1 WHERE points = 50", "entries sum to"),
         ("UPDATE particulars SET body = 'forged' WHERE sequence = 2", "its particulars are not those"),
+        ("UPDATE adjustment SET event_id = gen_random_uuid()", "adjustment rows without their event: 2 of them"),
         ("UPDATE account SET balance = balance + 1, active = active + 1 WHERE unit = 'points'", "balance is 21"),
     ],
 )
