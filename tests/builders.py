@@ -50,6 +50,16 @@ tiers:
 EXPIRING = PLAIN.replace("points: {name: Points}", "points: {name: Points, expires: {after: P12M}}")
 """One point per euro, for twelve months."""
 
+BY_HAND = (
+    LADDER
+    + """adjustments:
+  reasons: [goodwill, correction]
+  approval_above: {points: 500}
+  daily_limit: {points: 2000}
+"""
+)
+"""The ladder's program, in which persons give and take points by hand."""
+
 FRIENDS = (
     PLAIN
     + """  - {id: welcome, on: enrolment, unit: points, fixed: 50}
@@ -164,13 +174,20 @@ async def publish(
 
 
 async def key_for(
-    settings: Settings, *, shop: str | None = "till", scopes: tuple[Scope, ...] = tuple(Scope), program: str = PROGRAM
+    settings: Settings,
+    *,
+    shop: str | None = "till",
+    scopes: tuple[Scope, ...] = tuple(Scope),
+    program: str = PROGRAM,
+    owner: str | None = None,
 ) -> str:
     """A key's text."""
     assert settings.database_url is not None
     engine = transactions.create_engine(settings.database_url, pool_size=3)
     try:
-        return await make_key(engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None)
+        return await make_key(
+            engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
+        )
     finally:
         await engine.dispose()
 

@@ -66,12 +66,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, in which program; `source` is the shop, None for the program's own key."""
+    """Who calls, in which program; `source` is the shop, None for the program's own key; `owner` the person."""
 
     key_id: bytes
     program_id: bytes
     source: str | None
     scopes: frozenset[str]
+    owner: str
 
     @property
     def shop(self) -> str:
@@ -115,7 +116,7 @@ async def _judged(header: str, mine: Parts) -> Caller:
         raise Problem("unauthenticated")
     if credential.expires_at is not None and credential.expires_at <= mine.clock():
         raise Problem("unauthenticated")
-    return Caller(credential.key_id, credential.program_id, credential.source, credential.scopes)
+    return Caller(credential.key_id, credential.program_id, credential.source, credential.scopes, credential.owner)
 
 
 def may(caller: Caller, scope: Scope) -> None:

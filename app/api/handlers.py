@@ -129,5 +129,6 @@ def _suggestion(error: Mapping[str, Any]) -> str | None:
 _FIELDS = (
     "id type member occurred_at currency total lines payments vouchers channel location terminal operator attributes "
     "history messages not_after sku quantity amount tax discount cost categories kind hold points unit activity "
-    "identities birthday referral_code identity enrol if_exists events url types description"
+    "identities birthday referral_code identity enrol if_exists events url types description "
+    "reason note expires_at"
 ).split()

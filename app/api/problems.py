@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "unauthenticated": Kind(401, "No valid API key", "Send `Authorization: Bearer zgl_…` with a key that is in force."),
     "forbidden": Kind(403, "The key may not do this", "Use a key with the scope named in `scope`."),
     "shop_key_required": Kind(403, "Only a shop's key can send events", "Make a key with `zegel keys create --shop`."),
+    "self_approval": Kind(403, "Nobody decides on their own adjustment", "Use the key of another person."),
     # 404, 405, 413, 415
     "not_found": Kind(404, "There is nothing here", "Check the path and the id."),
     "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
@@ -60,6 +61,9 @@ KINDS: Mapping[str, Kind] = {
     "not_new": Kind(
         409, "Something has happened to the member", "Open accounts before all else; see the event `first`."
     ),
+    "daily_limit": Kind(409, "Too much for one person in a day", "Ask for at most `left`, or wait until tomorrow."),
+    "already_decided": Kind(409, "The adjustment has been decided on", "Read it: `state` says how."),
+    "adjustment_lapsed": Kind(409, "Nobody decided on the adjustment in time", "Ask for it again under a new id."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -95,6 +99,12 @@ KINDS: Mapping[str, Kind] = {
     "unit_has_lots": Kind(422, "The unit's points have dates", "Send them as `lots`, not as a total."),
     "unit_has_no_lots": Kind(422, "The unit only counts", "Send it in `totals`, without dates."),
     "unknown_tier": Kind(422, "No such tier", "Name one of `known`: ladder:tier."),
+    "unknown_reason": Kind(
+        422, "The program has no such reason", "Name one of `known`; the program's document lists them."
+    ),
+    "expiry_not_possible": Kind(
+        422, "Points cannot end then", "Name an instant after `earliest`, or none: then the unit's own dates hold."
+    ),
     "not_spendable": Kind(422, "This unit cannot be spent", "It only counts; see the program's units."),
     "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),

@@ -16,6 +16,7 @@ from app.db import transactions
 from app.db.transactions import Engine
 from app.domain import keys as key_texts
 from app.domain import typeid
+from app.domain.commands import RESERVED
 from app.domain.scopes import PROGRAM, SHOP, Scope
 from app.main import fresh_id, system_clock
 from app.operations import keys as operations
@@ -40,20 +41,25 @@ def create(
     ] = None,
     also: Annotated[list[Scope] | None, typer.Option(help="A scope beyond the default ones.")] = None,
     label: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    owner: Annotated[
+        str | None, typer.Option(help="Whose it is; keys of one owner are one person's.  [default: the label]")
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.  [default: never]")] = None,
 ) -> None:
     """Make an API key and print it, this once: only a digest is kept."""
     scopes = tuple(dict.fromkeys([*(scope or (SHOP if shop else PROGRAM)), *(also or ())]))
     if shop is not None and (
-        shop == "zegel" or not shop.isascii() or not shop.isprintable() or not 1 <= len(shop) <= 64
+        shop in RESERVED or not shop.isascii() or not shop.isprintable() or not 1 <= len(shop) <= 64
     ):
-        raise CliError("a shop's name has 1 to 64 printable ASCII characters, and is not `zegel`")
+        raise CliError("a shop's name has 1 to 64 printable ASCII characters, and is not `zegel` or `ops`")
+    if owner is not None and (not owner.isprintable() or not 1 <= len(owner) <= 200 or owner != owner.strip()):
+        raise CliError("an owner's name has 1 to 200 printable characters, and no spaces around it")
     with opening.database(opening.settings(), quiet=True) as settings:
         key = asyncio.run(
             with_engine(
                 settings,
                 lambda engine: make_key(
-                    engine, settings, program=program, shop=shop, scopes=scopes, label=label, days=days
+                    engine, settings, program=program, shop=shop, scopes=scopes, label=label, days=days, owner=owner
                 ),
             )
         )
@@ -69,15 +75,14 @@ def list_keys(program: Program) -> None:
 
     with opening.database(opening.settings(), quiet=True) as settings:
         found = asyncio.run(with_engine(settings, rows))
-    table = Table("key", "shop", "label", "scopes", "made", "ends", "state")
+    table = Table("key", "shop", "owner", "label", "scopes", "made", "ends", "state")
     now = system_clock()
     for row in found:
         state = "revoked" if row.revoked_at else "ended" if row.expires_at and row.expires_at <= now else "in force"
         ends = row.expires_at.date().isoformat() if row.expires_at else "never"
         made = row.created_at.date().isoformat()
-        table.add_row(
-            typeid.encode(typeid.KEY, row.id), row.source or "-", row.label, " ".join(row.scopes), made, ends, state
-        )
+        name = typeid.encode(typeid.KEY, row.id)
+        table.add_row(name, row.source or "-", row.owner, row.label, " ".join(row.scopes), made, ends, state)
     opening.console.print(table)
 
 
@@ -106,6 +111,7 @@ async def make_key(
     scopes: tuple[Scope, ...],
     label: str,
     days: int | None,
+    owner: str | None = None,
 ) -> str:
     """A new key's text. Raises CliError where there is no such program."""
     assert settings.secret is not None
@@ -117,7 +123,7 @@ async def make_key(
         secret=secrets.token_bytes(key_texts.SECRET_BYTES),
         key=key_texts.derive(settings.secret).api_keys,
     )
-    new = operations.NewKey(await program_id(engine, program), shop, label, scopes, _ends(now, days))
+    new = operations.NewKey(await program_id(engine, program), shop, label, scopes, _ends(now, days), owner)
     await operations.create(engine, new, ids=(id, fresh_id(), fresh_id()), digest=digest, actor=actor(), now=now)
     return text
 

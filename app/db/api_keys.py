@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables as t
+from app.domain import keys
 
 LISTED = 1000
 """Keys of a program that are listed, newest first."""
@@ -14,7 +16,7 @@ LISTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """What is known of a key: everything but the key."""
+    """What is known of a key: everything but the key. Keys of one `owner` are the same person's."""
 
     id: bytes
     source: str | None
@@ -23,6 +25,7 @@ class KeyRow:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    owner: str
 
 
 async def add(connection: AsyncConnection, key: KeyRow, *, program_id: bytes, digest: bytes) -> None:
@@ -37,6 +40,7 @@ async def add(connection: AsyncConnection, key: KeyRow, *, program_id: bytes, di
             scopes=list(key.scopes),
             created_at=key.created_at,
             expires_at=key.expires_at,
+            owner=key.owner,
         )
     )
 
@@ -45,15 +49,12 @@ async def listed(connection: AsyncConnection, *, program_id: bytes) -> tuple[Key
     """The program's keys, newest first."""
     k = t.api_key.c
     query = (
-        select(k.key_id, k.source, k.label, k.scopes, k.created_at, k.expires_at, k.revoked_at)
+        select(k.key_id, k.source, k.label, k.scopes, k.created_at, k.expires_at, k.revoked_at, k.owner)
         .where(k.program_id == program_id)
         .order_by(k.created_at.desc(), k.key_id.desc())
         .limit(LISTED)
     )
-    return tuple(
-        KeyRow(row.key_id, row.source, row.label, tuple(row.scopes), row.created_at, row.expires_at, row.revoked_at)
-        for row in await connection.execute(query)
-    )
+    return tuple(_key(row) for row in await connection.execute(query))
 
 
 async def revoke(connection: AsyncConnection, key_id: bytes, *, now: datetime) -> bytes | None:
@@ -76,3 +77,16 @@ async def have_shop(connection: AsyncConnection, *, program_id: bytes, source: s
     if known.first() is None:
         values = {"program_id": program_id, "shop_id": id, "source": source, "name": source, "created_at": now}
         await connection.execute(insert(t.shop).values(values))
+
+
+def _key(row: Any) -> KeyRow:
+    return KeyRow(
+        row.key_id,
+        row.source,
+        row.label,
+        tuple(row.scopes),
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        keys.owner(row.owner, label=row.label, id=row.key_id),
+    )

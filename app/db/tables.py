@@ -111,8 +111,10 @@ api_key = Table(
     _instant("created_at"),
     _instant("expires_at", nullable=True),
     _instant("revoked_at", nullable=True),
+    _text("owner", nullable=True),
     PrimaryKeyConstraint("key_id"),
     _length("label", 200, least=0),
+    _length("owner", 200),
 )
 
 rules = Table(
@@ -142,7 +144,7 @@ shop = Table(
     UniqueConstraint("program_id", "source"),
     ForeignKeyConstraint(["program_id"], ["program.program_id"]),
     _length("source", 64),
-    CheckConstraint("source <> 'zegel'", name="source_reserved"),
+    CheckConstraint("source NOT IN ('zegel', 'ops')", name="source_reserved"),
 )
 
 member = Table(
@@ -540,6 +542,45 @@ idempotency = Table(
     _length("key", 128),
 )
 
+adjustment = Table(
+    "adjustment",
+    metadata,
+    _id("program_id"),
+    _id("adjustment_id"),
+    _text("key"),
+    _id("member_id"),
+    _text("unit"),
+    _amount("points"),
+    Column("facts", LargeBinary, nullable=False),
+    Column("particulars", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    _text("requested_by"),
+    _instant("requested_at"),
+    _text("state"),
+    _instant("lapses_at", nullable=True),
+    _text("decided_by", nullable=True),
+    _instant("decided_at", nullable=True),
+    _id("event_id", nullable=True),
+    PrimaryKeyConstraint("program_id", "adjustment_id"),
+    UniqueConstraint("program_id", "key"),
+    _within("points"),
+    CheckConstraint("points <> 0", name="points"),
+    CheckConstraint("state IN ('waiting', 'approved', 'rejected')", name="state"),
+    CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided"),
+    CheckConstraint("state <> 'waiting' OR lapses_at IS NOT NULL", name="lapses"),
+    CheckConstraint("decided_by <> requested_by", name="second_person"),
+    CheckConstraint("event_id IS NULL OR state = 'approved'", name="recorded"),
+    CheckConstraint("octet_length(facts) <= 4096", name="facts_length"),
+    CheckConstraint("octet_length(particulars) <= 8192", name="particulars_length"),
+    CheckConstraint("octet_length(digest) = 16", name="digest"),
+    _length("key", 128),
+    _length("unit", 32),
+    _length("requested_by", 200),
+    _length("decided_by", 200),
+    Index("adjustment_day_idx", "program_id", "requested_by", "requested_at"),
+    Index("adjustment_state_idx", "program_id", "state", "adjustment_id"),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -572,4 +613,6 @@ def service_rights(table: str) -> tuple[str, ...]:
     return ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
-_NEVER_DELETED = frozenset({"program", "api_key", "shop", "member", "account", "lane", "endpoint", "delivery"})
+_NEVER_DELETED = frozenset(
+    {"program", "api_key", "shop", "member", "account", "lane", "endpoint", "delivery", "adjustment"}
+)

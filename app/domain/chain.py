@@ -15,6 +15,7 @@ import orjson
 
 from app.domain.commands import (
     Activity,
+    Adjustment,
     Cancellation,
     Capture,
     Command,
@@ -146,6 +147,11 @@ def _capture(facts: Capture) -> dict[str, Any]:
     return value if facts.final else value | {"final": False}
 
 
+def _adjustment(facts: Adjustment) -> dict[str, Any]:
+    value = _named(facts, "points", "unit", "reason", "actor", "approver")
+    return value if facts.expires_at is None else value | {"expires_at": micros(facts.expires_at)}
+
+
 def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
     value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
     return value | {"given_at": facts.given_at} if isinstance(facts, ReferralReversal) else value
@@ -156,6 +162,11 @@ def _a_purchase(value: dict[str, Any]) -> Purchase:
     payments = tuple(Payment(**payment) for payment in value.get("payments", ()))
     vouchers = tuple(value.get("vouchers", ()))
     return Purchase(**{**value, "lines": lines, "payments": payments, "vouchers": vouchers})
+
+
+def _an_adjustment(value: dict[str, Any]) -> Adjustment:
+    ends = value.get("expires_at")
+    return Adjustment(**{**value, "expires_at": None if ends is None else instant(ends)})
 
 
 def _a_return(value: dict[str, Any]) -> Return:
@@ -233,6 +244,7 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Hold: lambda facts: _named(facts, "points", "unit", "lasts", *_PLACE),
     Capture: _capture,
     Release: lambda facts: {"of": _naming(facts.of)} | _named(facts, *_PLACE),
+    Adjustment: _adjustment,
     ReferralBonus: _bonus,
     ReferralReversal: _bonus,
 }
@@ -249,6 +261,7 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Hold.kind: lambda value: Hold(**value),
     Capture.kind: lambda value: Capture(**{**value, "of": _name(value["of"])}),
     Release.kind: lambda value: Release(**{**value, "of": _name(value["of"])}),
+    Adjustment.kind: _an_adjustment,
     ReferralBonus.kind: lambda value: ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])}),
     ReferralReversal.kind: lambda value: ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])}),
 }

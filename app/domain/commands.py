@@ -13,6 +13,12 @@ from app.domain import typeid
 CLOCK = "zegel"
 """The reserved source of events that the clock or a consequence brings (semantics E2)."""
 
+OPERATIONS = "ops"
+"""The reserved source of what persons do by hand (semantics E5)."""
+
+RESERVED = (CLOCK, OPERATIONS)
+"""Sources that no shop can be called by."""
+
 
 class Mode(StrEnum):
     """Whether a command speaks of now or of the past (semantics E7)."""
@@ -270,6 +276,22 @@ class Release:
     operator: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Points named outright by a person, above or below zero, for a reason that the program lists (semantics E5).
+
+    `actor` is who asked for it, `approver` the second person, where there had to be one; the note is a particular.
+    """
+
+    kind = "adjustment"
+    points: int
+    unit: str
+    reason: str
+    actor: str
+    approver: str | None = None
+    expires_at: datetime | None = None
+
+
 Naming = Return | Cancellation | Capture | Release
 """What names one earlier event."""
 
@@ -284,6 +306,7 @@ Facts = (
     | Hold
     | Capture
     | Release
+    | Adjustment
     | ReferralBonus
     | ReferralReversal
 )

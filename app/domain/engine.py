@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain import (
     accrual,
+    adjusting,
     chain,
     commands,
     holds,
@@ -25,6 +26,7 @@ from app.domain.accrual import Occasion
 from app.domain.commands import (
     CLOCK,
     Activity,
+    Adjustment,
     Cancellation,
     Capture,
     Command,
@@ -69,7 +71,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, Redemption | Hold | Opening) or commands.names(command):
+    if isinstance(command.facts, Redemption | Hold | Opening | Adjustment) or commands.names(command):
         return True
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
@@ -227,6 +229,8 @@ def _effect(state: MemberState, case: Case) -> Effect:
         return opening.opened(state, facts, case)
     if isinstance(facts, Enrolment):
         return _enrol(state, facts, case)
+    if isinstance(facts, Adjustment):
+        return adjusting.adjust(state, facts, case)
     raise TypeError(f"{facts.kind} is no command of a caller's")
 
 

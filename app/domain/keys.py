@@ -55,6 +55,11 @@ def key_digest(secret: bytes, *, key: bytes) -> bytes:
     return hmac(key, secret, "sha256")
 
 
+def owner(said: str | None, *, label: str, id: bytes) -> str:
+    """Whose a key is: as was said, else its label, else the key stands for itself; one name is one person."""
+    return said or label or typeid.encode(typeid.KEY, id)
+
+
 def _base32(data: bytes) -> str:
     number, letters = int.from_bytes(data), len(data) * 8 // 5
     return "".join(_ALPHABET[number >> 5 * i & 31] for i in reversed(range(letters)))

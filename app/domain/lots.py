@@ -160,9 +160,13 @@ def take(
 
     From those events' pending points, what remains of their own lots, and in a spendable unit other lots in draw order;
     then they are owed. In a unit that cannot be spent only from their own lots, without lots from the balance.
+    What is not there in such a unit is forgiven.
     """
     account = state.accounts[unit.code]
     if not unit.has_lots:
+        amount = min(amount, account.active)  # an adjustment may have taken of it already
+        if not amount:
+            return state, None
         after = account._replace(
             balance=account.balance - amount, active=account.active - amount, reversed=account.reversed + amount
         )

@@ -26,6 +26,7 @@ HELD = "hold.placed"
 CAPTURED = "hold.captured"
 RELEASED = "hold.released"
 HOLD_EXPIRED = "hold.expired"
+ADJUSTED = "points.adjusted"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
@@ -44,6 +45,7 @@ TYPES = (
     CAPTURED,
     RELEASED,
     HOLD_EXPIRED,
+    ADJUSTED,
     UPGRADED,
     DOWNGRADED,
     REWARDED,

@@ -292,3 +292,54 @@ class OtherCurrency(Refusal):
 
     code = "other_currency"
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownReason(Refusal):
+    """The program lists no such reason for an adjustment; `known` are those it lists (semantics E5)."""
+
+    code = "unknown_reason"
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryNotPossible(Refusal):
+    """Points cannot end at the instant named: not before `earliest`; where that is None, the unit's never end."""
+
+    code = "expiry_not_possible"
+    unit: str
+    earliest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DailyLimit(Refusal):
+    """A person asks for more adjustments in a day than the program lets one person ask for (semantics E5)."""
+
+    code = "daily_limit"
+    unit: str
+    limit: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfApproval(Refusal):
+    """Nobody decides on what they asked for themselves (semantics E5)."""
+
+    code = "self_approval"
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDecided(Refusal):
+    """The adjustment has been approved or rejected, as `state` says (semantics E5)."""
+
+    code = "already_decided"
+    state: str
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentLapsed(Refusal):
+    """Nobody decided on the adjustment in time (semantics E5)."""
+
+    code = "adjustment_lapsed"
+    lapses_at: datetime | None

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.domain import accrual, chain, holds, lots, messages, posting, referrals, returns, typeid
 from app.domain.accrual import Occasion, Step
-from app.domain.commands import Activity, Cancellation, Capture, Hold, Purchase, Redemption, Return
+from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Return
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.lots import Place
@@ -40,6 +40,8 @@ def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
     """A cancellation: what it names is to be as if it had not been (semantics E6)."""
     meant = _CANCELLABLE if facts.points is None else _SPENT
     kinds = tuple(kind for kind in meant if facts.of.kind in ("", kind))
+    if facts.of.kind == Adjustment.kind:  # only where it is named as what it is: tills do not undo what persons did
+        kinds = (Adjustment.kind,)
     earlier = _named(state, case, kinds=kinds)
     if earlier.event.kind in _SPENT:
         return _points_back(state, earlier, facts.points, case)
@@ -47,6 +49,8 @@ def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
         return holds.release(state, facts, case)
     if earlier.event.kind == Activity.kind:
         return _activity_back(state, earlier, case)
+    if earlier.event.kind == Adjustment.kind:
+        return _adjustment_back(state, earlier, case)
     purchase, before = _purchase(earlier), returns.so_far(earlier.followers)
     return _goods_back(state, earlier, purchase, before, returns.everything(purchase, before), case)
 
@@ -167,6 +171,13 @@ def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
     state, entries, forgiven = _take(state, earlier, given, rules, case)
     steps, tells = tuple(_forgiven_steps(forgiven)), _told(entries, earlier.event)
     return Effect(state, entries, steps, _context(earlier, forgiven), tells, about=earlier.event.id, before=before)
+
+
+def _adjustment_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
+    """Takes back what it gave; for what it took there is another adjustment, since that may be paid by now (E6)."""
+    if not any(entry.points > 0 for entry in earlier.event.entries):
+        raise Refused(NotReversible(earlier.event.kind, _CANCELLABLE))
+    return _activity_back(state, earlier, case)
 
 
 def _forgiven_steps(forgiven: Mapping[str, int]) -> list[Step]:

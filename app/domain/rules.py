@@ -163,6 +163,21 @@ class Cost(NamedTuple):
     amount: Fraction
 
 
+class AdjustmentTerms(NamedTuple):
+    """What persons may adjust, and when a second one must agree (semantics E5); by unit, no entry is no limit.
+
+    An adjustment waits where its person's day would come to more than `approval_above`, without regard to signs.
+    """
+
+    reasons: tuple[str, ...] = ()
+    approval_above: Mapping[str, int] = MappingProxyType({})
+    daily_limit: Mapping[str, int] = MappingProxyType({})
+
+
+NO_REASONS = AdjustmentTerms()
+"""Nothing can be adjusted."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
     """The rules of one unit for one kind of event, by stage, in document order (semantics A2).
@@ -217,6 +232,7 @@ class Rules:
     """Whether a return costs a tier that what is left would not have reached (semantics T5)."""
     costs: Mapping[str, Cost] = field(default_factory=dict)
     """What a point costs, of the units that say so. No decision reads it: it is for reports."""
+    adjustments: AdjustmentTerms = NO_REASONS
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,9 @@ class Scope(StrEnum):
     PROGRAM_READ = "program:read"
     PROGRAM_WRITE = "program:write"
     REPORTS_READ = "reports:read"
+    ADJUSTMENTS_READ = "adjustments:read"
+    ADJUSTMENTS_WRITE = "adjustments:write"
+    ADJUSTMENTS_APPROVE = "adjustments:approve"
 
 
 DESCRIPTIONS = {
@@ -33,6 +36,9 @@ DESCRIPTIONS = {
     Scope.PROGRAM_READ: "read the program and its rules",
     Scope.PROGRAM_WRITE: "publish rules, pretend `now` in a dry run",
     Scope.REPORTS_READ: "read what the whole program has issued and owes",
+    Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
+    Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",
+    Scope.ADJUSTMENTS_APPROVE: "decide on what another person asked to give or take",
 }
 
 SHOP = (
@@ -56,5 +62,6 @@ PROGRAM = (
     Scope.PROGRAM_READ,
     Scope.PROGRAM_WRITE,
     Scope.REPORTS_READ,
+    Scope.ADJUSTMENTS_READ,
 )
 """What a program's own key, which belongs to no shop, gets unless told otherwise."""

@@ -191,6 +191,7 @@ def _lots(history: History) -> Iterator[Finding]:
     left: dict[tuple[int, int], int] = {}
     owed: dict[str, int] = {}
     with_lots = {e.unit for s in history.events for e in s.recorded.entries if e.available_at is not None}
+    with_lots |= {unit for unit, account in history.state.accounts.items() if account.deficit}  # taken, never given
     for stored in history.events:
         event = stored.recorded
         for entry in event.entries:

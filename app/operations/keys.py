@@ -15,13 +15,17 @@ __all__ = ["KeyRow", "NewKey", "create", "listed", "revoke", "text"]
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key about to be made; `source` names the shop it belongs to, None makes it the program's own."""
+    """A key about to be made; `source` names the shop it belongs to, None makes it the program's own.
+
+    Without an `owner` it is its label's.
+    """
 
     program_id: bytes
     source: str | None
     label: str
     scopes: tuple[Scope, ...]
     expires_at: datetime | None
+    owner: str | None = None
 
 
 async def create(
@@ -33,7 +37,8 @@ async def create(
     async with operation(engine) as connection:
         if new.source is not None:
             await rows.have_shop(connection, program_id=new.program_id, source=new.source, id=shop_id, now=now)
-        key = KeyRow(key_id, new.source, new.label, scopes, now, new.expires_at, None)
+        owner = keys.owner(new.owner, label=new.label, id=key_id)
+        key = KeyRow(key_id, new.source, new.label, scopes, now, new.expires_at, None, owner)
         await rows.add(connection, key, program_id=new.program_id, digest=digest)
         await audit.note(
             connection,
@@ -43,7 +48,7 @@ async def create(
             actor=actor,
             action="key.created",
             subject=typeid.encode(typeid.KEY, key_id),
-            details={"source": new.source, "scopes": list(scopes)},
+            details={"source": new.source, "scopes": list(scopes), "owner": owner},
         )
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from app.domain import money, points
 from app.program import document, values
-from app.program.document import Bonus, Ladder, Level, Referrals, Returns, Rule
+from app.program.document import Adjustments, Bonus, Ladder, Level, Referrals, Returns, Rule
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -43,6 +43,8 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
         yield from _referrals(parts.referrals, parts)
     if parts.returns is not None:
         yield from _returns(parts.returns, parts)
+    if parts.adjustments is not None:
+        yield from _adjustments(parts.adjustments, parts)
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
@@ -171,6 +173,15 @@ def _returns(returns: Returns, parts: Parts) -> Iterator[Problem]:
         unit = parts.units.get(code)
         if unit is not None and not unit.spendable:
             yield Problem(path, "nobody owes what cannot be spent")
+
+
+def _adjustments(adjustments: Adjustments, parts: Parts) -> Iterator[Problem]:
+    named = (("approval_above", adjustments.approval_above), ("daily_limit", adjustments.daily_limit))
+    for name, stated in named:
+        for code, most in stated.items():
+            path: Path = ("adjustments", name, code)
+            yield from _known_unit(path, code, parts)
+            yield from _whole_parts(path, most, code, parts)
 
 
 def _known_unit(path: Path, code: str, parts: Parts) -> Iterator[Problem]:

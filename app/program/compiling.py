@@ -48,6 +48,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         hold_lasts=document.holds.lasts,
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
         costs=dict(_costs(document)),
+        adjustments=_adjustments(document.adjustments, known) if document.adjustments else rules.NO_REASONS,
     )
 
 
@@ -156,9 +157,7 @@ def _referrals(
 def _shortage(returns: documents.Returns, known: Mapping[str, units.Unit]) -> rules.Shortage:
     return rules.Shortage(
         forgive=returns.shortage == "clamp",
-        floors={
-            code: _whole_parts(floor, known[code].decimals) for code, floor in sorted(returns.deficit_floor.items())
-        },
+        floors=_by_unit(returns.deficit_floor, known),
     )
 
 
@@ -168,6 +167,18 @@ def _costs(document: Document) -> Iterator[tuple[str, rules.Cost]]:
             amounts = values.amounts(unit.cost_per_point, currencies=document.currencies)
             ((currency, amount),) = amounts.items()
             yield code, rules.Cost(currency, Fraction(amount))
+
+
+def _adjustments(adjustments: documents.Adjustments, known: Mapping[str, units.Unit]) -> rules.AdjustmentTerms:
+    return rules.AdjustmentTerms(
+        reasons=adjustments.reasons,
+        approval_above=_by_unit(adjustments.approval_above, known),
+        daily_limit=_by_unit(adjustments.daily_limit, known),
+    )
+
+
+def _by_unit(stated: Mapping[str, Decimal], known: Mapping[str, units.Unit]) -> dict[str, int]:
+    return {code: _whole_parts(value, known[code].decimals) for code, value in sorted(stated.items())}
 
 
 def _minor_units(stated: Decimal | Mapping[str, Decimal], currencies: Mapping[str, int]) -> dict[str, int]:

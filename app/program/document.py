@@ -265,6 +265,20 @@ class Holds(Part):
     ] = "report"
 
 
+class Adjustments(Part):
+    """What persons may give and take by hand, and when a second one must agree."""
+
+    reasons: Annotated[fields.Codes, Field(description="Codes for why, such as goodwill; each adjustment names one.")]
+    approval_above: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="Unit by unit, how much a person may adjust in a day before a second one must agree."),
+    ] = {}
+    daily_limit: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="Unit by unit, how much a person may ask for in a day at all."),
+    ] = {}
+
+
 class Document(Part):
     """A loyalty program: what it counts, how members earn, which tiers there are."""
 
@@ -306,3 +320,4 @@ class Document(Part):
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()
     holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()
+    adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None

@@ -193,7 +193,8 @@ def _left(counted: CTE, program_id: bytes, member_id: bytes) -> CTE:
 
 def _account(unit: str, sums: _Sums, lots: tuple[OpenLot, ...], as_of: AsOf) -> Account:
     if not sums.has_lots:
-        return Account(unit, balance=sums.points, active=sums.points)
+        owed = max(0, -sums.points)  # taken, and nothing had been given yet
+        return Account(unit, balance=sums.points, active=sums.points + owed, deficit=owed)
     mine = [lot for lot in lots if lot.unit == unit]
     pending = sum(lot.remaining for lot in mine if lot.available_at > as_of.instant)
     early = max(0, -sums.owed)  # by effect, a debt may be paid before it is made

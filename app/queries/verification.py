@@ -241,6 +241,9 @@ _ORPHANS = {
     "message rows without their event": hot.Statement(
         _without(t.message, t.event, "member_id", "sequence").where(t.message.c.sequence.is_not(None))
     ),
+    "adjustment rows without their event": hot.Statement(
+        _without(t.adjustment, t.event, "event_id").where(t.adjustment.c.event_id.is_not(None))
+    ),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }
 

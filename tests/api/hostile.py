@@ -306,6 +306,16 @@ OPENING: Body = {
 LOOKUP: Body = {"member": "card:1001", "include": ["balance"]}
 ENDPOINT: Body = {"url": "https://shop.example/x", "description": "x", "types": ["points.earned"]}
 
+ADJUSTMENT: Body = {
+    "id": "good",
+    "member": "card:1001",
+    "points": 5,
+    "unit": "points",
+    "reason": "goodwill",
+    "note": "private",
+    "expires_at": "2027-11-21T09:00:00Z",
+}
+
 _CODES = (*NOT_TEXT, '""', '"Survey"', '"a b"', '"x\\u0000"', '"é"', json.dumps("x" * 33))
 _MOMENT = tuple(token for token in TIME[:-4] if token != "null")
 _COMMON = {"/id": ID, "/occurred_at": TIME, "/type": TYPE, "/member": MEMBER}
@@ -413,5 +423,18 @@ OTHERS: dict[str, tuple[Body, dict[str, tuple[str, ...]], tuple[str, ...]]] = {
             "/description": (*NOT_TEXT, "null", json.dumps("x" * 201)),
         },
         ("url",),
+    ),
+    "/v1/adjustments": (
+        ADJUSTMENT,
+        {
+            "/id": ID,
+            "/member": MEMBER,
+            "/points": (*POINTS[:1], "0", *POINTS[3:], str(-(2**53))),
+            "/unit": (*_CODES, "null"),
+            "/reason": (*_CODES, "null"),
+            "/note": (*(token for token in NOT_TEXT), '""', json.dumps("secret-canary" + "x" * 1_000)),
+            "/expires_at": tuple(token for token in TIME[:-4] if token != "null"),
+        },
+        ("id", "member", "points", "unit", "reason"),
     ),
 }

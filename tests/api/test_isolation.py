@@ -7,8 +7,9 @@ import httpx
 
 from app.db.tables import metadata
 from app.settings import Settings
+from tests.api.hostile import ADJUSTMENT
 from tests.api.test_keys import PUBLIC, every_route
-from tests.builders import Clock, Service, key_for, publish, purchase
+from tests.builders import BY_HAND, Clock, Service, key_for, publish, purchase
 from tests.database import TABLES
 
 CANARY = "canary-of-the-first-program"
@@ -33,6 +34,7 @@ async def stranger_of(settings: Settings, clock: Clock) -> dict[str, str]:
 
 async def filled_program(service: Service) -> dict[str, str]:
     """Something in every list of the first program; the ids of it."""
+    await publish(service.settings, clock=service.clock, document=BY_HAND)
     member = (await service.enrol(CANARY, attributes={"note": CANARY}))["id"]
     event = await service.buy("10.00", card=CANARY, id=CANARY, location=CANARY)
     assert (await service.redeem(1, card=CANARY)).status_code == 201
@@ -46,13 +48,15 @@ async def filled_program(service: Service) -> dict[str, str]:
         path="/v1/webhook-endpoints",
         headers={"Idempotency-Key": "k1"},
     )
+    given = await service.send({**ADJUSTMENT, "id": CANARY, "member": member, "note": CANARY}, path="/v1/adjustments")
     return {
         "member_id": member,
         "event_id": event.json()["id"],
         "hold": held.json()["id"],
         "refused_id": refused.json()["refused"][0]["id"],
         "endpoint_id": endpoint.json()["id"],
-        "version": "2",
+        "adjustment_id": given.json()["id"],
+        "version": "3",
     }
 
 
@@ -73,6 +77,10 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/holds/{hold}/release": [{"id": "r1"}],
         "/v1/members": [],
         "/v1/webhook-endpoints": [],
+        "/v1/adjustments": [{**ADJUSTMENT, "member": name} for name in (ids["member_id"], f"card:{card}")],
+        "/v1/adjustments/{adjustment_id}/approve": [{}],
+        "/v1/adjustments/{adjustment_id}/reject": [{}],
+        "/v1/adjustments/{adjustment_id}/cancel": [{}],
     }
 
 

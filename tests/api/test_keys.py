@@ -15,6 +15,7 @@ from app.domain.scopes import Scope
 from app.main import fresh_id
 from app.operations import keys as operations
 from app.settings import Settings
+from tests.api.hostile import ADJUSTMENT
 from tests.builders import PROGRAM, Clock, Service, key_for, purchase
 from tests.database import picture
 
@@ -47,6 +48,7 @@ def every_route(service: Service) -> list[tuple[str, str]]:
 def filled(path: str) -> str:
     """The path with an id of the right form in each place."""
     ids = {"member_id": typeid.MEMBER, "event_id": typeid.EVENT, "endpoint_id": typeid.ENDPOINT}
+    ids["adjustment_id"] = typeid.ADJUSTMENT
     for name, prefix in ids.items():
         path = path.replace("{" + name + "}", typeid.encode(prefix, fresh_id()))
     path = path.replace("{refused_id}", typeid.encode(typeid.REFUSED, fresh_id()))
@@ -203,6 +205,12 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/program/rules/{version}", None, Scope.PROGRAM_READ),
     ("GET", "/v1/reports/trial-balance", None, Scope.REPORTS_READ),
     ("GET", "/v1/reports/liability", None, Scope.REPORTS_READ),
+    ("POST", "/v1/adjustments", ADJUSTMENT, Scope.ADJUSTMENTS_WRITE),
+    ("GET", "/v1/adjustments", None, Scope.ADJUSTMENTS_READ),
+    ("GET", "/v1/adjustments/{adjustment_id}", None, Scope.ADJUSTMENTS_READ),
+    ("POST", "/v1/adjustments/{adjustment_id}/approve", None, Scope.ADJUSTMENTS_APPROVE),
+    ("POST", "/v1/adjustments/{adjustment_id}/reject", None, Scope.ADJUSTMENTS_APPROVE),
+    ("POST", "/v1/adjustments/{adjustment_id}/cancel", None, Scope.ADJUSTMENTS_WRITE),
 ]
 
 

@@ -11,7 +11,7 @@ from app.api.problems import KINDS
 from app.domain import messages
 from app.domain.scopes import Scope
 from tests.api import write_openapi
-from tests.builders import START, Service, purchase
+from tests.builders import BY_HAND, START, Service, publish, purchase
 
 METHODS = ("get", "put", "post", "delete", "patch")
 
@@ -143,11 +143,13 @@ PATHS = {
     "PlaceHoldIn": "/v1/holds",
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
+    "AdjustmentIn": "/v1/adjustments",
 }
 """Where a body goes; the others are events."""
 
 
 async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
+    await publish(service.settings, clock=service.clock, document=BY_HAND)
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]

@@ -36,6 +36,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "entry": {"available_at": None, "expires_at": None},
     "endpoint": {"state": "enabled"},
     "delivery": {"state": "delivered"},
+    "adjustment": {"state": "approved", "digest": bytes(16), "decided_by": "y"},
 }
 """What a good row has beyond that."""
 
@@ -54,7 +55,13 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
         {"credited": 5, "remaining": 3, "reserved": -1},
     ],
     "open_lot_range_check": [{"credited": LIMIT + 1, "remaining": 1, "reserved": 0}],
-    "shop_source_reserved_check": [{"source": "zegel"}],
+    "shop_source_reserved_check": [{"source": "zegel"}, {"source": "ops"}],
+    "adjustment_points_check": [{"points": 0}],
+    "adjustment_state_check": [{"state": "lapsed", "event_id": None}],
+    "adjustment_decided_check": [{"decided_at": None}, {"state": "waiting", "event_id": None}],
+    "adjustment_lapses_check": [{"state": "waiting", "event_id": None, "decided_at": None, "lapses_at": None}],
+    "adjustment_second_person_check": [{"requested_by": "y"}],
+    "adjustment_recorded_check": [{"state": "rejected"}],
 }
 """Bad rows of the constraints whose definition is no plain bound."""
 
@@ -142,6 +149,7 @@ async def test_every_amount_of_points_has_a_range(owner: asyncpg.Connection) -> 
         ("draw", "points"),
         ("open_lot", "credited"),
         ("reservation", "points"),
+        ("adjustment", "points"),
     }
 
     assert bounded == amounts
@@ -164,7 +172,8 @@ async def test_every_text_that_names_something_is_length_checked(owner: asyncpg.
             "program": ("code", "name"),
             "member_identity": ("value",),
             "endpoint": ("url",),
-            "api_key": ("label",),
+            "api_key": ("label", "owner"),
+            "adjustment": ("key", "unit", "requested_by", "decided_by"),
         }.items()
         for column in columns
     }

@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -107,6 +109,32 @@ async def test_an_older_ledger_learns_which_purchases_qualified_and_still_proves
     assert after == before
     assert [row["rounds"] for row in before].count(1) == 2
     assert await verify.run(settings) == []
+
+
+async def test_an_older_key_becomes_its_labels_and_no_shop_keeps_a_reserved_name(
+    settings: Settings, clock: Clock, owner: asyncpg.Connection
+) -> None:
+    await publish(settings, clock=clock)
+    program = await owner.fetchval("SELECT program_id FROM program")
+    await owner.close()
+    config = alembic_config()
+    config.attributes["url"] = url = settings.migration_database_url
+    assert url is not None
+    await asyncio.to_thread(command.downgrade, config, "0005")
+    old = await asyncpg.connect(url)
+    for label in ("desk", ""):
+        row = "INSERT INTO api_key VALUES (gen_random_uuid(), $1, NULL, $2, '', '{}', now())"
+        await old.execute(row, program, label)
+    await old.execute("INSERT INTO shop VALUES ($1, gen_random_uuid(), 'ops', 'Ops', now())", program)
+
+    with pytest.raises(IntegrityError, match="shop_source_reserved_check"):
+        await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE)
+    await old.execute("UPDATE shop SET source = 'operations' WHERE source = 'ops'")
+    await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE)
+
+    owners = await old.fetch("SELECT owner FROM api_key ORDER BY label")
+    await old.close()
+    assert [row["owner"] for row in owners] == [None, "desk"]
 
 
 def test_migrating_again_changes_nothing(settings: Settings) -> None:

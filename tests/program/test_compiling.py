@@ -278,6 +278,21 @@ def test_referrals_without_a_minimum_take_any_purchase_within_180_days(minimum: 
     assert program.referrals == ReferralTerms({"EUR": 0, "JPY": 0}, Span(days=180), referrer=("points", 1))
 
 
+def test_adjustments() -> None:
+    program = compiled(
+        adjustments={
+            "reasons": ["goodwill", "correction"],
+            "approval_above": {"points": 500, "spent": "12.50"},
+            "daily_limit": {"points": 5000},
+        },
+    )
+
+    assert program.adjustments == rules.AdjustmentTerms(
+        ("goodwill", "correction"), approval_above={"points": 500, "spent": 1250}, daily_limit={"points": 5000}
+    )
+    assert compiled().adjustments == rules.NO_REASONS
+
+
 def test_a_document_and_its_canonical_form_compile_alike_to_the_order_of_everything() -> None:
     units = {code: {"name": code} for code in random.sample(["points", "stamps", "visits", "beans"], 4)}
     earn = [

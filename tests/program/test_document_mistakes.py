@@ -406,6 +406,16 @@ def test_what_cannot_be_spent_has_no_cost() -> None:
     assert told(text) == [("/units/spent/cost_per_point", 7, "what cannot be spent costs nothing")]
 
 
+def test_adjustments_have_reasons_and_limits_of_units_that_there_are() -> None:
+    assert told(HEAD + "adjustments: {daily_limit: {points: 5}}\n") == [("/adjustments/reasons", 8, "is missing")]
+    assert told(HEAD + "adjustments: {reasons: []}\n") == [("/adjustments/reasons", 8, "must not be empty")]
+    assert told(HEAD + "adjustments: {reasons: [a, a]}\n") == [("/adjustments/reasons", 8, "names something twice")]
+    assert told(HEAD + "adjustments: {reasons: [a], daily_limit: {pints: 5}, approval_above: {points: 1.5}}\n") == [
+        ("/adjustments/approval_above/points", 8, "has more decimals than the unit has, which is 0"),
+        ("/adjustments/daily_limit/pints", 8, "there is no such unit"),
+    ]
+
+
 def test_a_malformed_part_does_not_hide_mistakes_elsewhere_nor_cause_more() -> None:
     text = f"""{HEAD}  stamps: {{name: Stamps, decimals: many}}
 rules:

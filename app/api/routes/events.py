@@ -28,7 +28,7 @@ from app.api.schemas.events import (
     ReleaseIn,
 )
 from app.domain import typeid
-from app.domain.commands import Activity, Command, Purchase
+from app.domain.commands import Activity, Adjustment, Command, Purchase
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
 from app.queries import events as recorded_events
@@ -199,6 +199,8 @@ def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
         may(caller, Scope.REDEMPTIONS_WRITE)
     if isinstance(body, EnrolmentIn):
         may(caller, Scope.MEMBERS_WRITE)
+    if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:
+        may(caller, Scope.ADJUSTMENTS_WRITE)
     if body.history and Scope.EVENTS_HISTORY not in caller.scopes:
         raise Problem("history_scope", scope=Scope.EVENTS_HISTORY.value)
     return to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)

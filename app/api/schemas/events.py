@@ -265,12 +265,12 @@ class ReturnIn(EventIn):
 
 
 class CancellationIn(EventIn):
-    """A redemption, capture, hold, purchase or activity that is to be as if it had not been."""
+    """A redemption, capture, hold, purchase, activity or points given by hand, as if they had not been."""
 
     type: Literal["cancellation"]
     event: Id = Field(description="The shop's id of it, or ours (`evt_…`).", examples=["till7-000124"])
-    kind: Literal["redemption", "capture", "hold", "purchase", "activity"] | None = Field(
-        default=None, description="Its type; needed with a shop's id."
+    kind: Literal["redemption", "capture", "hold", "purchase", "activity", "adjustment"] | None = Field(
+        default=None, description="Its type; needed with a shop's id, and for an adjustment."
     )
     shop: Name | None = Field(default=None, description="The shop that sent it, if it is not the one that sends this.")
     points: Points | None = Field(default=None, description="Of a redemption or capture: give back only so many.")
