@@ -55,6 +55,10 @@ KINDS: Mapping[str, Kind] = {
     "nothing_left": Kind(409, "It has been taken back already", "Nothing of it is left; read the event named."),
     "more_than_left": Kind(409, "More comes back than is left", "Send at most what is left, or `all`."),
     "more_points_than_left": Kind(409, "More points than are left", "Give back at most `left`, or leave `points` out."),
+    "already_fulfilled": Kind(409, "It has been fulfilled already", "Nothing waits for it any more."),
+    "offline_allowance": Kind(
+        409, "More than a member may owe", "Somebody must let it in: see `GET /v1/refused`; `available`, `allowance`."
+    ),
     "hold_settled": Kind(409, "The hold keeps nothing any more", "It was `state`; place a new one if need be."),
     "more_than_held": Kind(409, "More than the hold keeps", "Capture at most `held`, or leave `points` out."),
     "already_opened": Kind(409, "The account was opened before", "Once a member; read the event `opened`."),
@@ -78,6 +82,9 @@ KINDS: Mapping[str, Kind] = {
         422, "No such event", "Send the event it names first; for another shop's id, name the `shop`."
     ),
     "not_admissible": Kind(422, "It cannot be let in from here", "Let the sender send it again."),
+    "purchase_needed": Kind(
+        422, "Goods come back with their purchase", "Name the `purchase`; the program takes none without."
+    ),
     "unknown_hold": Kind(422, "No such hold", "Name a hold that was placed; for another shop's id, name the `shop`."),
     "other_members_event": Kind(422, "The event is another member's", "Name the member whose event it is."),
     "not_reversible": Kind(422, "That cannot be taken back so", "It is for events of the `kinds` named."),

@@ -6,6 +6,7 @@ in the plan's `scale`, so fine that rates and multipliers come out whole, and ar
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -68,6 +69,12 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Se
         if given:
             sums.append((plan.unit.code, given))
     return Earned(tuple(sums), tuple(steps))
+
+
+def bare(rules: Rules) -> Rules:
+    """The same rules without multipliers and grants: what a return without a purchase is judged by (semantics R7)."""
+    kept = tuple(rule for rule in rules.rules if not isinstance(rule.gives, Multiply | Fixed))
+    return replace(rules, rules=kept)
 
 
 class _Basket:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import calendar
 from app.domain.calendar import Period
-from app.domain.commands import Cancellation, Capture, Purchase, Redemption
+from app.domain.commands import Cancellation, Capture, Fulfilment, Purchase, PurchaseChange, Redemption, Return
 from app.domain.events import Entry
 from app.domain.settling import EXPIRY
 
@@ -25,6 +25,13 @@ DEBITS: Mapping[str, str] = {
 
 RESTORING = (Cancellation.kind,)
 """Kinds that may put redeemed points back into their lots: what opens no lot then lowers what was redeemed."""
+
+
+RETURNING = (Return.kind, PurchaseChange.kind)
+"""Kinds that put redeemed points back where they have lots to put them into, and may give points as well."""
+
+MOVING = (Fulfilment.kind,)
+"""Kinds that only move points from one lot to another: what they take lowers what was issued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,11 @@ def total(parts: Iterable[Moved]) -> Moved:
 
 def way(kind: str, entry: Entry) -> tuple[str, int]:
     """The way an entry of this kind of event moved points, and how many; less than none where it restored some."""
+    if kind in MOVING:
+        return ISSUED, entry.points
     if entry.points <= 0:
         return DEBITS.get(kind, REVERSED), -entry.points
-    if entry.available_at is None and kind in RESTORING:
+    back = any(draw.points < 0 for draw in entry.draws)
+    if entry.available_at is None and (kind in RESTORING or (kind in RETURNING and back)):
         return REDEEMED, -entry.points
     return ISSUED, entry.points

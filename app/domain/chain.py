@@ -21,8 +21,10 @@ from app.domain.commands import (
     Command,
     Enrolment,
     Facts,
+    Fulfilment,
     Hold,
     Line,
+    LooseReturn,
     Mode,
     Named,
     OpenedLot,
@@ -31,6 +33,7 @@ from app.domain.commands import (
     Opening,
     Payment,
     Purchase,
+    PurchaseChange,
     Redemption,
     ReferralBonus,
     ReferralReversal,
@@ -142,6 +145,16 @@ def _return(facts: Return) -> dict[str, Any]:
     return value
 
 
+def _redemption(facts: Redemption) -> dict[str, Any]:
+    value = _named(facts, "points", "unit", *_PLACE)
+    return value | {"offline": True} if facts.offline else value
+
+
+def _fulfilment(facts: Fulfilment) -> dict[str, Any]:
+    value = {"of": _naming(facts.of)} | _named(facts, *_PLACE)
+    return value | {"lines": facts.lines} if facts.lines else value
+
+
 def _capture(facts: Capture) -> dict[str, Any]:
     value = {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE)
     return value if facts.final else value | {"final": False}
@@ -169,7 +182,9 @@ def _an_adjustment(value: dict[str, Any]) -> Adjustment:
     return Adjustment(**{**value, "expires_at": None if ends is None else instant(ends)})
 
 
-def _a_return(value: dict[str, Any]) -> Return:
+def _a_return(value: dict[str, Any]) -> Return | LooseReturn:
+    if "goods" in value:
+        return LooseReturn(_a_purchase(value["goods"]))
     back = tuple(ReturnedLine(**line) for line in value.get("lines", ()))
     return Return(**{**value, "of": _name(value["of"]), "lines": back})
 
@@ -236,10 +251,17 @@ def _in_instants(said: dict[str, Any]) -> dict[str, Any]:
 _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Purchase: _purchase,
     Activity: lambda facts: _named(facts, "activity", *_PLACE),
-    Redemption: lambda facts: _named(facts, "points", "unit", *_PLACE),
+    Redemption: _redemption,
     Enrolment: _enrolment,
     Opening: _opening,
     Return: _return,
+    LooseReturn: lambda facts: {"goods": _purchase(facts.goods)},
+    PurchaseChange: lambda facts: {
+        "of": _naming(facts.of),
+        "revision": facts.revision,
+        "goods": _purchase(facts.goods),
+    },
+    Fulfilment: _fulfilment,
     Cancellation: lambda facts: {"of": _naming(facts.of)} | _named(facts, "points", *_PLACE),
     Hold: lambda facts: _named(facts, "points", "unit", "lasts", *_PLACE),
     Capture: _capture,
@@ -257,6 +279,12 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Enrolment.kind: lambda value: Enrolment(**value),
     Opening.kind: _an_opening,
     Return.kind: _a_return,
+    PurchaseChange.kind: lambda value: PurchaseChange(
+        _name(value["of"]), value["revision"], _a_purchase(value["goods"])
+    ),
+    Fulfilment.kind: lambda value: Fulfilment(
+        **{**value, "of": _name(value["of"]), "lines": tuple(value.get("lines", ()))}
+    ),
     Cancellation.kind: lambda value: Cancellation(**{**value, "of": _name(value["of"])}),
     Hold.kind: lambda value: Hold(**value),
     Capture.kind: lambda value: Capture(**{**value, "of": _name(value["of"])}),

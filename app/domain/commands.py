@@ -104,6 +104,8 @@ class Redemption:
     location: str | None = None
     terminal: str | None = None
     operator: str | None = None
+    offline: bool = False
+    """Made by a till without a network, so that it may leave a deficit (semantics L6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +294,38 @@ class Adjustment:
     expires_at: datetime | None = None
 
 
-Naming = Return | Cancellation | Capture | Release
+@dataclass(frozen=True, slots=True)
+class LooseReturn:
+    """Goods brought back without saying which purchase they are of (semantics R7)."""
+
+    kind = "return"
+    goods: Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseChange:
+    """A purchase as it is kept from now on, in full; a `revision` not above the last changes nothing (semantics R8)."""
+
+    kind = "purchase_change"
+    of: Named
+    revision: int
+    goods: Purchase
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilment:
+    """A purchase, or those of its lines that are named, has reached the customer (semantics L11)."""
+
+    kind = "fulfilment"
+    of: Named
+    lines: tuple[str, ...] = ()
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+Naming = Return | Cancellation | Capture | Release | PurchaseChange | Fulfilment
 """What names one earlier event."""
 
 Facts = (
@@ -302,6 +335,9 @@ Facts = (
     | Enrolment
     | Opening
     | Return
+    | LooseReturn
+    | PurchaseChange
+    | Fulfilment
     | Cancellation
     | Hold
     | Capture

@@ -1,6 +1,6 @@
 """The door of the core: what a command does to a member, or why it must not (architecture §4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from app.domain import (
     adjusting,
     chain,
     commands,
+    fulfilling,
     holds,
     lots,
     messages,
@@ -17,7 +18,9 @@ from app.domain import (
     redemption,
     referral_code,
     referrals,
+    returning,
     reversing,
+    sales,
     settling,
     tiers,
     typeid,
@@ -31,10 +34,13 @@ from app.domain.commands import (
     Capture,
     Command,
     Enrolment,
+    Fulfilment,
     Hold,
+    LooseReturn,
     Mode,
     Opening,
     Purchase,
+    PurchaseChange,
     Redemption,
     Reference,
     Release,
@@ -49,11 +55,9 @@ from app.domain.refusals import (
     Refused,
     TooEarly,
     TooLate,
-    TotalMismatch,
     UnknownReferralCode,
-    UnlistedCurrency,
 )
-from app.domain.rules import OutOfTime, Rules, Versions
+from app.domain.rules import OutOfTime, Versions
 from app.domain.state import MemberState, ReferralState, Scheduled
 
 CLOCK_CORRECTED = "clock_corrected"
@@ -62,6 +66,7 @@ CLOCK_CORRECTED = "clock_corrected"
 ADMITTED = "admitted"
 """Flag: the event had been refused, and somebody let it in (semantics E3)."""
 
+_DRAWING = Redemption | Hold | Opening | Adjustment | LooseReturn
 _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
@@ -71,7 +76,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, Redemption | Hold | Opening | Adjustment) or commands.names(command):
+    if isinstance(command.facts, _DRAWING) or commands.names(command):
         return True
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
@@ -208,34 +213,14 @@ def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
 
 
 def _effect(state: MemberState, case: Case) -> Effect:
-    facts = case.command.facts
-    if isinstance(facts, Purchase):
-        return _purchase(state, facts, case)
-    if isinstance(facts, Activity):
-        return _activity(state, facts, case)
-    if isinstance(facts, Redemption):
-        return redemption.redeem(state, facts, case)
-    if isinstance(facts, Hold):
-        return holds.place(state, facts, case)
-    if isinstance(facts, Capture):
-        return holds.capture(state, facts, case)
-    if isinstance(facts, Release):
-        return holds.release(state, facts, case)
-    if isinstance(facts, Return):
-        return reversing.bring_back(state, facts, case)
-    if isinstance(facts, Cancellation):
-        return reversing.cancel(state, facts, case)
-    if isinstance(facts, Opening):
-        return opening.opened(state, facts, case)
-    if isinstance(facts, Enrolment):
-        return _enrol(state, facts, case)
-    if isinstance(facts, Adjustment):
-        return adjusting.adjust(state, facts, case)
-    raise TypeError(f"{facts.kind} is no command of a caller's")
+    decide = _EFFECTS.get(type(case.command.facts))
+    if decide is None:
+        raise TypeError(f"{case.command.facts.kind} is no command of a caller's")
+    return decide(state, case.command.facts, case)
 
 
 def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
-    _check_sale(facts, case.rules)
+    sales.check(facts, case.rules)
     context = _context(state, case)
     state, earned, steps = _earn(state, facts, _occasion(facts, context, case), case)
     state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
@@ -322,10 +307,20 @@ def _earned(entries: tuple[Entry, ...]) -> tuple[Tell, ...]:
     return ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
 
 
-def _check_sale(facts: Purchase, rules: Rules) -> None:
-    if facts.currency not in rules.currencies:
-        raise Refused(UnlistedCurrency(facts.currency, tuple(rules.currencies)))
-    lines = sum(line.amount for line in facts.lines)
-    if lines != facts.total and 2 * abs(lines - facts.total) > rules.cash_rounding.get(facts.currency, 0):
-        decimals = rules.currencies[facts.currency]
-        raise Refused(TotalMismatch(facts.currency, facts.total, lines, decimals))
+_EFFECTS: Mapping[type, Callable[[MemberState, Any, Case], Effect]] = {
+    Purchase: _purchase,
+    PurchaseChange: returning.change,
+    Return: returning.bring_back,
+    LooseReturn: returning.bring_back_loose,
+    Fulfilment: fulfilling.fulfil,
+    Activity: _activity,
+    Redemption: redemption.redeem,
+    Hold: holds.place,
+    Capture: holds.capture,
+    Release: holds.release,
+    Cancellation: reversing.cancel,
+    Adjustment: adjusting.adjust,
+    Opening: opening.opened,
+    Enrolment: _enrol,
+}
+"""What each kind of command does."""

@@ -69,6 +69,9 @@ class Dates(NamedTuple):
 
 def dates(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> Dates:
     """The dates of a credit that is recorded now; where points wait, never over before now (semantics L10, L11)."""
+    lapse = units.lapses_at(unit, occurred_at=occurred_at, zone=zone)
+    if lapse is not None:  # never active: what lets it count moves it to a lot of its own
+        return Dates(occurred_at, lapse, lapse)
     nominal = units.available_from(unit, occurred_at=occurred_at, zone=zone)
     available_at = min(occurred_at, now) if unit.pending is None else max(nominal, now)
     return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone))
@@ -199,13 +202,15 @@ def take(
 
 
 def restore(
-    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place
+    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place, debt: int = 0
 ) -> tuple[MemberState, Entry]:
     """Puts spent points back where they were drawn, last draw first, past the first `skip` points (semantics L8).
 
-    An open deficit is paid from them first (L9); what has expired meanwhile is there to expire again at once.
+    An open deficit is paid from them first (L9); what has expired meanwhile is there to expire again at once. Besides
+    them, so much of a `debt` that was made then is forgiven, which no lot was drawn for.
     """
     account = state.accounts[unit]
+    account = account._replace(deficit=account.deficit - debt)
     known = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
     back: list[OpenLot] = []
     draws: list[Draw] = []
@@ -230,13 +235,13 @@ def restore(
     for lot in back:
         following = sooner(following, lot.expires_at)
     after = account._replace(
-        balance=account.balance + points,
+        balance=account.balance + points + debt,
         active=account.active + points - repaid,
         deficit=account.deficit - repaid,
-        redeemed=account.redeemed - points,
+        redeemed=account.redeemed - points - debt,
         next_due_at=following,
     )
-    return with_account(state, after), Entry(at.position, unit, points, after.balance, draws=(*draws, *paid))
+    return with_account(state, after), Entry(at.position, unit, points + debt, after.balance, draws=(*draws, *paid))
 
 
 def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, int, Entry | None]:

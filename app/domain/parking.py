@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.domain import chain
-from app.domain.commands import Cancellation, Command, Mode, Named, Reference, Return
+from app.domain.commands import Cancellation, Command, Fulfilment, Mode, Named, PurchaseChange, Reference, Return
 from app.domain.refusals import Refusal, UnknownEvent
 
-WAITING = (Return.kind, Cancellation.kind)
-"""The kinds that may arrive before the event that they name."""
+WAITING = Return | Cancellation | Fulfilment | PurchaseChange
+"""What may arrive before the event that it names."""
 
 
 class Parked(NamedTuple):
@@ -48,14 +48,14 @@ class TurnedAway(NamedTuple):
 
 def may_wait(command: Command, refusal: Refusal) -> bool:
     """Whether a refused command waits for the event it names; ours by id can never come."""
-    if not isinstance(refusal, UnknownEvent) or not isinstance(command.facts, Return | Cancellation):
+    if not isinstance(refusal, UnknownEvent) or not isinstance(command.facts, WAITING):
         return False
     return command.facts.of.event_id is None
 
 
 def park(command: Command, *, member_id: bytes, digest: bytes, facts: bytes, now: datetime, limit: timedelta) -> Parked:
     """The command as it waits, at most so long."""
-    assert isinstance(command.facts, Return | Cancellation)
+    assert isinstance(command.facts, WAITING)
     return Parked(
         event_id=command.id,
         member_id=member_id,

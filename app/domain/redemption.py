@@ -3,17 +3,21 @@
 from app.domain import lots, messages
 from app.domain.commands import Hold, Redemption
 from app.domain.effects import Case, Effect
-from app.domain.refusals import InsufficientPoints, NotSpendable, Refused, UnknownUnit
+from app.domain.refusals import InsufficientPoints, NotSpendable, OfflineAllowance, Refused, UnknownUnit
 from app.domain.rules import Rules
-from app.domain.state import MemberState
+from app.domain.state import Account, MemberState
 from app.domain.units import Unit
 
 
 def redeem(state: MemberState, facts: Redemption, case: Case) -> Effect:
     """Points spent, judged by what is available now, not when it occurred (semantics E3, L6)."""
-    unit = checked(state, facts, case.rules)
+    owed = 0
+    if facts.offline:
+        unit, owed = _offline(state, facts, case)
+    else:
+        unit = checked(state, facts, case.rules)
     place = lots.Place(state.sequence + 1, 0)
-    state, entry = lots.redeem(state, unit, facts.points, at=place, now=case.moment.judged_at)
+    state, entry = lots.redeem(state, unit, facts.points, at=place, now=case.moment.judged_at, owed=owed)
     return Effect(state, (entry,), tells=((messages.REDEEMED, {"points": {unit.code: facts.points}}),))
 
 
@@ -25,6 +29,20 @@ def checked(state: MemberState, facts: Redemption | Hold, rules: Rules) -> Unit:
     if facts.points > available:
         raise Refused(InsufficientPoints(unit.code, asked=facts.points, available=available))
     return unit
+
+
+def _offline(state: MemberState, facts: Redemption, case: Case) -> tuple[Unit, int]:
+    """The unit, and how much of what a till gave out without a network is owed, up to the program's allowance (L6).
+
+    Somebody who lets it in may go beyond.
+    """
+    unit = _spendable(facts.unit, case.rules)
+    account = state.accounts.get(unit.code) or Account(unit.code)
+    owed = max(0, facts.points - account.available)
+    allowance = case.rules.offline_allowance.get(unit.code, 0)
+    if owed and account.deficit + owed > allowance and not case.command.admitted_by:
+        raise Refused(OfflineAllowance(unit.code, facts.points, account.available, allowance, account.deficit))
+    return unit, owed
 
 
 def _spendable(named: str | None, rules: Rules) -> Unit:

@@ -262,6 +262,32 @@ class MorePointsThanLeft(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class AlreadyFulfilled(Refusal):
+    """All of that has been fulfilled already (semantics L11)."""
+
+    code = "already_fulfilled"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseNeeded(Refusal):
+    """The program takes no goods back without their purchase (semantics R7)."""
+
+    code = "purchase_needed"
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineAllowance(Refusal):
+    """More than is available, and more than a member may owe for redemptions made offline (semantics L6)."""
+
+    code = "offline_allowance"
+    unit: str
+    asked: int
+    available: int
+    allowance: int
+    deficit: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownHold(Refusal):
     """The member has no such hold (semantics L12)."""
 

@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from app.domain import chain
 from app.domain.accrual import Left
-from app.domain.commands import Line, Purchase, Return, ReturnedLine
+from app.domain.commands import Line, Purchase, PurchaseChange, Return, ReturnedLine
 from app.domain.events import Recorded
 from app.domain.refusals import MoreThanLeft, NothingLeft, OtherCurrency, Refused, UnknownLine
 
+STALE = "stale_revision"
+"""Flag: a change of a purchase that came after a later one, and changes nothing (semantics R8)."""
 RETURNED = "returned"
 """Where an event's context tells what came back: for each line its id, quantity and amount."""
 
@@ -35,13 +37,28 @@ class Remaining(NamedTuple):
     counted: Left
 
 
-def so_far(followers: Iterable[Recorded]) -> dict[str, Part]:
-    """What came back by these events, line by line."""
-    parts: dict[str, Part] = {}
+class Standing(NamedTuple):
+    """A purchase as it stands: the goods as they are kept, what came back of them since, and the last revision."""
+
+    goods: Purchase
+    parts: dict[str, Part]
+    revision: int = 0
+
+
+def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
+    """A purchase after what was recorded about it, in order: a change states anew what is kept (semantics R8)."""
+    goods = chain.decode_facts(Purchase.kind, chain.decode_content(purchase.content).facts)
+    assert isinstance(goods, Purchase)
+    now = Standing(goods, {})
     for event in followers:
-        for id, quantity, amount in chain.context_of(event.content).get(RETURNED, ()):
-            parts = added(parts, {id: Part(Fraction(quantity), amount)})
-    return parts
+        context = chain.context_of(event.content)
+        if event.kind == PurchaseChange.kind and STALE not in event.flags:
+            facts = chain.decode_facts(PurchaseChange.kind, chain.decode_content(event.content).facts)
+            assert isinstance(facts, PurchaseChange)
+            now = Standing(facts.goods, {}, facts.revision)
+        for id, quantity, amount in context.get(RETURNED, ()):
+            now = now._replace(parts=added(now.parts, {id: Part(Fraction(quantity), amount)}))
+    return now
 
 
 def added(parts: Mapping[str, Part], more: Mapping[str, Part]) -> dict[str, Part]:

@@ -224,6 +224,12 @@ class Rules:
     """Kinds of payment that are left out of every basis (semantics A1)."""
     shortage: Shortage = OWED
     """What becomes of points that a return should take and that are spent (semantics R3)."""
+    points_back: bool = True
+    """Whether points spent on a purchase come back with its goods (semantics R4)."""
+    loose_returns: bool = False
+    """Whether goods may come back without their purchase (semantics R7)."""
+    offline_allowance: Mapping[str, int] = field(default_factory=dict)
+    """By unit, how much a member may owe for redemptions made offline (semantics L6)."""
     hold_lasts: timedelta = timedelta(minutes=15)
     """How long a hold keeps points where its sender does not say (semantics L12)."""
     holds_may_owe: bool = False

@@ -36,6 +36,13 @@ Expiry = ExpiresAfter | ExpiresWithPeriod | ExpiresAt
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitsFulfilment:
+    """Points wait until the goods have reached the customer; after so long they lapse (semantics L11)."""
+
+    lapse: calendar.Span
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One unit of a program. `decimals` is for display and for rules: entries count smallest parts."""
 
@@ -45,8 +52,8 @@ class Unit:
     spendable: bool = True
     rounding: Rounding = Rounding.DOWN
     expiry: Expiry | None = None
-    pending: calendar.Span | None = None
-    """How long points wait before they count (semantics L11)."""
+    pending: calendar.Span | AwaitsFulfilment | None = None
+    """How long points wait before they count, or what for (semantics L11)."""
     has_lots: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +67,14 @@ class Unit:
 
 def available_from(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
     """When points can count at the earliest: nominally, however late they are recorded (semantics L11)."""
-    return occurred_at if unit.pending is None else calendar.later(occurred_at, unit.pending, zone)
+    return calendar.later(occurred_at, unit.pending, zone) if isinstance(unit.pending, calendar.Span) else occurred_at
+
+
+def lapses_at(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime | None:
+    """When points that wait for a fulfilment lapse, at the end of that day; None for all others."""
+    if not isinstance(unit.pending, AwaitsFulfilment):
+        return None
+    return calendar.end_of_day(calendar.add(calendar.local_day(occurred_at, zone), unit.pending.lapse), zone)
 
 
 def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:

@@ -13,10 +13,12 @@ from app.domain.commands import (
     Capture,
     Command,
     Enrolment,
+    Fulfilment,
     Identity,
     Mode,
     Named,
     Opening,
+    PurchaseChange,
     Reference,
     ReferralBonus,
     ReferralReversal,
@@ -143,12 +145,19 @@ def _columns(history: History, stored: StoredEvent, content: Content) -> Iterato
 
 def _about(content: Content) -> bytes | None:
     """The earlier event that the content says this one is about."""
-    if content.kind not in _ABOUT:
-        return None
-    return bytes.fromhex(json.loads(content.context)["of"])
+    context = json.loads(content.context) if content.kind in _ABOUT and content.context else {}
+    return bytes.fromhex(context["of"]) if "of" in context else None
 
 
-_ABOUT = (Return.kind, Cancellation.kind, Capture.kind, Release.kind, holds.TIMEOUT)
+_ABOUT = (
+    Return.kind,
+    PurchaseChange.kind,
+    Fulfilment.kind,
+    Cancellation.kind,
+    Capture.kind,
+    Release.kind,
+    holds.TIMEOUT,
+)
 
 
 def _sums(history: History) -> Iterator[Finding]:

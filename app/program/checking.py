@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from app.domain import money, points
 from app.program import document, values
-from app.program.document import Adjustments, Bonus, Ladder, Level, Referrals, Returns, Rule
+from app.program.document import Adjustments, Bonus, Ladder, Level, Referrals, Rule
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -42,7 +42,9 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
     if parts.referrals is not None:
         yield from _referrals(parts.referrals, parts)
     if parts.returns is not None:
-        yield from _returns(parts.returns, parts)
+        yield from _owed(("returns", "deficit_floor"), parts.returns.deficit_floor, parts)
+    if parts.redemptions is not None:
+        yield from _owed(("redemptions", "offline_allowance"), parts.redemptions.offline_allowance, parts)
     if parts.adjustments is not None:
         yield from _adjustments(parts.adjustments, parts)
 
@@ -165,9 +167,9 @@ def _referrals(referrals: Referrals, parts: Parts) -> Iterator[Problem]:
         yield from _each_currency(("referrals", "minimum"), referrals.minimum, parts)
 
 
-def _returns(returns: Returns, parts: Parts) -> Iterator[Problem]:
-    for code, floor in returns.deficit_floor.items():
-        path: Path = ("returns", "deficit_floor", code)
+def _owed(place: Path, stated: Mapping[str, Decimal], parts: Parts) -> Iterator[Problem]:
+    for code, floor in stated.items():
+        path: Path = (*place, code)
         yield from _known_unit(path, code, parts)
         yield from _whole_parts(path, floor, code, parts)
         unit = parts.units.get(code)

@@ -45,6 +45,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         unpaid_kinds=frozenset(document.payments_without_points),
         shortage=_shortage(document.returns, known),
         returns_lower_tiers=document.returns.lower_tiers,
+        points_back=document.returns.points_back,
+        loose_returns=document.returns.without_purchase == "allow",
+        offline_allowance=_by_unit(document.redemptions.offline_allowance, known),
         hold_lasts=document.holds.lasts,
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
         costs=dict(_costs(document)),
@@ -61,8 +64,14 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
         spendable=unit.spendable,
         rounding=Rounding(unit.rounding),
         expiry=_expiry(unit, zone),
-        pending=unit.pending,
+        pending=_pending(unit),
     )
+
+
+def _pending(unit: documents.Unit) -> calendar.Span | units.AwaitsFulfilment | None:
+    if isinstance(unit.pending, documents.PendingFulfilment):
+        return units.AwaitsFulfilment(unit.pending.lapses_after)
+    return unit.pending
 
 
 def _expiry(unit: documents.Unit, zone: ZoneInfo) -> units.Expiry | None:

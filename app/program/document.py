@@ -31,6 +31,10 @@ def _expiry(value: object) -> str:
     return "<period>" if "at_end_of" in keys else "<on>" if "on" in keys else "<after>"
 
 
+def _wait(value: object) -> str:
+    return "<event>" if isinstance(value, dict | BaseModel) else "<time>"
+
+
 MoneyAboveZero = Annotated[
     Annotated[fields.AboveZero, Tag("<one>")] | Annotated[dict[fields.CurrencyCode, fields.AboveZero], Tag("<each>")],
     Discriminator(_one_or_each),
@@ -94,6 +98,16 @@ class ExpiresOn(Part):
     on: Annotated[fields.Moment, Field(description="The last day on which they count, or the instant they end.")]
 
 
+class PendingFulfilment(Part):
+    """Points wait until the goods have reached the customer."""
+
+    until: Annotated[Literal["fulfilment"], Field(description="What they wait for: an event that names the purchase.")]
+    lapses_after: Annotated[
+        fields.LongSpan,
+        Field(description="Points whose goods were never fulfilled end after so long, such as P90D."),
+    ] = calendar.Span(days=90)
+
+
 class Unit(Part):
     """Something the program counts: points, stamps, status credits, money spent."""
 
@@ -113,8 +127,12 @@ class Unit(Part):
         Field(description="When it expires: never, after a time, with a period, or on one date."),
     ] = "never"
     pending: Annotated[
-        fields.LongSpan | None,
-        Field(description="How long points wait before they can be spent or count for a tier, such as P14D."),
+        Annotated[
+            Annotated[fields.LongSpan, Tag("<time>")] | Annotated[PendingFulfilment, Tag("<event>")],
+            Discriminator(_wait),
+        ]
+        | None,
+        Field(description="How long points wait before they can be spent or count for a tier: P14D, or an event."),
     ] = None
     cost_per_point: Annotated[
         MoneyAboveZero | None,
@@ -244,10 +262,26 @@ class Returns(Part):
         dict[fields.Code, fields.Number],
         Field(description="The most that a member may owe, unit by unit; what is beyond is forgiven."),
     ] = {}
+    points_back: Annotated[
+        bool, Field(description="Whether points that paid for the goods come back, before any are taken.")
+    ] = True
+    without_purchase: Annotated[
+        Literal["refuse", "allow"],
+        Field(description="Goods whose purchase is not known: refuse them, or take what the rules give for them now."),
+    ] = "refuse"
     lower_tiers: Annotated[
         bool,
         Field(description="Whether members lose a tier at once that what is left would not have reached."),
     ] = True
+
+
+class Redemptions(Part):
+    """How members spend points."""
+
+    offline_allowance: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="Unit by unit, how much a member may owe for what tills gave out without a network."),
+    ] = {}
 
 
 class Holds(Part):
@@ -319,5 +353,6 @@ class Document(Part):
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()
+    redemptions: Annotated[Redemptions, Field(description="How points are spent.")] = Redemptions()
     holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()
     adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None

@@ -22,6 +22,7 @@ _RULE = TypeAdapter(document.Rule)
 _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
+_REDEMPTIONS = TypeAdapter(document.Redemptions)
 _ADJUSTMENTS = TypeAdapter(document.Adjustments)
 _CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
 
@@ -42,6 +43,7 @@ class Parts:
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
+    redemptions: document.Redemptions | None
     adjustments: document.Adjustments | None
     ids: tuple[tuple[Path, str], ...]
     level_ids: tuple[tuple[Path, str], ...]
@@ -75,6 +77,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
+        redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
         ids=_ids([*rules, *ladders]),
         level_ids=_ids(levels),

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, case, cast, f
 
 from app.db import hot
 from app.db import tables as t
-from app.domain.books import DEBITS, EXPIRED, ISSUED, REDEEMED, RESTORING, REVERSED
+from app.domain.books import DEBITS, EXPIRED, ISSUED, MOVING, REDEEMED, RESTORING, RETURNING, REVERSED
 
 PROGRAM = bindparam("program_id", type_=Uuid())
 
@@ -26,7 +26,7 @@ def debit_way(kind: ColumnElement[str]) -> ColumnElement[str]:
 
 def redeems(kind: ColumnElement[str], drawn: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether a kind of event drew these points from a lot to spend them, or put spent ones back."""
-    return (debit_way(kind) == REDEEMED) | (is_any(kind, RESTORING) & (drawn < 0))
+    return (debit_way(kind) == REDEEMED) | (is_any(kind, (*RESTORING, *RETURNING)) & (drawn < 0))
 
 
 def expires(kind: ColumnElement[str]) -> ColumnElement[bool]:
@@ -34,14 +34,27 @@ def expires(kind: ColumnElement[str]) -> ColumnElement[bool]:
     return debit_way(kind) == EXPIRED
 
 
-_restored = is_any(_v.kind, RESTORING) & (_e.points > 0) & _e.available_at.is_(None)
+_d = t.draw.c
+_put_back = (
+    select(_d.points)
+    .where(_d.program_id == _e.program_id, _d.member_id == _e.member_id, _d.sequence == _e.sequence)
+    .where(_d.position == _e.position, _d.points < 0)
+    .exists()
+)
+_restored = (_e.points > 0) & _e.available_at.is_(None)
+_restored &= is_any(_v.kind, RESTORING) | (is_any(_v.kind, RETURNING) & _put_back)
 LINES = (
     select(
         _e.unit,
         _v.source,
         _v.recorded_at,
-        case((_restored, REDEEMED), (_e.points > 0, ISSUED), else_=debit_way(_v.kind)).label("way"),
-        case((_restored, -_e.points), else_=func.abs(_e.points)).label("points"),
+        case(
+            (is_any(_v.kind, MOVING), ISSUED),
+            (_restored, REDEEMED),
+            (_e.points > 0, ISSUED),
+            else_=debit_way(_v.kind),
+        ).label("way"),
+        case((is_any(_v.kind, MOVING), _e.points), (_restored, -_e.points), else_=func.abs(_e.points)).label("points"),
     )
     .select_from(
         t.entry.join(

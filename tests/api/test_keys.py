@@ -52,6 +52,7 @@ def filled(path: str) -> str:
     for name, prefix in ids.items():
         path = path.replace("{" + name + "}", typeid.encode(prefix, fresh_id()))
     path = path.replace("{refused_id}", typeid.encode(typeid.REFUSED, fresh_id()))
+    path = path.replace("{source}", "till").replace("{id}", "p1")
     path = path.replace("{version}", "1").replace("{hold}", typeid.encode(typeid.EVENT, fresh_id()))
     assert "{" not in path, f"say in this test what goes into {path}"
     return path
@@ -189,6 +190,7 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/members/{member_id}/tier", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/statement", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/lots", None, Scope.MEMBERS_READ),
+    ("PUT", "/v1/purchases/{source}/{id}", {"revision": 1}, Scope.EVENTS_WRITE),
     ("GET", "/v1/parked", None, Scope.EVENTS_READ),
     ("GET", "/v1/refused", None, Scope.EVENTS_READ),
     ("POST", "/v1/refused/{refused_id}/admit", None, Scope.EVENTS_ADMIT),

@@ -72,7 +72,7 @@ _REFUSALS = (
     "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
     "shop_key_required", "history_scope", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
     "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
-    "unknown_hold", "hold_settled", "more_than_held",
+    "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
 )  # fmt: skip
 
@@ -197,6 +197,8 @@ def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
     gives_back = isinstance(body, CancellationIn) and body.kind not in (Purchase.kind, Activity.kind)
     if isinstance(body, RedemptionIn | HoldIn | CaptureIn | ReleaseIn) or gives_back:
         may(caller, Scope.REDEMPTIONS_WRITE)
+    if isinstance(body, RedemptionIn) and body.offline:
+        may(caller, Scope.REDEMPTIONS_OFFLINE)
     if isinstance(body, EnrolmentIn):
         may(caller, Scope.MEMBERS_WRITE)
     if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:

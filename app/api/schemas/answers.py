@@ -6,9 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from app.api.schemas.common import MINOR_UNITS, Out, Page, maybe_time, time
-from app.domain import chain, money, returns, typeid
+from app.domain import money, returns, typeid
 from app.domain.accrual import Step
-from app.domain.commands import Purchase
 from app.domain.events import Balances, Draw, Entry, Recorded
 from app.domain.parking import Parked
 from app.queries.waiting import TurnedAway
@@ -251,10 +250,9 @@ def refused(one: TurnedAway, *, title: str) -> dict[str, Any]:
 
 def left(purchase: Recorded, followers: Sequence[Recorded]) -> dict[str, Any]:
     """What is left of a purchase after what was recorded about it: goods only, deductions never come back."""
-    facts = chain.decode_facts(Purchase.kind, chain.decode_content(purchase.content).facts)
-    assert isinstance(facts, Purchase)
-    decimals = MINOR_UNITS[facts.currency]
-    goods = [line for line in returns.remaining(facts, returns.so_far(followers)) if line.amount >= 0]
+    now = returns.standing(purchase, followers)
+    decimals = MINOR_UNITS[now.goods.currency]
+    goods = [line for line in returns.remaining(now.goods, now.parts) if line.amount >= 0]
     lines = [
         {
             "id": line.id,

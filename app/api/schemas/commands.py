@@ -14,17 +14,20 @@ from app.api.schemas.events import (
     CaptureIn,
     EnrolmentIn,
     EventBody,
+    FulfilmentIn,
     HoldIn,
     LineIn,
     MemberRef,
     OpenedLotIn,
     OpeningIn,
     PersonIn,
+    PurchaseChangeIn,
     PurchaseIn,
     RedemptionIn,
     ReleaseIn,
     ReturnedLineIn,
     ReturnIn,
+    SaleIn,
 )
 from app.domain import chain, money, referral_code, typeid
 from app.domain import identities as stored
@@ -35,9 +38,11 @@ from app.domain.commands import (
     Command,
     Enrolment,
     Facts,
+    Fulfilment,
     Hold,
     Identity,
     Line,
+    LooseReturn,
     Mode,
     Named,
     OpenedLot,
@@ -46,6 +51,7 @@ from app.domain.commands import (
     Opening,
     Payment,
     Purchase,
+    PurchaseChange,
     Redemption,
     Reference,
     Release,
@@ -53,7 +59,18 @@ from app.domain.commands import (
     ReturnedLine,
 )
 
-Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn
+Sent = (
+    PurchaseIn
+    | PurchaseChangeIn
+    | FulfilmentIn
+    | ReturnIn
+    | ActivityIn
+    | RedemptionIn
+    | HoldIn
+    | CaptureIn
+    | ReleaseIn
+    | CancellationIn
+)
 Place = tuple[str | None, str | None, str | None, str | None]
 """Channel, location, terminal, operator."""
 
@@ -135,7 +152,16 @@ def _facts(body: Sent, source: str) -> Facts:
         case ActivityIn():
             return Activity(body.activity, *place)
         case RedemptionIn():
-            return Redemption(body.points, body.unit, *place)
+            return Redemption(body.points, body.unit, *place, offline=body.offline)
+        case PurchaseChangeIn():
+            return PurchaseChange(
+                _named(body.purchase, Purchase.kind, body.shop, source), body.revision, _purchase(body)
+            )
+        case FulfilmentIn():
+            if len(set(body.lines)) != len(body.lines):
+                raise _invalid("/lines", "names a line twice")
+            of = _named(body.purchase, Purchase.kind, body.shop, source)
+            return Fulfilment(of, tuple(sorted(body.lines)), *place)
         case HoldIn():
             lasts = None if body.lasts is None else body.lasts // timedelta(seconds=1)
             return Hold(body.points, body.unit, lasts, *place)
@@ -151,7 +177,28 @@ def _facts(body: Sent, source: str) -> Facts:
             assert_never(body)
 
 
-def _return(body: ReturnIn, place: Place, source: str) -> Return:
+def _loose_return(body: ReturnIn, place: Place) -> LooseReturn:
+    """Goods without their purchase, as lines or an amount (semantics R7)."""
+    for name in ("all", "lines", "shop"):
+        if getattr(body, name):
+            raise _invalid(f"/{name}", "goes with a purchase only")
+    if body.currency is None:
+        raise _invalid("/currency", "is needed where no purchase is named")
+    decimals = _decimals(body.currency)
+    lines = tuple(_line(line, i, decimals, at="/goods") for i, line in enumerate(body.goods))
+    if any(line.amount < 0 for line in lines) or len({line.id for line in lines}) != len(lines):
+        raise _invalid("/goods", "has an amount below zero, or two lines with the same id")
+    if bool(lines) == (body.amount is not None):
+        raise _invalid("/goods", "say what came back: goods, or an amount")
+    total = _came_back(body.amount, "/amount", decimals) if body.amount is not None else sum(x.amount for x in lines)
+    return LooseReturn(Purchase(body.currency, total, lines or (Line("1", total),), (), (), *place))
+
+
+def _return(body: ReturnIn, place: Place, source: str) -> Return | LooseReturn:
+    if body.purchase is None:
+        return _loose_return(body, place)
+    if body.goods:
+        raise _invalid("/goods", "goes without a purchase only")
     ways = [name for name in ("all", "lines", "amount") if getattr(body, name)]
     if len(ways) != 1:
         raise _invalid("/lines" if "lines" in ways else "/all", "say what came back: one of all, lines and amount")
@@ -252,14 +299,14 @@ def _opened_lot(lot: OpenedLotIn, at: str, books: datetime) -> OpenedLot:
 
 def _particulars(body: Sent) -> bytes:
     said: dict[str, Any] = {"attributes": body.attributes} if body.attributes else {}
-    if isinstance(body, PurchaseIn):
+    if isinstance(body, SaleIn):
         lines = {str(i): line.attributes for i, line in enumerate(body.lines, start=1) if line.attributes}
         if lines:
             said["lines"] = lines
     return chain.canonical(said) if said else b""
 
 
-def _purchase(body: PurchaseIn) -> Purchase:
+def _purchase(body: SaleIn) -> Purchase:
     decimals = _decimals(body.currency)
     lines = tuple(_line(line, i, decimals) for i, line in enumerate(body.lines))
     if len({line.id for line in lines}) != len(lines):
@@ -292,8 +339,8 @@ def _decimals(currency: str) -> int:
     return decimals
 
 
-def _line(line: LineIn, position: int, decimals: int) -> Line:
-    at = f"/lines/{position}"
+def _line(line: LineIn, position: int, decimals: int, *, at: str = "/lines") -> Line:
+    at = f"{at}/{position}"
     return Line(
         id=line.id if line.id is not None else str(position + 1),
         amount=_minor(line.amount, f"{at}/amount", decimals),

@@ -81,15 +81,20 @@ class EventIn(In):
     messages: bool = Field(default=False, description="With `history`: send webhooks as well.")
 
 
-class PurchaseIn(EventIn):
-    """A sale. At least `id`, `member`, `occurred_at`, `currency` and `total` or `lines`."""
+class SaleIn(EventIn):
+    """What a sale says of goods and money."""
 
-    type: Literal["purchase"]
     currency: Currency
     total: Amount | None = Field(default=None, description="What was charged; with lines, a check on their sum.")
     lines: list[LineIn] = Field(default_factory=list, max_length=LINES)
     payments: list[PaymentIn] = Field(default_factory=list, max_length=32)
     vouchers: list[Name] = Field(default_factory=list, max_length=32)
+
+
+class PurchaseIn(SaleIn):
+    """A sale. At least `id`, `member`, `occurred_at`, `currency` and `total` or `lines`."""
+
+    type: Literal["purchase"]
     not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
 
     model_config = ConfigDict(
@@ -110,6 +115,57 @@ class PurchaseIn(EventIn):
                     {"sku": "77", "amount": "4.00"},
                 ],
                 "payments": [{"kind": "card", "amount": "12.50"}],
+            }
+        )
+    )
+
+
+class PurchaseChangeIn(SaleIn):
+    """A purchase as it is kept from now on, in full: substitutions, goods weighed later, an order edited."""
+
+    type: Literal["purchase_change"]
+    purchase: Id = Field(description="The purchase: the shop's id of it, or ours (`evt_…`).", examples=["till7-000123"])
+    shop: Name | None = Field(default=None, description="The shop that sold it, if it is not the one that sends this.")
+    revision: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        description="Counts the changes; one that is not above the last recorded changes nothing."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "purchase_change",
+                "id": "till7-000123-2",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:44:00+01:00",
+                "purchase": "till7-000123",
+                "revision": 1,
+                "currency": "EUR",
+                "lines": [
+                    {"sku": "4006381", "quantity": "2", "amount": "8.50", "categories": ["coffee"]},
+                    {"sku": "78", "amount": "3.50"},
+                ],
+            }
+        )
+    )
+
+
+class FulfilmentIn(EventIn):
+    """Goods of a purchase have reached the customer: points that waited for it count from now on."""
+
+    type: Literal["fulfilment"]
+    purchase: Id = Field(description="The purchase: the shop's id of it, or ours (`evt_…`).", examples=["till7-000123"])
+    shop: Name | None = Field(default=None, description="The shop that sold it, if it is not the one that sends this.")
+    lines: list[Id] = Field(default_factory=list, max_length=LINES, description="Only these lines, by id; else all.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "fulfilment",
+                "id": "parcel-77",
+                "member": "card:2740001234567",
+                "occurred_at": "2026-11-21T09:50:00+01:00",
+                "purchase": "till7-000123",
+                "lines": ["1"],
             }
         )
     )
@@ -140,6 +196,11 @@ class RedemptionIn(EventIn):
     type: Literal["redemption"]
     points: Points
     unit: UnitCode | None = Field(default=None, description="Needed only where the program has several units to spend.")
+    offline: bool = Field(
+        default=False,
+        description="Given out without a network: may leave a deficit, up to the program's allowance; needs the scope "
+        "`redemptions:offline`.",
+    )
     not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
 
     model_config = ConfigDict(
@@ -240,11 +301,20 @@ class ReturnedLineIn(In):
 
 
 class ReturnIn(EventIn):
-    """Goods brought back. Say `all`, `lines` or `amount`, and nothing else of these."""
+    """Goods brought back. Say `all`, `lines` or `amount`, and nothing else of these; without a receipt, `goods`."""
 
     type: Literal["return"]
-    purchase: Id = Field(description="The purchase: the shop's id of it, or ours (`evt_…`).", examples=["till7-000123"])
+    purchase: Id | None = Field(
+        default=None,
+        description="The purchase: the shop's id of it, or ours (`evt_…`). Without it, if the program allows: `goods`.",
+        examples=["till7-000123"],
+    )
     shop: Name | None = Field(default=None, description="The shop that sold it, if it is not the one that sends this.")
+    goods: list[LineIn] = Field(
+        default_factory=list,
+        max_length=LINES,
+        description="Without a purchase: what came back, line by line.",
+    )
     all: Literal[True] | None = Field(default=None, description="Everything that is left came back.")
     lines: list[ReturnedLineIn] = Field(default_factory=list, max_length=LINES)
     amount: Amount | None = Field(default=None, description="So much came back, spread over what is left.")
@@ -408,6 +478,8 @@ class OpeningIn(In):
 
 EventBody = (
     PurchaseIn
+    | PurchaseChangeIn
+    | FulfilmentIn
     | ReturnIn
     | ActivityIn
     | RedemptionIn

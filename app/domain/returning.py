@@ -1,0 +1,152 @@
+"""Goods that come back, and purchases that change: what they gave follows, exactly (semantics R1, R2, R4, R7, R8)."""
+
+from fractions import Fraction
+from typing import Any
+
+from app.domain import accrual, chain, messages, posting, referrals, restoring, returns, sales, taking
+from app.domain.accrual import Occasion
+from app.domain.commands import LooseReturn, Purchase, PurchaseChange, Return
+from app.domain.effects import Case, Effect
+from app.domain.events import Earlier, Recorded
+from app.domain.refusals import OtherCurrency, PurchaseNeeded, Refused
+from app.domain.returns import Part, Standing
+from app.domain.rules import Rules
+from app.domain.state import MemberState, Scheduled
+
+LOOSE = "without_purchase"
+"""Flag: goods came back without saying which purchase they are of (semantics R7)."""
+
+
+def bring_back(state: MemberState, facts: Return, case: Case) -> Effect:
+    """A return: exact per line, for what the purchase's rules gave for it (semantics R1, R2)."""
+    earlier = taking.named(state, case, kinds=(Purchase.kind,))
+    now = returns.standing(earlier.event, earlier.followers)
+    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    back = returns.asked(facts, now.goods, now.parts, decimals=rules.currencies[now.goods.currency])
+    return _goods_back(state, earlier, now, back, case)
+
+
+def bring_all_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
+    """A purchase cancelled: all that is left of it comes back (semantics E6)."""
+    now = returns.standing(earlier.event, earlier.followers)
+    return _goods_back(state, earlier, now, returns.everything(now.goods, now.parts), case)
+
+
+def change(state: MemberState, facts: PurchaseChange, case: Case) -> Effect:
+    """A purchase as it is kept from now on: f of that less what stands, either sign (semantics R8)."""
+    earlier = taking.named(state, case, kinds=(Purchase.kind,))
+    now = returns.standing(earlier.event, earlier.followers)
+    if facts.goods.currency != now.goods.currency:
+        raise Refused(OtherCurrency(now.goods.currency))
+    sales.check(facts.goods, case.moment.versions.numbered(earlier.event.rules_version))
+    if facts.revision <= now.revision:
+        return Effect(state, context=taking.context(earlier, {}), about=earlier.event.id, flags=(returns.STALE,))
+    return _moved(state, earlier, now, Standing(facts.goods, {}, facts.revision), case, said={})
+
+
+def bring_back_loose(state: MemberState, facts: LooseReturn, case: Case) -> Effect:
+    """Goods of no purchase that is known: what the rules in force give the lowest tier for them (semantics R7).
+
+    Without multipliers and grants; from active points in draw order, then as the program says of returns.
+    """
+    rules = case.rules
+    if not rules.loose_returns:
+        raise Refused(PurchaseNeeded())
+    sales.check(facts.goods, rules)
+    lowest = frozenset(ladder.tiers[0].code for ladder in rules.ladders)
+    occasion = Occasion(
+        kind=Purchase.kind,
+        occurred_at=case.occurred_at,
+        tiers=lowest,
+        source=case.command.source,
+        channel=facts.goods.channel,
+        location=facts.goods.location,
+    )
+    given = accrual.earned(facts.goods, occasion, accrual.bare(rules))
+    before, known = state.accounts, {unit: points for unit, points in given.points if unit in state.accounts}
+    state, entries, forgiven = taking.take(state, known, rules, case, own=())
+    steps = (*given.steps, *taking.forgiven_steps(forgiven))
+    context: dict[str, Any] = {"forgiven": forgiven} if forgiven else {}
+    tells = ((messages.REVERSED, {"points": posting.by_unit(entries)}),) if entries else ()
+    return Effect(state, entries, steps, context, tells, flags=(LOOSE,), before=before)
+
+
+def _goods_back(state: MemberState, earlier: Earlier, now: Standing, back: dict[str, Part], case: Case) -> Effect:
+    after = now._replace(parts=returns.added(now.parts, back))
+    return _moved(state, earlier, now, after, case, said={returns.RETURNED: returns.written(back)})
+
+
+def _moved(
+    state: MemberState, earlier: Earlier, now: Standing, after: Standing, case: Case, *, said: dict[str, Any]
+) -> Effect:
+    """Takes f(now) less f(after), in each unit, once what was spent on the goods is back (semantics R2, R4)."""
+    event, before = earlier.event, state.accounts
+    rules = case.moment.versions.numbered(event.rules_version)
+    state, back = restoring.of_goods(state, earlier, _gone(event, after), rules, case)
+    given, left = _gives(event, now, rules), _gives(event, after, rules)
+    moved = [unit for unit in rules.units if given.get(unit, 0) != left.get(unit, 0)]
+    wanted = {unit: given.get(unit, 0) - left.get(unit, 0) for unit in moved}
+    state, entries, forgiven = taking.take_back(state, earlier, wanted, rules, case, first=len(back.entries))
+    steps = [
+        ("", unit, name, str(sums.get(unit, 0)))
+        for unit in moved
+        for name, sums in (("given_before", given), ("given_after", left))
+    ]
+    schedules: tuple[Scheduled, ...] = ()
+    if state.referral_purchase == event.sequence:
+        state, schedules = referrals.unqualified(
+            state,
+            rules,
+            currency=after.goods.currency,
+            total=_total(after),
+            due_at=case.moment.recorded_at,
+            cause=case.command.id,
+            given_at=event.recorded_at,
+        )
+    context = taking.context(earlier, forgiven) | said | ({restoring.SO_FAR: back.so_far} if back.so_far else {})
+    return Effect(
+        state,
+        (*back.entries, *entries),
+        (*steps, *taking.forgiven_steps(forgiven)),
+        context,
+        (*taking.restored(back.entries, event), *taking.told(entries, event)),
+        schedules,
+        about=event.id,
+        before=before,
+    )
+
+
+def _gives(event: Recorded, now: Standing, rules: Rules) -> dict[str, int]:
+    """What the purchase's rules give in its own context for what is left of it: f(goods) of semantics R2."""
+    left = [line.counted for line in returns.remaining(now.goods, now.parts)] if now.parts else None
+    return gives(event, now.goods, rules, left=left)
+
+
+def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.Left] | None) -> dict[str, int]:
+    """What a purchase's rules give in its own context for goods of it, or what is `left` of each line."""
+    occasion = Occasion(
+        kind=Purchase.kind,
+        occurred_at=event.occurred_at,
+        tiers=frozenset(chain.context_of(event.content).get("tiers", {}).values()),
+        source=event.source,
+        channel=goods.channel,
+        location=goods.location,
+    )
+    return dict(accrual.earned(goods, occasion, rules, left=left).points)
+
+
+def _gone(event: Recorded, after: Standing) -> Fraction:
+    """Which share of a purchase's goods, as they were first recorded, has come back by now, by amount."""
+    left = [one for one in returns.remaining(after.goods, after.parts) if one.amount >= 0 and not one.counted.gone]
+    sold = sum(line.amount for line in returns.standing(event, ()).goods.lines if line.amount > 0)
+    if not left:
+        return Fraction(1)
+    return max(Fraction(0), 1 - Fraction(sum(one.amount for one in left), sold)) if sold else Fraction(0)
+
+
+def _total(now: Standing) -> int:
+    """What is left of the total; nothing where no goods are."""
+    left = [one for one in returns.remaining(now.goods, now.parts) if not one.counted.gone]
+    goods = [one.amount for one in left if one.amount >= 0]
+    came_back = sum(line.amount for line in now.goods.lines if line.amount > 0) - sum(goods)
+    return now.goods.total - came_back if goods else 0
