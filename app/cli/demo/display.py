@@ -79,7 +79,10 @@ def table(tally: Tally, inbox: Inbox, *, rate: float, title: str) -> Table:
         ("webhooks", f"{len(inbox.verified):,} delivered and verified, {inbox.forged:,} with a wrong signature"),
         ("", f"{inbox.failed_on_purpose:,} failed on purpose to be tried again, {inbox.again:,} came twice"),
         ("sent twice", f"{tally.duplicates:,}, of which {tally.replayed:,} answered as replays"),
-        ("offline till", f"{tally.uploads:,} uploads, each sent twice"),
+        (
+            "offline till",
+            f"{tally.uploads:,} uploads, each sent twice; {tally.waited:,} returns came before their sale",
+        ),
         ("refused", f"{tally.refused:,} redemption of more than there was"),
     ):
         shown.add_row(f"[bold]{name}[/]", text)

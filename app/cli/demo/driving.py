@@ -102,7 +102,9 @@ async def _acts(stage: Stage, person: Person) -> None:
     what = stage.draw.random()
     if person.available >= 100 and what < 0.25:
         await _redeems(stage, person)
-    elif person.receipt is not None and what < 0.3:
+    elif person.available >= 50 and what < 0.35:
+        await _holds(stage, person)
+    elif person.receipt is not None and what < 0.4:
         await _brings_back(stage, person, *person.receipt)
     elif what < 0.7:
         await _buys(stage, person, "till")
@@ -134,6 +136,20 @@ async def _redeems(stage: Stage, person: Person) -> None:
     await shops.record(stage, shop, body, twice=_twice(stage))
 
 
+async def _holds(stage: Stage, person: Person) -> None:
+    """Asks for points before the sale is closed, and pays a part of it so; now and then the sale falls through."""
+    held = {**_event(stage, "hold", "till", person.name), "points": 50, "lasts": "PT10M"}
+    if await shops.record(stage, "till", held, twice=_twice(stage)) is None:
+        return
+    if stage.draw.random() < 0.2:
+        given_up = {**_event(stage, "release", "till", person.name), "hold": held["id"]}
+        await shops.record(stage, "till", given_up, twice=_twice(stage))
+        return
+    sale = _sale(stage, "till", person.name)
+    sale["payments"] = [{"kind": "points", "amount": "2.50", "hold": held["id"]}]
+    await shops.record(stage, "till", sale, twice=_twice(stage))
+
+
 async def _offline_till(stage: Stage, passed: Callable[[], float], *, pause: float) -> None:
     """A till in the garden loses its network, and sends an hour's receipts when it is back: in no order, and twice."""
     for _ in range(_UPLOADS):
@@ -144,7 +160,12 @@ async def _offline_till(stage: Stage, passed: Callable[[], float], *, pause: flo
             person.busy = True
         sales = [_sale(stage, "till", person.name, minutes_ago=stage.draw.randrange(60)) for person in people]
         new = {"identity": "card:" + stage.fresh("card"), "enrol": True}
+        if sales:  # goods brought back to a till that has its network, before this one tells that they were sold
+            back = {**_event(stage, "return", "till", people[0].name), "purchase": sales[0]["id"], "all": True}
+            await shops.parks(stage, "till", back)
         await shops.upload(stage, "till", [*sales, _sale(stage, "till", new)])
+        if sales:
+            await shops.released(stage, "till", back)
         for person in people:
             person.busy = False
         if passed() >= 1:

@@ -92,3 +92,22 @@ async def upload(stage: Stage, shop: str, events: Sequence[Mapping[str, Any]]) -
         stage.tally.acknowledge(one["event"])
         stage.tally.duplicates += 1
         stage.tally.replayed += two["outcome"] == "replayed" and two["event"] == one["event"]
+
+
+async def parks(stage: Stage, shop: str, body: Mapping[str, Any]) -> None:
+    """Sends an event before the one that it names, twice: it waits."""
+    for _ in range(2):
+        answer = await ask(stage, shop, "/v1/events", body)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            stage.tally.surprise(f"{body['type']} {body['id']}: {answer.status_code}, and should wait")
+
+
+async def released(stage: Stage, shop: str, body: Mapping[str, Any]) -> None:
+    """Notes what came of an event that waited, once the one that it names has come."""
+    found = await ask(stage, shop, f"/v1/events?source={shop}&id={body['id']}&kind={body['type']}")
+    events = found.json()["events"]
+    if len(events) != 1:
+        stage.tally.surprise(f"{body['type']} {body['id']}: it waits although its purchase has come")
+        return
+    stage.tally.acknowledge(events[0])
+    stage.tally.waited += 1

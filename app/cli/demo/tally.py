@@ -37,6 +37,7 @@ class Tally:
     duplicates: int = 0
     replayed: int = 0
     uploads: int = 0
+    waited: int = 0
     refused: int = 0
     surprises: list[str] = field(default_factory=list)
 
@@ -55,11 +56,13 @@ class Tally:
             points[entry["unit"]] += entry["points"]
         self.acknowledged[event["source"], event["type"], event["source_id"]] = points
         self.kinds[event["type"]] += 1
-        self.issued += max(points["points"], 0)
+        moved = [entry["points"] for entry in event["entries"] if entry["unit"] == "points"]
+        given, gone = sum(max(one, 0) for one in moved), sum(max(-one, 0) for one in moved)
         if event["type"] == "return":
-            self.taken_back += max(-points["points"], 0)
+            self.taken_back += gone - given
         else:
-            self.redeemed += max(-points["points"], 0)
+            self.issued += given
+            self.redeemed += gone
         person = self.people.get(event["member"])
         if person is not None:
             person.available = event["accounts"].get("points", {}).get("available", person.available)
