@@ -5,6 +5,8 @@ from enum import StrEnum
 
 BATCH = 500
 IN_FLIGHT = 64
+BETWEEN = 512
+"""So many requests lie between a hold and its capture, and between a sale and its return."""
 LOTS = 50
 """Open lots of each member who has many."""
 HOT_MEMBERS = 50
@@ -19,6 +21,8 @@ class Work(StrEnum):
     NAIVE = "naive"
     BATCH = "batch"
     REDEMPTION = "redemption"
+    HOLDING = "holding"
+    RETURNING = "returning"
     MIXED = "mixed"
     BALANCE = "balance"
     UNCHANGED = "unchanged"
@@ -63,6 +67,8 @@ CASES = (
     Case("batch", "batches of 500 · 4", Work.BATCH, in_flight=4, base="empty_post"),
     Case("redemption_64", "redemptions · 64", Work.REDEMPTION, base="empty_post"),
     Case("redemption_lots_64", "redemptions, 50 lots · 64", Work.REDEMPTION, base="empty_post", crowd=Crowd.MANY_LOTS),
+    Case("holding_lots_64", "holds, captures, 50 lots · 64", Work.HOLDING, base="empty_post", crowd=Crowd.MANY_LOTS),
+    Case("returning_lots_64", "sales, returns, 50 lots · 64", Work.RETURNING, base="empty_post", crowd=Crowd.MANY_LOTS),
     Case("hot_64", "50 hot members, mixed · 64", Work.MIXED, base="empty_post", crowd=Crowd.HOT),
     Case("empty_get", "empty GET · 64", Work.EMPTY_GET),
     Case("balance_64", "balances · 64", Work.BALANCE, base="empty_get"),

@@ -2,10 +2,11 @@
 
 import itertools
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.bench.cases import BATCH, Work
+from app.bench.cases import BATCH, BETWEEN, Work
 
 Make = Callable[[], bytes]
 """The next request, whole."""
@@ -25,6 +26,17 @@ _PURCHASE = (
 _REDEMPTION = (
     b'{"type":"redemption","id":"%(tag)b-%%09d","member":"card:%%010d","occurred_at":"%(at)b","channel":"pos",'
     b'"location":"utrecht-12","terminal":"7","points":5}'
+)
+
+
+_HOLD = b'{"type":"hold","id":"%(tag)b-h%%09d","member":"card:%%010d","occurred_at":"%(at)b","points":5}'
+_CAPTURE = (
+    b'{"type":"capture","id":"%(tag)b-c%%09d","member":"card:%%010d","occurred_at":"%(at)b",'
+    b'"hold":"%(tag)b-h%%09d","channel":"pos"}'
+)
+_RETURN = (
+    b'{"type":"return","id":"%(tag)b-r%%09d","member":"card:%%010d","occurred_at":"%(at)b",'
+    b'"purchase":"%(tag)b-%%09d","lines":[{"id":"2"}]}'
 )
 
 
@@ -55,6 +67,10 @@ def maker(work: Work, said: Said) -> Make:
             return _posts(b"/naive", _purchases(said), key=said.key)
         case Work.REDEMPTION:
             return _posts(b"/v1/events", _redemptions(said), key=said.key)
+        case Work.HOLDING:
+            return _bodies(b"/v1/events", _holding(said), key=said.key)
+        case Work.RETURNING:
+            return _bodies(b"/v1/events", _returning(said), key=said.key)
         case Work.MIXED:
             return _alternating(maker(Work.PURCHASE, said), maker(Work.REDEMPTION, said))
         case Work.BATCH:
@@ -79,7 +95,7 @@ def balance_requests(said: Said) -> list[bytes]:
 def expected(work: Work) -> tuple[bytes, bytes, int]:
     """How a right answer begins, and a mark in it with how often that must be there (0: not looked for)."""
     match work:
-        case Work.PURCHASE | Work.NAIVE | Work.REDEMPTION | Work.MIXED:
+        case Work.PURCHASE | Work.NAIVE | Work.REDEMPTION | Work.MIXED | Work.HOLDING | Work.RETURNING:
             return b"HTTP/1.1 201 ", b"", 0
         case Work.BATCH:
             return b"HTTP/1.1 207 ", b'"outcome":"created"', BATCH
@@ -116,6 +132,16 @@ def _posts(path: bytes, body: Make, *, key: str | None) -> Make:
     return lambda: head + body()
 
 
+def _bodies(path: bytes, body: Make, *, key: str | None) -> Make:
+    """The same where bodies differ in length."""
+
+    def request() -> bytes:
+        said = body()
+        return _head(path, len(said), key) + b"\r\n" + said
+
+    return request
+
+
 def _shape(template: bytes, said: Said) -> bytes:
     return template % {b"tag": said.tag.encode(), b"at": said.at.encode()}
 
@@ -141,6 +167,46 @@ def _redemptions(said: Said) -> Make:
         return shape % (sent, first_card + int(draw() * cards))
 
     return redemption
+
+
+def _card(number: int, said: Said) -> int:
+    """Whom the request of a number is about, spread over the cards."""
+    return said.first + number * 7919 % said.cards
+
+
+def _holding(said: Said) -> Make:
+    """Holds, and by turns the capture of an earlier one."""
+    hold, capture = _shape(_HOLD, said), _shape(_CAPTURE, said)
+    return _followed(
+        lambda number: hold % (number, _card(number, said)),
+        lambda number: capture % (number, _card(number, said), number),
+    )
+
+
+def _returning(said: Said) -> Make:
+    """Sales, and by turns the return of a line of an earlier one."""
+    sale, back = _shape(_PURCHASE, said), _shape(_RETURN, said)
+
+    def sold(number: int) -> bytes:
+        first, second, total = _AMOUNTS[number & 63]
+        return sale % (number, _card(number, said), total, first, second, total)
+
+    return _followed(sold, lambda number: back % (number, _card(number, said), number))
+
+
+def _followed(first: Callable[[int], bytes], second: Callable[[int], bytes]) -> Make:
+    """Requests of two kinds by turns, each second so many requests after its first that this has been answered."""
+    numbers, waiting = itertools.count(1), deque[int]()
+
+    turns = itertools.cycle((True, False))
+
+    def by_turns() -> bytes:
+        if next(turns) or len(waiting) < BETWEEN:
+            waiting.append(number := next(numbers))
+            return first(number)
+        return second(waiting.popleft())
+
+    return by_turns
 
 
 def _batches(said: Said) -> Make:

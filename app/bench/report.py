@@ -23,7 +23,7 @@ _NOTE = (
 )
 
 
-def show(plan: Plan, turns: Sequence[Turn]) -> None:
+def show(plan: Plan, turns: Sequence[Turn], *, settled: float | None = None) -> None:
     """Prints the table, the musts, and what went wrong."""
     console = Console()
     console.width = max(console.width, WIDTH)
@@ -33,7 +33,7 @@ def show(plan: Plan, turns: Sequence[Turn]) -> None:
         if row.delivered_per_second is not None:
             late = f"{row.undelivered or 0:,.0f} waiting at the end"
             console.print(f"{row.title}: {row.delivered_per_second:,.0f} deliveries/s, {late}")
-    measured = [must for must in results.musts(turns) if must.found is not None]
+    measured = [must for must in results.musts(turns, settled=settled) if must.found is not None]
     if measured:
         console.print(_promises(measured))
     others = results.disturbed(turns) or 0

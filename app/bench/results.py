@@ -66,8 +66,8 @@ def rows(plan: Plan, turns: Sequence[Turn]) -> tuple[Row, ...]:
     return tuple(_row(case.name, turns) for case in plan.cases)
 
 
-def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
-    """What the project promises of speed, against this run."""
+def musts(turns: Sequence[Turn], *, settled: float | None = None) -> tuple[Must, ...]:
+    """What the project promises of speed, against this run; `settled` are lots a second."""
 
     def rate(name: str, of: str) -> float | None:
         return _ratio(turns, name, of, lambda turn: turn.rate)
@@ -85,6 +85,9 @@ def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
         Must("events in batches", "/s", 4000, 10000, batch),
         Must("events in batches, times one by one", "×", 1.5, None, rate("batch", "single_64")),
         Must("redemptions with 50 lots, of events", "%", 60, None, _percent(rate("redemption_lots_64", "single_64"))),
+        Must("holds and captures, 50 lots, of events", "%", 60, None, _percent(rate("holding_lots_64", "single_64"))),
+        Must("sales and returns, 50 lots, of events", "%", 60, None, _percent(rate("returning_lots_64", "single_64"))),
+        Must("lots settled", "/s", 5000, None, settled),
         Must("50 hot members mixed, of events", "%", 60, None, _percent(rate("hot_64", "single_64"))),
         Must("balances, of the empty GET", "%", 60, None, _percent(rate("balance_64", "empty_get"))),
         Must("balances with 304, of balances", "%", 100, None, _percent(rate("balance_304_64", "balance_64"))),
@@ -92,7 +95,9 @@ def musts(turns: Sequence[Turn]) -> tuple[Must, ...]:
     )
 
 
-def document(plan: Plan, turns: Sequence[Turn], *, database: str, at: str) -> dict[str, Any]:
+def document(
+    plan: Plan, turns: Sequence[Turn], *, database: str, at: str, settled: float | None = None
+) -> dict[str, Any]:
     """The whole result, for a file."""
     return {
         "at": at,
@@ -102,7 +107,7 @@ def document(plan: Plan, turns: Sequence[Turn], *, database: str, at: str) -> di
         "valid": not any(turn.told.failures for turn in turns),
         "disturbed": disturbed(turns),
         "cases": {row.case: asdict(row) for row in rows(plan, turns)},
-        "musts": [{**asdict(must), "kept": must.kept} for must in musts(turns)],
+        "musts": [{**asdict(must), "kept": must.kept} for must in musts(turns, settled=settled)],
         "rounds": [{"case": turn.case.name, "round": turn.round, **asdict(turn.told)} for turn in turns],
     }
 

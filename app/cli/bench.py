@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from app import localpg
-from app.bench import database, report, results, running, scene
-from app.bench.cases import CASES, Case, Scheme, chosen
+from app.bench import clearing, database, report, results, running, scene
+from app.bench.cases import CASES, Case, Crowd, Scheme, chosen
 from app.bench.processes import BenchError
 from app.bench.running import Plan
 from app.bench.scene import Program
@@ -62,14 +62,27 @@ def bench(
         with _database() as (settings, where):
             made = asyncio.run(keys.with_engine(settings, lambda engine: _programs(engine, settings, cases)))
             turns = running.run(plan, settings, made, clock=system_clock, say=opening.console.print)
+            settled = asyncio.run(_settled(plan, settings, made))
     except BenchError as error:
         raise CliError(str(error)) from None
-    result = results.document(plan, turns, database=where, at=scene.time_text(system_clock()))
+    result = results.document(plan, turns, database=where, at=scene.time_text(system_clock()), settled=settled)
     json_file.write_text(json.dumps(result, indent=2) + "\n")
-    report.show(plan, turns)
+    report.show(plan, turns, settled=settled)
     opening.console.print(f"written to {json_file}")
     if not result["valid"]:
         raise CliError("some requests failed: this run counts for nothing")
+
+
+async def _settled(plan: Plan, settings: Settings, made: dict[Scheme, Program]) -> float | None:
+    """Lots settled a second, of the members who have many; None where no case is about those."""
+    if not any(case.crowd is Crowd.MANY_LOTS for case in plan.cases):
+        return None
+    opening.console.print("settling what has ended on a clock two years ahead")
+    program_id = made[Scheme.PLAIN].id
+    found = await keys.with_engine(
+        settings, lambda engine: clearing.settle(engine, settings, program_id, now=system_clock())
+    )
+    return found.rate
 
 
 @contextmanager
