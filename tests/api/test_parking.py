@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from app.domain import referral_code
+from app.operations import clearing
 from app.settings import Settings
 from app.worker import settling
 from tests.api.test_returns import cancelled, proven, returned
@@ -253,7 +254,7 @@ async def test_a_sale_of_an_unknown_card_is_admitted_once_the_card_is_known(serv
     assert (admitted.status_code, admitted.json()["entries"][0]["points"]) == (201, 20)
 
 
-async def test_the_list_ends_after_ninety_days(service: Service, clock: Clock) -> None:
+async def test_the_list_ends_after_ninety_days(service: Service, clock: Clock, owner: asyncpg.Connection) -> None:
     """Semantics E3."""
     await service.enrol()
     await service.redeem(50)
@@ -263,3 +264,6 @@ async def test_the_list_ends_after_ninety_days(service: Service, clock: Clock) -
     clock.forward(days=1)
 
     assert await turned_away(service) == []
+    assert await clearing.clear(service.app.state.parts.engine, now=clock()) == 1
+    assert await clearing.clear(service.app.state.parts.engine, now=clock()) == 0
+    assert await owner.fetchval("SELECT count(*) FROM refused") == 0
