@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import calendar
 from app.domain.calendar import Period
-from app.domain.commands import Cancellation, Capture, Purchase, Redemption
+from app.domain.commands import Cancellation, Capture, Purchase, Redemption, Transfer, TransferIn, TransferReversal
 from app.domain.events import Entry
 from app.domain.settling import EXPIRY
 
@@ -19,12 +19,18 @@ DEBITS: Mapping[str, str] = {
     Redemption.kind: REDEEMED,
     Capture.kind: REDEEMED,
     Purchase.kind: REDEEMED,  # what holds paid of it
+    Transfer.kind: REDEEMED,  # and as put back by its receiver: together they move nothing
+    TransferReversal.kind: REDEEMED,  # likewise, beside what the cancellation puts back
     EXPIRY: EXPIRED,
 }
 """The way of what a kind of event takes; what any other kind takes is reversed."""
 
 RESTORING = (Cancellation.kind,)
 """Kinds that may put redeemed points back into their lots: what opens no lot then lowers what was redeemed."""
+
+
+PASSING = (TransferIn.kind,)
+"""Kinds whose credits are another member's debit: they lower what was redeemed, though they open lots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,6 @@ def way(kind: str, entry: Entry) -> tuple[str, int]:
     """The way an entry of this kind of event moved points, and how many; less than none where it restored some."""
     if entry.points <= 0:
         return DEBITS.get(kind, REVERSED), -entry.points
-    if entry.available_at is None and kind in RESTORING:
+    if kind in PASSING or (entry.available_at is None and kind in RESTORING):
         return REDEEMED, -entry.points
     return ISSUED, entry.points

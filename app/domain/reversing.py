@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.domain import accrual, chain, holds, lots, messages, posting, referrals, returns, typeid
+from app.domain import accrual, chain, holds, lots, messages, posting, referrals, returns, transfers, typeid
 from app.domain.accrual import Occasion, Step
-from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Return
+from app.domain.commands import (
+    Activity,
+    Adjustment,
+    Cancellation,
+    Capture,
+    Hold,
+    Purchase,
+    Redemption,
+    Return,
+    Transfer,
+)
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.lots import Place
@@ -42,9 +52,13 @@ def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
     kinds = tuple(kind for kind in meant if facts.of.kind in ("", kind))
     if facts.of.kind == Adjustment.kind:  # only where it is named as what it is: tills do not undo what persons did
         kinds = (Adjustment.kind,)
+    if facts.of.kind == Transfer.kind:  # likewise: its receiver has to be known before anybody is locked
+        kinds = (Transfer.kind,)
     earlier = _named(state, case, kinds=kinds)
     if earlier.event.kind in _SPENT:
         return _points_back(state, earlier, facts.points, case)
+    if earlier.event.kind == Transfer.kind:
+        return transfers.give_back(state, earlier, case)
     if earlier.event.kind == Hold.kind:
         return holds.release(state, facts, case)
     if earlier.event.kind == Activity.kind:

@@ -11,6 +11,7 @@ class Scope(StrEnum):
     EVENTS_HISTORY = "events:history"
     EVENTS_ADMIT = "events:admit"
     REDEMPTIONS_WRITE = "redemptions:write"
+    TRANSFERS_WRITE = "transfers:write"
     MEMBERS_WRITE = "members:write"
     MEMBERS_READ = "members:read"
     WEBHOOKS_READ = "webhooks:read"
@@ -29,6 +30,7 @@ DESCRIPTIONS = {
     Scope.EVENTS_HISTORY: "send events of the past, without a late limit, and balances of another system",
     Scope.EVENTS_ADMIT: "let in events that were refused",
     Scope.REDEMPTIONS_WRITE: "spend members' points, and give them back",
+    Scope.TRANSFERS_WRITE: "pass members' points on to other members, and take that back",
     Scope.MEMBERS_WRITE: "enrol members",
     Scope.MEMBERS_READ: "read members, balances, tiers and statements",
     Scope.WEBHOOKS_READ: "read webhook endpoints",

@@ -23,6 +23,7 @@ _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
 _ADJUSTMENTS = TypeAdapter(document.Adjustments)
+_TRANSFERS = TypeAdapter(document.Transfers)
 _CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
 
 
@@ -43,6 +44,7 @@ class Parts:
     referrals: document.Referrals | None
     returns: document.Returns | None
     adjustments: document.Adjustments | None
+    transfers: document.Transfers | None
     ids: tuple[tuple[Path, str], ...]
     level_ids: tuple[tuple[Path, str], ...]
 
@@ -76,6 +78,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
+        transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
         ids=_ids([*rules, *ladders]),
         level_ids=_ids(levels),
     )

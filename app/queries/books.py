@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, case, cast, f
 
 from app.db import hot
 from app.db import tables as t
-from app.domain.books import DEBITS, EXPIRED, ISSUED, REDEEMED, RESTORING, REVERSED
+from app.domain.books import DEBITS, EXPIRED, ISSUED, PASSING, REDEEMED, RESTORING, REVERSED
 
 PROGRAM = bindparam("program_id", type_=Uuid())
 
@@ -34,7 +34,7 @@ def expires(kind: ColumnElement[str]) -> ColumnElement[bool]:
     return debit_way(kind) == EXPIRED
 
 
-_restored = is_any(_v.kind, RESTORING) & (_e.points > 0) & _e.available_at.is_(None)
+_restored = (_e.points > 0) & (is_any(_v.kind, PASSING) | (is_any(_v.kind, RESTORING) & _e.available_at.is_(None)))
 LINES = (
     select(
         _e.unit,

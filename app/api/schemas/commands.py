@@ -25,6 +25,7 @@ from app.api.schemas.events import (
     ReleaseIn,
     ReturnedLineIn,
     ReturnIn,
+    TransferIn,
 )
 from app.domain import chain, money, referral_code, typeid
 from app.domain import identities as stored
@@ -51,9 +52,10 @@ from app.domain.commands import (
     Release,
     Return,
     ReturnedLine,
+    Transfer,
 )
 
-Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn
+Sent = PurchaseIn | ReturnIn | ActivityIn | RedemptionIn | HoldIn | CaptureIn | ReleaseIn | CancellationIn | TransferIn
 Place = tuple[str | None, str | None, str | None, str | None]
 """Channel, location, terminal, operator."""
 
@@ -69,16 +71,20 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
     if isinstance(body, OpeningIn):
         return _opening_command(body, id=id, source=source, key=key, mode=mode)
+    if body.history and (
+        isinstance(body, TransferIn) or (isinstance(body, CancellationIn) and body.kind == Transfer.kind)
+    ):
+        raise _invalid("/history", "goes without transfers: two members' pasts would have to agree")
     return Command(
         id=id,
         source=source,
         key=body.id,
         member=_member(body.member, key),
         occurred_at=body.occurred_at,
-        facts=_facts(body, source),
+        facts=_facts(body, source, key),
         particulars=_particulars(body),
         mode=mode,
-        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn | HoldIn) else None,
+        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn | HoldIn | TransferIn) else None,
     )
 
 
@@ -127,7 +133,7 @@ def _member(name: str | MemberRef, key: bytes) -> Reference:
         raise _invalid("/member" if isinstance(name, str) else "/member/identity", str(error)) from None
 
 
-def _facts(body: Sent, source: str) -> Facts:
+def _facts(body: Sent, source: str, key: bytes) -> Facts:
     place = (body.channel, body.location, body.terminal, body.operator)
     match body:
         case PurchaseIn():
@@ -147,8 +153,17 @@ def _facts(body: Sent, source: str) -> Facts:
             return _return(body, place, source)
         case CancellationIn():
             return _cancellation(body, place, source)
+        case TransferIn():
+            return Transfer(body.points, _receiver(body.to, key), body.unit, *place)
         case _:
             assert_never(body)
+
+
+def _receiver(name: str, key: bytes) -> Reference:
+    try:
+        return identities.reference(name, key=key)
+    except ValueError as error:
+        raise _invalid("/to", str(error)) from None
 
 
 def _return(body: ReturnIn, place: Place, source: str) -> Return:
