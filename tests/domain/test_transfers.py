@@ -87,7 +87,7 @@ class Two:
         return self._do(Cancellation(Named(transfer.id, kind=Transfer.kind)), self.anna, self.bram)
 
     def _do(self, facts: Facts, giver: Books, receiver: Books, **more: Any) -> Decision:
-        asked = command(facts, at=giver.now, member=Reference(giver.state.id), **more)
+        asked = command(facts, member=Reference(giver.state.id), **({"at": giver.now} | more))
         named = tuple(giver._earlier(of) for of in ((facts.of,) if isinstance(facts, Cancellation) else ()))
         received = None
         if named and named[0] is not None:
@@ -207,6 +207,15 @@ def test_a_receiver_whose_clock_is_ahead_is_judged_with_the_giver_at_one_time() 
     decision = made.give(20)
 
     assert (given(decision).recorded_at, received(decision).recorded_at) == (ahead, ahead)
+
+
+def test_the_receiver_is_told_although_their_past_was_imported_since() -> None:
+    """Semantics E7, L13: silent is what the clock brings for that past, not what another member does."""
+    made = two(lot(50), theirs=make_state(id=BRAM, quiet_before=NOW))
+
+    decision = made.give(20, at=NOW - HOUR)
+
+    assert [type for type, _ in told(decision.others[0])] == ["points.transferred"]
 
 
 def test_what_is_held_or_owed_is_not_passed_on() -> None:

@@ -296,7 +296,7 @@ class TransferIn(EventIn):
     type: Literal["transfer"]
     to: Annotated[str, StringConstraints(min_length=3, max_length=360)] = Field(
         description="Who gets them: a member id, or an identity; nobody is enrolled by it.",
-        examples=["card:2740001234574"],
+        examples=["card:2740009999999"],
     )
     points: Points
     unit: UnitCode | None = Field(default=None, description="Which points, if the program lets several be passed on.")
@@ -308,8 +308,8 @@ class TransferIn(EventIn):
                 "type": "transfer",
                 "id": "app-000017",
                 "member": "card:2740001234567",
-                "to": "card:2740001234574",
-                "occurred_at": "2026-11-21T09:58:00+01:00",
+                "to": "card:2740009999999",
+                "occurred_at": "2026-11-21T10:01:00+01:00",
                 "points": 25,
             }
         )
