@@ -91,6 +91,7 @@ _EVENTS = frozenset(
         "capture",
         "release",
         "cancellation",
+        "transfer",
         "enrolment",
         "opening",
     }
@@ -130,5 +131,5 @@ _FIELDS = (
     "id type member occurred_at currency total lines payments vouchers channel location terminal operator attributes "
     "history messages not_after sku quantity amount tax discount cost categories kind hold points unit activity "
     "identities birthday referral_code identity enrol if_exists events url types description "
-    "reason note expires_at"
+    "reason note expires_at to"
 ).split()

@@ -64,6 +64,7 @@ _MESSAGE_TEXTS = {
     messages.RELEASED: "A hold was given up; its points are free again.",
     messages.HOLD_EXPIRED: "A hold lapsed; its points are free again.",
     messages.ADJUSTED: "A person gave or took points by hand.",
+    messages.TRANSFERRED: "Points went from one member to another; each side is told.",
     messages.UPGRADED: "A member reached a tier.",
     messages.DOWNGRADED: "A member lost a tier.",
     messages.REWARDED: "A bonus was given for bringing a friend.",

@@ -68,6 +68,11 @@ KINDS: Mapping[str, Kind] = {
     "daily_limit": Kind(409, "Too much for one person in a day", "Ask for at most `left`, or wait until tomorrow."),
     "already_decided": Kind(409, "The adjustment has been decided on", "Read it: `state` says how."),
     "adjustment_lapsed": Kind(409, "Nobody decided on the adjustment in time", "Ask for it again under a new id."),
+    "transfer_limit": Kind(409, "Too much given in a day", "Give at most `left`, or wait until tomorrow."),
+    "recently_received": Kind(
+        409, "Points that were just received stay for a day", "Give at most `free`, or wait 24 hours."
+    ),
+    "transfer_spent": Kind(409, "The receiver has not all of the points", "Only `left` are there; nothing was taken."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -113,6 +118,11 @@ KINDS: Mapping[str, Kind] = {
         422, "Points cannot end then", "Name an instant after `earliest`, or none: then the unit's own dates hold."
     ),
     "not_spendable": Kind(422, "This unit cannot be spent", "It only counts; see the program's units."),
+    "transfers_off": Kind(
+        422, "These points cannot be passed on", "Only those of `units` can; see the program's rules."
+    ),
+    "unknown_receiver": Kind(422, "Nobody is known there", "Check `to`, or let them join first."),
+    "own_transfer": Kind(422, "Nobody passes points on to themselves", "Name another member in `to`."),
     "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
     "history_scope": Kind(403, "The key may not send history", "Use a key with the scope `events:history`."),

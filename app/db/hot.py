@@ -225,6 +225,26 @@ FIRSTS = Statement(_firsts())
 """The first event of each member that is of none of the kinds to be passed over."""
 
 
+EVENTS_BY_KEY = Statement(_each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS))
+
+
+def _recent() -> Select[Any]:
+    asked, v = _asked(member_id=Uuid()), t.event.c
+    found = (
+        select(*EVENT_COLUMNS)
+        .where(v.program_id == _PROGRAM, v.member_id == asked.c.member_id)
+        .where(v.recorded_at >= bindparam("since", type_=t.INSTANT))
+        .where(v.kind == func.any(bindparam("kinds", type_=ARRAY(Text()))))
+        .offset(literal_column("0"))  # see _each
+        .lateral("found")
+    )
+    return select(*found.c).select_from(asked.join(found, true())).order_by(found.c.member_id, found.c.sequence)
+
+
+RECENT = Statement(_recent())
+"""Each member's events of some kinds that were recorded since an instant, in order."""
+
+
 def _credits() -> Select[Any]:
     asked, e, v = _asked(member_id=Uuid(), sequence=BigInteger()), t.entry.c, t.event.c
     names = ("member_id", "sequence", "position", "unit", "points", "available_at", "expires_at")

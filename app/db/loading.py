@@ -10,7 +10,7 @@ from sqlalchemy import Uuid, bindparam, select
 from app.db import hot, rows
 from app.db import tables as t
 from app.domain import opening
-from app.domain.commands import Opening
+from app.domain.commands import Named, Opening
 from app.domain.events import Recorded
 from app.domain.parking import Parked
 from app.domain.state import MemberState, OpenLot
@@ -154,6 +154,41 @@ async def firsts(
         return {}
     found = await hot.FIRSTS.fetch(connection, program_id=rows.uuid(program_id), member_ids=wanted, passed=passed)
     return {event.member_id: event for event in await _events(connection, found, program_id=program_id)}
+
+
+async def named(connection: asyncpg.Connection, wanted: Sequence[Named], *, program_id: bytes) -> list[Recorded]:
+    """The events of these names, without what has been recorded about them."""
+    program = rows.uuid(program_id)
+    ids = [rows.uuid(of.event_id) for of in wanted if of.event_id is not None]
+    by_key = [(of.source, of.kind, of.key) for of in wanted if of.event_id is None]
+    found: list[Any] = []
+    if ids:
+        found += await hot.EVENTS_BY_ID.fetch(connection, program_id=program, event_ids=ids)
+    if by_key:
+        sources, kinds, keys = (list(column) for column in zip(*by_key, strict=True))
+        found += await hot.EVENTS_BY_KEY.fetch(connection, program_id=program, sources=sources, kinds=kinds, keys=keys)
+    return await _events(connection, found, program_id=program_id)
+
+
+async def recent(
+    connection: asyncpg.Connection,
+    members: Iterable[bytes],
+    *,
+    program_id: bytes,
+    kinds: Sequence[str],
+    since: datetime,
+) -> dict[bytes, list[Recorded]]:
+    """Per member the events of these kinds recorded since an instant, in order."""
+    wanted = [rows.uuid(id) for id in sorted(members)]
+    if not wanted:
+        return {}
+    found = await hot.RECENT.fetch(
+        connection, program_id=rows.uuid(program_id), member_ids=wanted, kinds=list(kinds), since=since
+    )
+    events: dict[bytes, list[Recorded]] = {}
+    for event in await _events(connection, found, program_id=program_id):
+        events.setdefault(event.member_id, []).append(event)
+    return events
 
 
 async def _closed(

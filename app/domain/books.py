@@ -8,7 +8,18 @@ from zoneinfo import ZoneInfo
 
 from app.domain import calendar
 from app.domain.calendar import Period
-from app.domain.commands import Cancellation, Capture, Fulfilment, Purchase, PurchaseChange, Redemption, Return
+from app.domain.commands import (
+    Cancellation,
+    Capture,
+    Fulfilment,
+    Purchase,
+    PurchaseChange,
+    Redemption,
+    Return,
+    Transfer,
+    TransferIn,
+    TransferReversal,
+)
 from app.domain.events import Entry
 from app.domain.settling import EXPIRY
 
@@ -19,6 +30,8 @@ DEBITS: Mapping[str, str] = {
     Redemption.kind: REDEEMED,
     Capture.kind: REDEEMED,
     Purchase.kind: REDEEMED,  # what holds paid of it
+    Transfer.kind: REDEEMED,  # and as put back by its receiver: together they move nothing
+    TransferReversal.kind: REDEEMED,  # likewise, beside what the cancellation puts back
     EXPIRY: EXPIRED,
 }
 """The way of what a kind of event takes; what any other kind takes is reversed."""
@@ -32,6 +45,9 @@ RETURNING = (Return.kind, PurchaseChange.kind)
 
 MOVING = (Fulfilment.kind,)
 """Kinds that only move points from one lot to another: what they take lowers what was issued."""
+
+PASSING = (TransferIn.kind,)
+"""Kinds whose credits are another member's debit: they lower what was redeemed, though they open lots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +138,7 @@ def way(kind: str, entry: Entry) -> tuple[str, int]:
     if entry.points <= 0:
         return DEBITS.get(kind, REVERSED), -entry.points
     back = any(draw.points < 0 for draw in entry.draws)
-    if entry.available_at is None and (kind in RESTORING or (kind in RETURNING and back)):
+    no_lot = entry.available_at is None
+    if kind in PASSING or (no_lot and (kind in RESTORING or (kind in RETURNING and back))):
         return REDEEMED, -entry.points
     return ISSUED, entry.points

@@ -23,6 +23,7 @@ from app.domain.commands import (
     Facts,
     Fulfilment,
     Hold,
+    Identity,
     Line,
     LooseReturn,
     Mode,
@@ -31,15 +32,20 @@ from app.domain.commands import (
     OpenedTier,
     OpenedTotal,
     Opening,
+    PassedLot,
     Payment,
     Purchase,
     PurchaseChange,
     Redemption,
+    Reference,
     ReferralBonus,
     ReferralReversal,
     Release,
     Return,
     ReturnedLine,
+    Transfer,
+    TransferIn,
+    TransferReversal,
 )
 from app.domain.events import Entry
 
@@ -236,6 +242,34 @@ def _an_opening(value: dict[str, Any]) -> Opening:
     return Opening(lots, totals, tiers, **value)
 
 
+def _transfer(facts: Transfer) -> dict[str, Any]:
+    """The receiver as resolved; one whom nobody knows (such a transfer is refused) by the digest of the identity."""
+    value = _named(facts, "points", "unit", *_PLACE)
+    if facts.to.member_id is not None:
+        return value | {"to": facts.to.member_id.hex()}
+    assert facts.to.identity is not None
+    return value | {"to_identity": facts.to.identity.digest.hex()}
+
+
+def _a_transfer(value: dict[str, Any]) -> Transfer:
+    digest, member_id = value.pop("to_identity", None), value.pop("to", None)
+    unknown = None if digest is None else Identity("", "", bytes.fromhex(digest))
+    return Transfer(to=Reference(None if member_id is None else bytes.fromhex(member_id), unknown), **value)
+
+
+def _transfer_in(facts: TransferIn) -> dict[str, Any]:
+    lots = [(lot.points, micros(lot.available_at), lot.expires_at and micros(lot.expires_at)) for lot in facts.lots]
+    return {"giver": facts.giver.hex(), "transfer": facts.transfer.hex(), "unit": facts.unit, "lots": lots}
+
+
+def _a_transfer_in(value: dict[str, Any]) -> TransferIn:
+    lots = tuple(
+        PassedLot(points, instant(available_at), None if expires_at is None else instant(expires_at))
+        for points, available_at, expires_at in value["lots"]
+    )
+    return TransferIn(bytes.fromhex(value["giver"]), bytes.fromhex(value["transfer"]), value["unit"], lots)
+
+
 _INSTANTS = ("earned_at", "available_at", "expires_at", "since", "review_at")
 
 
@@ -269,6 +303,9 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Adjustment: _adjustment,
     ReferralBonus: _bonus,
     ReferralReversal: _bonus,
+    Transfer: _transfer,
+    TransferIn: _transfer_in,
+    TransferReversal: lambda facts: {"of": _naming(facts.of)},
 }
 """How the facts of each kind are written, as JSON values."""
 
@@ -292,6 +329,9 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Adjustment.kind: _an_adjustment,
     ReferralBonus.kind: lambda value: ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])}),
     ReferralReversal.kind: lambda value: ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])}),
+    Transfer.kind: _a_transfer,
+    TransferIn.kind: _a_transfer_in,
+    TransferReversal.kind: lambda value: TransferReversal(_name(value["of"])),
 }
 
 

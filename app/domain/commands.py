@@ -325,7 +325,48 @@ class Fulfilment:
     operator: str | None = None
 
 
-Naming = Return | Cancellation | Capture | Release | PurchaseChange | Fulfilment
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Points that a member passes on to another one, `to` whom; nobody is enrolled by it (semantics L13)."""
+
+    kind = "transfer"
+    points: int
+    to: Reference
+    unit: str | None = None
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+class PassedLot(NamedTuple):
+    """Points that were passed on together, with the dates they keep."""
+
+    points: int
+    available_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferIn:
+    """The receiver's side of a transfer: what the `giver` passed on by the event `transfer` (semantics L13)."""
+
+    kind = "transfer_in"
+    giver: bytes
+    transfer: bytes
+    unit: str
+    lots: tuple[PassedLot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReversal:
+    """The receiver's side of a cancelled transfer: `of` is the event by which the points came (semantics E6)."""
+
+    kind = "transfer_reversal"
+    of: Named
+
+
+Naming = Return | Cancellation | Capture | Release | PurchaseChange | Fulfilment | TransferReversal
 """What names one earlier event."""
 
 Facts = (
@@ -345,6 +386,9 @@ Facts = (
     | Adjustment
     | ReferralBonus
     | ReferralReversal
+    | Transfer
+    | TransferIn
+    | TransferReversal
 )
 
 

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.domain.accrual import Step
-from app.domain.commands import Command
-from app.domain.events import Earlier, Entry
+from app.domain.commands import Command, TransferIn, TransferReversal
+from app.domain.events import Earlier, Entry, Recorded
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
 from app.domain.state import Account, MemberState, Scheduled
@@ -33,6 +33,16 @@ class Case(NamedTuple):
     digest: bytes
     identities: Identities
     named: tuple[Earlier | None, ...] = ()
+    other: "Other | None" = None
+    recent: tuple[Recorded, ...] = ()
+    """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
+
+
+class Other(NamedTuple):
+    """The second member whom a command moves, locked like the first; `received` is what came by a transfer (L13)."""
+
+    state: MemberState
+    received: Recorded | None = None
 
 
 class Effect(NamedTuple):
@@ -52,3 +62,5 @@ class Effect(NamedTuple):
     before: Mapping[str, Account] | None = None
     given: tuple[Moved, ...] = ()
     """Tiers that it gives by itself, whatever the accounts meet."""
+    elsewhere: tuple[str, TransferIn | TransferReversal] | None = None
+    """What the other member's event says, under which derived key (semantics L13)."""

@@ -23,6 +23,7 @@ from app.domain import (
     sales,
     settling,
     tiers,
+    transfers,
     typeid,
 )
 from app.domain.accrual import Occasion
@@ -45,9 +46,12 @@ from app.domain.commands import (
     Reference,
     Release,
     Return,
+    Transfer,
+    TransferIn,
+    TransferReversal,
 )
-from app.domain.effects import Case, Effect, Identities
-from app.domain.events import Decision, Earlier, Entry, Posted
+from app.domain.effects import Case, Effect, Identities, Other
+from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Draft, Ids, Moment, Tell
 from app.domain.refusals import (
     IdentityTaken,
@@ -66,7 +70,7 @@ CLOCK_CORRECTED = "clock_corrected"
 ADMITTED = "admitted"
 """Flag: the event had been refused, and somebody let it in (semantics E3)."""
 
-_DRAWING = Redemption | Hold | Opening | Adjustment | LooseReturn
+_DRAWING = Redemption | Hold | Opening | Adjustment | LooseReturn | Transfer
 _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
@@ -97,6 +101,14 @@ def moment_of(
     return Moment(program_id, versions, recorded_at, judged_at, command.mode is Mode.HISTORY, ids)
 
 
+def later_of(moment: Moment, other: MemberState) -> Moment:
+    """The moment at which two members are judged together: past for neither of them."""
+    return moment._replace(
+        recorded_at=max(moment.recorded_at, other.recorded_at or moment.recorded_at),
+        judged_at=max(moment.judged_at, other.recorded_at or moment.judged_at, other.judged_at or moment.judged_at),
+    )
+
+
 def decide(
     state: MemberState,
     command: Command,
@@ -106,16 +118,21 @@ def decide(
     facts: bytes,
     identities: Identities,
     named: tuple[Earlier | None, ...] = (),
+    other: Other | None = None,
+    recent: tuple[Recorded, ...] = (),
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
-    one that stands in its way. A refusal leaves the state as it was.
+    one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
+    only, leaves that out. `recent` is what the giver of a transfer gave and received lately. A refusal leaves states as
+    they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        return _decide(state, Case(command, moment, occurred_at, rules, facts, digest, identities, named))
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, recent)
+        return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
 
@@ -142,7 +159,25 @@ def _decide(state: MemberState, case: Case) -> Decision:
         events.extend(settled)
     if moment.silent:
         state = state._replace(quiet_before=moment.recorded_at)
-    return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules)
+    others = (
+        () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
+    )
+    return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules, others=others)
+
+
+def _elsewhere(key: str, facts: TransferIn | TransferReversal, other: Other, case: Case) -> Decision:
+    """What a command does to the second member: a command of its own, so that it can be decided again by itself."""
+    command = Command(
+        id=case.moment.ids.fresh(),
+        source=CLOCK,
+        key=key,
+        member=Reference(other.state.id),
+        occurred_at=case.occurred_at,
+        facts=facts,
+    )
+    encoded, digest = chain.encode_facts(facts), bytes(chain.DIGEST_BYTES)
+    named = (None if other.received is None else Earlier(other.received),)
+    return _decide(other.state, Case(command, case.moment, case.occurred_at, case.rules, encoded, digest, {}, named))
 
 
 def _taken_at(command: Command, moment: Moment) -> datetime:
@@ -322,5 +357,8 @@ _EFFECTS: Mapping[type, Callable[[MemberState, Any, Case], Effect]] = {
     Adjustment: adjusting.adjust,
     Opening: opening.opened,
     Enrolment: _enrol,
+    Transfer: transfers.give,
+    TransferIn: transfers.receive,
+    TransferReversal: transfers.take_back,
 }
 """What each kind of command does."""

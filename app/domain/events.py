@@ -98,7 +98,7 @@ class Decision(NamedTuple):
     """The new state of the member and the events that led there, in order; the command's own event comes last.
 
     `own` is None where the command records nothing by itself (settling), or is refused: then `refusal` says why,
-    and what was settled before it still stands.
+    and what was settled before it still stands. `others` is what happened to a second member by it (semantics L13).
     """
 
     state: MemberState
@@ -106,3 +106,4 @@ class Decision(NamedTuple):
     own: Recorded | None = None
     schedules: tuple[Scheduled, ...] = ()
     refusal: Refusal | None = None
+    others: tuple["Decision", ...] = ()

@@ -127,14 +127,24 @@ def credit_state(
 
 
 def redeem(
-    state: MemberState, unit: Unit, amount: int, *, at: Place, now: datetime, owed: int = 0
+    state: MemberState,
+    unit: Unit,
+    amount: int,
+    *,
+    at: Place,
+    now: datetime,
+    owed: int = 0,
+    spared: Container[int] = (),
 ) -> tuple[MemberState, Entry]:
     """Draws points that are available, soonest expiry first (semantics L5). The caller has checked what is available.
+
+    Lots that the events of the `spared` numbers gave are left alone (L13).
 
     Of the amount so many may be `owed`, what is missing of them becomes a deficit (L9). Raises OutOfRange.
     """
     account = state.accounts.get(unit.code) or Account(unit.code)
-    active = (lot for lot in state.lots if lot.unit == unit.code and is_active(lot, now=now))
+    mine = (lot for lot in state.lots if lot.unit == unit.code and lot.sequence not in spared)
+    active = (lot for lot in mine if is_active(lot, now=now))
     state, draws, missing = drain(state, sorted(active, key=draw_order), amount)
     if missing > owed:
         raise ValueError(f"{missing} of {amount} {unit.code} are not in the open lots")

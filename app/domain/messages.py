@@ -27,6 +27,7 @@ CAPTURED = "hold.captured"
 RELEASED = "hold.released"
 HOLD_EXPIRED = "hold.expired"
 ADJUSTED = "points.adjusted"
+TRANSFERRED = "points.transferred"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
@@ -46,6 +47,7 @@ TYPES = (
     RELEASED,
     HOLD_EXPIRED,
     ADJUSTED,
+    TRANSFERRED,
     UPGRADED,
     DOWNGRADED,
     REWARDED,

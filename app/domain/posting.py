@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from app.domain import chain, lots, messages, tiers
 from app.domain.accrual import Step
-from app.domain.commands import CLOCK
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
 from app.domain.rules import Rules, Versions
 from app.domain.state import Account, MemberState
@@ -155,9 +154,12 @@ def _tier_tell(change: tiers.TierChange) -> Tell:
 
 
 def _quiet(state: MemberState, draft: Draft, moment: Moment) -> bool:
-    """History is not told, nor what the clock brings for instants before the history was sent (semantics E7)."""
+    """History is not told, nor what the clock brings for instants before the history was sent (semantics E7).
+
+    What another member brings, under the clock's name too, is told whenever it occurred.
+    """
     past = state.quiet_before is not None and draft.effective_at < state.quiet_before
-    return moment.silent or (draft.source == CLOCK and past)
+    return moment.silent or (draft.as_of is not None and past)
 
 
 def _messages(

@@ -369,3 +369,55 @@ class AdjustmentLapsed(Refusal):
 
     code = "adjustment_lapsed"
     lapses_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransfersOff(Refusal):
+    """The rules do not let members pass this on, only the units listed (semantics L13)."""
+
+    code = "transfers_off"
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownReceiver(Refusal):
+    """Nobody in this program is who the points should go to (semantics L13)."""
+
+    code = "unknown_receiver"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTransfer(Refusal):
+    """Nobody passes points on to themselves (semantics L13)."""
+
+    code = "own_transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferLimit(Refusal):
+    """More than a member may give in a day (semantics L13)."""
+
+    code = "transfer_limit"
+    unit: str
+    limit: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecentlyReceived(Refusal):
+    """Enough is available, but not enough that did not come by a transfer in the last 24 hours (semantics L13)."""
+
+    code = "recently_received"
+    unit: str
+    asked: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSpent(Refusal):
+    """The receiver does not have all of the points any more (semantics E6)."""
+
+    code = "transfer_spent"
+    unit: str
+    given: int
+    left: int

@@ -1,7 +1,7 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
-from app.domain import holds, restoring, returning, taking
-from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption
+from app.domain import holds, restoring, returning, taking, transfers
+from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier
 from app.domain.refusals import MorePointsThanLeft, NothingLeft, NotReversible, Refused
@@ -17,9 +17,13 @@ def cancel(state: MemberState, facts: Cancellation, case: Case) -> Effect:
     kinds = tuple(kind for kind in meant if facts.of.kind in ("", kind))
     if facts.of.kind == Adjustment.kind:  # only where it is named as what it is: tills do not undo what persons did
         kinds = (Adjustment.kind,)
+    if facts.of.kind == Transfer.kind:  # likewise: its receiver has to be known before anybody is locked
+        kinds = (Transfer.kind,)
     earlier = taking.named(state, case, kinds=kinds)
     if earlier.event.kind in _SPENT:
         return _points_back(state, earlier, facts.points, case)
+    if earlier.event.kind == Transfer.kind:
+        return transfers.give_back(state, earlier, case)
     if earlier.event.kind == Hold.kind:
         return holds.release(state, facts, case)
     if earlier.event.kind == Activity.kind:

@@ -204,6 +204,14 @@ class UnitPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferTerms:
+    """The units that members may pass on, and the most of each that one may give in a day (semantics L13)."""
+
+    units: tuple[str, ...]
+    daily_limit: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """One published version. `currencies` maps each listed currency to its number of decimals."""
 
@@ -239,6 +247,8 @@ class Rules:
     costs: Mapping[str, Cost] = field(default_factory=dict)
     """What a point costs, of the units that say so. No decision reads it: it is for reports."""
     adjustments: AdjustmentTerms = NO_REASONS
+    transfers: TransferTerms | None = None
+    """None where members cannot pass points on (semantics L13)."""
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ class Scope(StrEnum):
     EVENTS_ADMIT = "events:admit"
     REDEMPTIONS_WRITE = "redemptions:write"
     REDEMPTIONS_OFFLINE = "redemptions:offline"
+    TRANSFERS_WRITE = "transfers:write"
     MEMBERS_WRITE = "members:write"
     MEMBERS_READ = "members:read"
     WEBHOOKS_READ = "webhooks:read"
@@ -31,6 +32,7 @@ DESCRIPTIONS = {
     Scope.EVENTS_ADMIT: "let in events that were refused",
     Scope.REDEMPTIONS_WRITE: "spend members' points, and give them back",
     Scope.REDEMPTIONS_OFFLINE: "report points that were given out without a network",
+    Scope.TRANSFERS_WRITE: "pass members' points on to other members, and take that back",
     Scope.MEMBERS_WRITE: "enrol members",
     Scope.MEMBERS_READ: "read members, balances, tiers and statements",
     Scope.WEBHOOKS_READ: "read webhook endpoints",

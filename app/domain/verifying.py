@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, transfers, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -24,6 +24,8 @@ from app.domain.commands import (
     ReferralReversal,
     Release,
     Return,
+    Transfer,
+    TransferReversal,
 )
 from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.posting import Ids, Moment
@@ -157,6 +159,7 @@ _ABOUT = (
     Capture.kind,
     Release.kind,
     holds.TIMEOUT,
+    TransferReversal.kind,
 )
 
 
@@ -345,7 +348,15 @@ def _decide_again(
         facts=content.facts,
         identities=identities,
         named=_named(command, history.events[: content.sequence - 1]),
+        recent=_recent(command, history.events[: content.sequence - 1]),
     )
+
+
+def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
+    """Of a transfer, what its giver gave and received before, as far as it is looked at (semantics L13)."""
+    if not isinstance(command.facts, Transfer):
+        return ()
+    return tuple(one.recorded for one in events if one.recorded.kind in transfers.RECENT)
 
 
 def _named(command: Command, events: Sequence[StoredEvent]) -> tuple[Earlier | None, ...]:

@@ -11,9 +11,9 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import books, chain, engine, opening
+from app.domain import books, chain, engine, opening, transfers
 from app.domain import commands as commanding
-from app.domain.commands import Command, Enrolment, Named, Opening
+from app.domain.commands import Command, Enrolment, Named, Opening, Reference, Transfer
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
@@ -41,16 +41,23 @@ async def load(
     named = {c.member.member_id for c in commands if c.member.member_id is not None}
     named |= {item.member_id for item in work if isinstance(item, Settle)}
     cards = {c.member.identity.digest for c in commands if c.member.identity is not None}
+    undone = await _undone(connection, commands, program_id=program_id)
+    given = [c.facts.to for c in commands if isinstance(c.facts, Transfer)]
+    named |= {to.member_id for to in given if to.member_id is not None} | {transfers.receiver(one) for one in undone}
+    cards |= {to.identity.digest for to in given if to.identity is not None}
     states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
     now = clock()  # after the lock, for which it may have waited
     earlier = [of for command in commands for of in commanding.names(command)]
     keys = {(c.source, c.facts.kind, c.key) for c in commands}
     keys |= {(of.source, of.kind, of.key) for of in earlier if of.event_id is None}
+    received = [transfers.received_as(transfer.id) for transfer in undone]
+    keys |= {(of.source, of.kind, of.key) for of in received}
     digests = sorted(cards | _joining(commands))
     found = await loading.circumstances(connection, states, program_id=program_id, digests=digests, keys=keys, now=now)
     versions = await rules.of(connection, found.versions, program_id=program_id)
     states = found.states
     drawing = {member_of(c, found.identities) for c in commands if engine.needs_lots(c, versions, now=now)}
+    drawing |= {transfers.receiver(one) for one in undone} | {_whom(to, found.identities) for to in given}
     until = max([now, *(command.occurred_at for command in commands)])
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
@@ -59,6 +66,10 @@ async def load(
     opened = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Opening)}
     known = [id for id, state in states.items() if id in opened and state.sequence > 1]
     firsts = await loading.firsts(connection, known, program_id=program_id, passed=opening.BEFORE)
+    giving = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Transfer)}
+    givers = [id for id in states if id in giving]
+    since = now - transfers.LOOKS_BACK
+    recent = await loading.recent(connection, givers, program_id=program_id, kinds=transfers.RECENT, since=since)
     return Fold(
         program_id,
         versions,
@@ -72,6 +83,7 @@ async def load(
         by_id=past.by_id,
         about=past.about,
         firsts=firsts,
+        recent=recent,
     )
 
 
@@ -106,6 +118,20 @@ async def _past(
     keys = {(of.source, of.kind, of.key) for of in named if of.event_id is None}
     found = [recorded[key] for key in keys if key in recorded]
     return await loading.past(connection, program_id=program_id, ids=ids, found=found)
+
+
+async def _undone(connection: Any, commands: Iterable[Command], *, program_id: bytes) -> Sequence[Recorded]:
+    """The transfers that commands take back, read before the lock: whom they went to never changes."""
+    named = [of for command in commands if (of := transfers.cancelled(command)) is not None]
+    if not named:
+        return ()
+    found = await loading.named(connection, named, program_id=program_id)
+    return [event for event in found if event.kind == Transfer.kind]
+
+
+def _whom(to: Reference, known: Mapping[bytes, bytes]) -> bytes | None:
+    """Who is to receive points, as far as that is known."""
+    return to.member_id if to.identity is None else known.get(to.identity.digest)
 
 
 def _joining(commands: Iterable[Command]) -> set[bytes]:

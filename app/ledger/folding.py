@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, engine, identities, opening
-from app.domain.commands import Command, Enrolment, Identity, Opening
+from app.domain import chain, commands, engine, identities, opening, transfers
+from app.domain.commands import Command, Enrolment, Identity, Opening, Transfer
+from app.domain.effects import Other
 from app.domain.events import Decision, Earlier, Recorded
 from app.domain.parking import may_wait
 from app.domain.posting import Moment
-from app.domain.refusals import EventIdReused, NoRules, Refusal, UnknownMember
+from app.domain.refusals import EventIdReused, NoRules, Refusal, UnknownMember, UnknownReceiver
 from app.domain.state import MemberState
 from app.ledger import parking
 from app.ledger.outcomes import Created, Outcome, Parked, Refused, Replayed, Settled
@@ -55,6 +56,7 @@ def member_of(command: Command, known: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def _judge(command: Command, batch: Fold) -> Outcome:
+    command = _addressed(command, batch)
     facts = chain.encode_facts(command.facts)
     member_id = member_of(command, batch.identities)
     state = batch.state(member_id) if member_id is not None else None
@@ -84,6 +86,12 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         command, state, program_id=batch.program_id, versions=batch.versions, clock=batch.clock, ids=batch.ids
     )
     digest = _digest(command, facts, state.id, batch)
+    other = _other(command, batch)
+    if other is not None:
+        moment = engine.later_of(moment, other.state)
+    elif isinstance(command.facts, Transfer):
+        member_id = None if state.enrolled_at is None else state.id
+        return _refused(command, UnknownReceiver(), batch, member_id=member_id, facts=facts)
     decision = engine.decide(
         state,
         command,
@@ -92,6 +100,8 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         facts=facts,
         identities=batch.identities,
         named=_named(command, state, batch),
+        other=other,
+        recent=tuple(batch.recent.get(state.id, ())),
     )
     if decision.refusal is not None:
         if may_wait(command, decision.refusal):
@@ -105,6 +115,8 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
     if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
         _know(state.id, command.facts.referral_code, batch)
     batch.remember(decision.own)
+    for elsewhere in decision.others:
+        _keep_other(elsewhere, decision.own, batch)
     if state.parked:
         parking.release(decision.own, batch, _judge)
     return Created(decision.own)
@@ -124,6 +136,34 @@ def _first(state: MemberState, batch: Fold) -> Earlier | None:
         mine = (posted.recorded for posted in batch.posted if posted.recorded.member_id == state.id)
         first = next((event for event in mine if event.kind not in opening.BEFORE), None)
     return None if first is None else Earlier(first)
+
+
+def _addressed(command: Command, batch: Fold) -> Command:
+    """A transfer with its receiver by our id, as far as the batch knows by now who that is."""
+    if not isinstance(command.facts, Transfer) or command.facts.to.identity is None:
+        return command
+    member_id = batch.identities.get(command.facts.to.identity.digest)
+    if member_id is None:
+        return command
+    if batch.state(member_id) is None:
+        raise Overtaken
+    return transfers.to_member(command, member_id)
+
+
+def _other(command: Command, batch: Fold) -> Other | None:
+    """The second member whom a command moves: who receives points, or gives them back (semantics L13, E6)."""
+    if isinstance(command.facts, Transfer):
+        state = None if command.facts.to.member_id is None else batch.state(command.facts.to.member_id)
+        return None if state is None else Other(state)
+    of = transfers.cancelled(command)
+    transfer = None if of is None else batch.earlier(of)
+    if transfer is None or transfer.event.kind != Transfer.kind:
+        return None
+    received = batch.earlier(transfers.received_as(transfer.event.id))
+    state = batch.state(transfers.receiver(transfer.event))
+    if state is None or received is None:  # recorded since the batch looked whom to lock
+        raise Overtaken
+    return Other(state, received.event)
 
 
 def _refused(command: Command, refusal: Refusal, batch: Fold, *, member_id: bytes | None, facts: bytes) -> Refused:
@@ -171,6 +211,16 @@ def _keep(decision: Decision, batch: Fold) -> None:
         state = batch.state(scheduled.member_id)
         if state is not None:
             batch.states[state.id] = state._replace(scheduled=(*state.scheduled, scheduled))
+
+
+def _keep_other(decision: Decision, own: Recorded, batch: Fold) -> None:
+    """What a second member got by the command whose event is `own`, after it."""
+    assert decision.own is not None
+    _keep(decision, batch)
+    batch.remember(decision.own)
+    for event in (own, decision.own):
+        if event.kind in transfers.RECENT:
+            batch.recent.setdefault(event.member_id, []).append(event)
 
 
 def _name(state: MemberState, command: Command, batch: Fold) -> None:

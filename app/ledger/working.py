@@ -60,6 +60,8 @@ class Fold:
     about: dict[bytes, list[Recorded]] = field(default_factory=dict)
     firsts: dict[bytes, Recorded] = field(default_factory=dict)
     """What happened first to members whose accounts are to be opened."""
+    recent: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    """What members who pass points on gave and received lately, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from app.domain import money, points
 from app.program import document, values
-from app.program.document import Adjustments, Bonus, Ladder, Level, Referrals, Rule
+from app.program.document import Adjustments, Bonus, Ladder, Level, Referrals, Rule, Transfers
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -47,6 +47,8 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
         yield from _owed(("redemptions", "offline_allowance"), parts.redemptions.offline_allowance, parts)
     if parts.adjustments is not None:
         yield from _adjustments(parts.adjustments, parts)
+    if parts.transfers is not None:
+        yield from _transfers(parts.transfers, parts)
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
@@ -184,6 +186,21 @@ def _adjustments(adjustments: Adjustments, parts: Parts) -> Iterator[Problem]:
             path: Path = ("adjustments", name, code)
             yield from _known_unit(path, code, parts)
             yield from _whole_parts(path, most, code, parts)
+
+
+def _transfers(transfers: Transfers, parts: Parts) -> Iterator[Problem]:
+    for index, code in enumerate(transfers.units):
+        path: Path = ("transfers", "units", index)
+        yield from _known_unit(path, code, parts)
+        unit = parts.units.get(code)
+        if unit is not None and not unit.spendable:
+            yield Problem(path, "what cannot be spent is not passed on")
+    for code, most in transfers.daily_limit.items():
+        path = ("transfers", "daily_limit", code)
+        yield from _known_unit(path, code, parts)
+        yield from _whole_parts(path, most, code, parts)
+        if code in parts.units and code not in transfers.units:
+            yield Problem(path, "members cannot pass this unit on: list it in units")
 
 
 def _known_unit(path: Path, code: str, parts: Parts) -> Iterator[Problem]:

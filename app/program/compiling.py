@@ -52,6 +52,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
         costs=dict(_costs(document)),
         adjustments=_adjustments(document.adjustments, known) if document.adjustments else rules.NO_REASONS,
+        transfers=_transfers(document.transfers, known) if document.transfers else None,
     )
 
 
@@ -184,6 +185,10 @@ def _adjustments(adjustments: documents.Adjustments, known: Mapping[str, units.U
         approval_above=_by_unit(adjustments.approval_above, known),
         daily_limit=_by_unit(adjustments.daily_limit, known),
     )
+
+
+def _transfers(transfers: documents.Transfers, known: Mapping[str, units.Unit]) -> rules.TransferTerms:
+    return rules.TransferTerms(units=transfers.units, daily_limit=_by_unit(transfers.daily_limit, known))
 
 
 def _by_unit(stated: Mapping[str, Decimal], known: Mapping[str, units.Unit]) -> dict[str, int]:

@@ -313,6 +313,16 @@ class Adjustments(Part):
     ] = {}
 
 
+class Transfers(Part):
+    """What members may pass on to each other."""
+
+    units: Annotated[fields.Codes, Field(description="The units of which points may be passed on.")]
+    daily_limit: Annotated[
+        dict[fields.Code, fields.Number],
+        Field(description="Unit by unit, how much one member may give in a day."),
+    ] = {}
+
+
 class Document(Part):
     """A loyalty program: what it counts, how members earn, which tiers there are."""
 
@@ -356,3 +366,4 @@ class Document(Part):
     redemptions: Annotated[Redemptions, Field(description="How points are spent.")] = Redemptions()
     holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()
     adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None
+    transfers: Annotated[Transfers | None, Field(description="Which points members may pass on.")] = None

@@ -24,6 +24,7 @@ _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
 _REDEMPTIONS = TypeAdapter(document.Redemptions)
 _ADJUSTMENTS = TypeAdapter(document.Adjustments)
+_TRANSFERS = TypeAdapter(document.Transfers)
 _CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
 
 
@@ -45,6 +46,7 @@ class Parts:
     returns: document.Returns | None
     redemptions: document.Redemptions | None
     adjustments: document.Adjustments | None
+    transfers: document.Transfers | None
     ids: tuple[tuple[Path, str], ...]
     level_ids: tuple[tuple[Path, str], ...]
 
@@ -79,6 +81,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
+        transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
         ids=_ids([*rules, *ladders]),
         level_ids=_ids(levels),
     )

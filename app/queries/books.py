@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, case, cast, f
 
 from app.db import hot
 from app.db import tables as t
-from app.domain.books import DEBITS, EXPIRED, ISSUED, MOVING, REDEEMED, RESTORING, RETURNING, REVERSED
+from app.domain.books import DEBITS, EXPIRED, ISSUED, MOVING, PASSING, REDEEMED, RESTORING, RETURNING, REVERSED
 
 PROGRAM = bindparam("program_id", type_=Uuid())
 
@@ -41,8 +41,8 @@ _put_back = (
     .where(_d.position == _e.position, _d.points < 0)
     .exists()
 )
-_restored = (_e.points > 0) & _e.available_at.is_(None)
-_restored &= is_any(_v.kind, RESTORING) | (is_any(_v.kind, RETURNING) & _put_back)
+_restoring = is_any(_v.kind, RESTORING) | (is_any(_v.kind, RETURNING) & _put_back)
+_restored = (_e.points > 0) & (is_any(_v.kind, PASSING) | (_restoring & _e.available_at.is_(None)))
 LINES = (
     select(
         _e.unit,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Uuid, bindparam, func, select
+from sqlalchemy import Text, Uuid, bindparam, cast, func, select
 from sqlalchemy.sql import Select
 
 from app.db import hot, rows
 from app.db import tables as t
 from app.domain import chain
 from app.domain.books import WAYS, Moved, Trial
+from app.domain.commands import Transfer, TransferIn
 from app.domain.state import GENESIS
 from app.domain.verifying import Finding, History, StoredEvent, StoredMessage
 from app.queries import books
@@ -222,6 +223,16 @@ def _miscounted() -> Select[Any]:
     return select(func.count()).select_from(t.open_lot).where(o.program_id == _PROGRAM, o.reserved != kept)
 
 
+def _one_sided(kind: str, other: str) -> Select[Any]:
+    """How many sides of a transfer lack the other one, which is known by the key that follows from the transfer."""
+    mine, its = t.event.alias("mine"), t.event.alias("its")
+    transfer, received = (mine, its) if kind == Transfer.kind else (its, mine)
+    key = func.concat("tin:", func.replace(cast(transfer.c.event_id, Text()), "-", ""))
+    same = (its.c.program_id == mine.c.program_id) & (its.c.kind == other) & (received.c.key == key)
+    query = select(func.count()).select_from(mine.outerjoin(its, same))
+    return query.where(mine.c.program_id == _PROGRAM, mine.c.kind == kind, its.c.event_id.is_(None))
+
+
 _ORPHANS = {
     "member rows that count other events as parked than there are": hot.Statement(_uncounted()),
     "open_lot rows with other points reserved than holds keep": hot.Statement(_miscounted()),
@@ -244,6 +255,8 @@ _ORPHANS = {
     "adjustment rows without their event": hot.Statement(
         _without(t.adjustment, t.event, "event_id").where(t.adjustment.c.event_id.is_not(None))
     ),
+    "transfer events without their transfer_in": hot.Statement(_one_sided(Transfer.kind, TransferIn.kind)),
+    "transfer_in events without their transfer": hot.Statement(_one_sided(TransferIn.kind, Transfer.kind)),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }
 

@@ -150,11 +150,12 @@ PATHS = {
 
 
 async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
-    await publish(service.settings, clock=service.clock, document=BY_HAND)
+    await publish(service.settings, clock=service.clock, document=BY_HAND + "transfers: {units: [points]}\n")
+    await service.enrol("2740009999999")  # who receives points
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
-    assert set(examples) >= {*PATHS, *first, "ActivityIn", "ReturnIn", "CancellationIn"}
+    assert set(examples) >= {*PATHS, *first, "ActivityIn", "ReturnIn", "CancellationIn", "TransferIn"}
     before = purchase("1000.00", id="before", card="", at=START)
 
     for name in [*first, *sorted(set(examples) - set(first))]:

@@ -36,6 +36,9 @@ def by_month(since: datetime | None, until: datetime | None, *, most: int = 10) 
         ("cancellation", -5, False, "reversed", 5),
         ("cancellation", 5, False, "redeemed", -5),
         ("cancellation", 5, True, "issued", 5),
+        ("transfer", -5, False, "redeemed", 5),
+        ("transfer_in", 5, True, "redeemed", -5),
+        ("transfer_reversal", -5, False, "redeemed", 5),
     ],
 )
 def test_each_entry_goes_one_way(kind: str, points: int, lot: bool, way: str, counted: int) -> None:

@@ -293,6 +293,14 @@ def test_adjustments() -> None:
     assert compiled().adjustments == rules.NO_REASONS
 
 
+def test_transfers() -> None:
+    """Semantics L13: off where the document says nothing."""
+    program = compiled(transfers={"units": ["points"], "daily_limit": {"points": 1000}})
+
+    assert program.transfers == rules.TransferTerms(("points",), {"points": 1000})
+    assert compiled().transfers is None
+
+
 def test_a_document_and_its_canonical_form_compile_alike_to_the_order_of_everything() -> None:
     units = {code: {"name": code} for code in random.sample(["points", "stamps", "visits", "beans"], 4)}
     earn = [

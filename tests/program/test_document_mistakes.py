@@ -406,6 +406,20 @@ def test_what_cannot_be_spent_has_no_cost() -> None:
     assert told(text) == [("/units/spent/cost_per_point", 7, "what cannot be spent costs nothing")]
 
 
+def test_transfers_are_of_units_that_can_be_spent_and_have_limits_of_those() -> None:
+    """Semantics L13."""
+    assert told(HEAD + "transfers: {daily_limit: {points: 5}}\n") == [("/transfers/units", 8, "is missing")]
+    assert told(HEAD + "transfers: {units: [pints, spent]}\n") == [
+        ("/transfers/units/0", 8, "there is no such unit"),
+        ("/transfers/units/1", 8, "what cannot be spent is not passed on"),
+    ]
+    assert told(HEAD + "transfers: {units: [points], daily_limit: {points: 1.5, spent: 1, pints: 1}}\n") == [
+        ("/transfers/daily_limit/points", 8, "has more decimals than the unit has, which is 0"),
+        ("/transfers/daily_limit/spent", 8, "members cannot pass this unit on: list it in units"),
+        ("/transfers/daily_limit/pints", 8, "there is no such unit"),
+    ]
+
+
 def test_adjustments_have_reasons_and_limits_of_units_that_there_are() -> None:
     assert told(HEAD + "adjustments: {daily_limit: {points: 5}}\n") == [("/adjustments/reasons", 8, "is missing")]
     assert told(HEAD + "adjustments: {reasons: []}\n") == [("/adjustments/reasons", 8, "must not be empty")]

@@ -26,9 +26,10 @@ from app.api.schemas.events import (
     HoldIn,
     RedemptionIn,
     ReleaseIn,
+    TransferIn,
 )
 from app.domain import typeid
-from app.domain.commands import Activity, Adjustment, Command, Purchase
+from app.domain.commands import Activity, Adjustment, Command, Purchase, Transfer
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
 from app.queries import events as recorded_events
@@ -74,6 +75,7 @@ _REFUSALS = (
     "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
     "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
+    "transfers_off", "unknown_receiver", "own_transfer", "transfer_limit", "recently_received", "transfer_spent",
 )  # fmt: skip
 
 
@@ -194,11 +196,13 @@ async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
 
 
 def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
-    gives_back = isinstance(body, CancellationIn) and body.kind not in (Purchase.kind, Activity.kind)
+    gives_back = isinstance(body, CancellationIn) and body.kind not in (Purchase.kind, Activity.kind, Transfer.kind)
     if isinstance(body, RedemptionIn | HoldIn | CaptureIn | ReleaseIn) or gives_back:
         may(caller, Scope.REDEMPTIONS_WRITE)
     if isinstance(body, RedemptionIn) and body.offline:
         may(caller, Scope.REDEMPTIONS_OFFLINE)
+    if isinstance(body, TransferIn) or (isinstance(body, CancellationIn) and body.kind == Transfer.kind):
+        may(caller, Scope.TRANSFERS_WRITE)
     if isinstance(body, EnrolmentIn):
         may(caller, Scope.MEMBERS_WRITE)
     if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:

@@ -90,6 +90,7 @@ async def list_refused(
             "not_found", "not_admissible", "unknown_member", "insufficient_points", "event_id_reused", "unknown_unit",
             "total_mismatch", "unlisted_currency", "points_out_of_range", "other_members_event", "not_reversible",
             "nothing_left", "more_than_left", "hold_settled", "unknown_outcome",
+            "transfers_off", "unknown_receiver", "transfer_limit", "recently_received", "transfer_spent",
         ),
     },
 )  # fmt: skip

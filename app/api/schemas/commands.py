@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, assert_never
+from typing import Any
 
 from app.api import identities
 from app.api.problems import FieldError, Problem
@@ -28,6 +28,7 @@ from app.api.schemas.events import (
     ReturnedLineIn,
     ReturnIn,
     SaleIn,
+    TransferIn,
 )
 from app.domain import chain, money, referral_code, typeid
 from app.domain import identities as stored
@@ -57,6 +58,7 @@ from app.domain.commands import (
     Release,
     Return,
     ReturnedLine,
+    Transfer,
 )
 
 Sent = (
@@ -70,6 +72,7 @@ Sent = (
     | CaptureIn
     | ReleaseIn
     | CancellationIn
+    | TransferIn
 )
 Place = tuple[str | None, str | None, str | None, str | None]
 """Channel, location, terminal, operator."""
@@ -86,16 +89,20 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         return Command(id, source, body.id, member, body.occurred_at, facts, particulars, mode)
     if isinstance(body, OpeningIn):
         return _opening_command(body, id=id, source=source, key=key, mode=mode)
+    if body.history and (
+        isinstance(body, TransferIn) or (isinstance(body, CancellationIn) and body.kind == Transfer.kind)
+    ):
+        raise _invalid("/history", "goes without transfers: two members' pasts would have to agree")
     return Command(
         id=id,
         source=source,
         key=body.id,
         member=_member(body.member, key),
         occurred_at=body.occurred_at,
-        facts=_facts(body, source),
+        facts=_facts(body, source, key),
         particulars=_particulars(body),
         mode=mode,
-        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn | HoldIn) else None,
+        not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn | HoldIn | TransferIn) else None,
     )
 
 
@@ -144,7 +151,7 @@ def _member(name: str | MemberRef, key: bytes) -> Reference:
         raise _invalid("/member" if isinstance(name, str) else "/member/identity", str(error)) from None
 
 
-def _facts(body: Sent, source: str) -> Facts:
+def _facts(body: Sent, source: str, key: bytes) -> Facts:
     place = (body.channel, body.location, body.terminal, body.operator)
     match body:
         case PurchaseIn():
@@ -153,28 +160,37 @@ def _facts(body: Sent, source: str) -> Facts:
             return Activity(body.activity, *place)
         case RedemptionIn():
             return Redemption(body.points, body.unit, *place, offline=body.offline)
-        case PurchaseChangeIn():
-            return PurchaseChange(
-                _named(body.purchase, Purchase.kind, body.shop, source), body.revision, _purchase(body)
-            )
-        case FulfilmentIn():
-            if len(set(body.lines)) != len(body.lines):
-                raise _invalid("/lines", "names a line twice")
-            of = _named(body.purchase, Purchase.kind, body.shop, source)
-            return Fulfilment(of, tuple(sorted(body.lines)), *place)
         case HoldIn():
             lasts = None if body.lasts is None else body.lasts // timedelta(seconds=1)
             return Hold(body.points, body.unit, lasts, *place)
+        case TransferIn():
+            return Transfer(body.points, _receiver(body.to, key), body.unit, *place)
         case CaptureIn():
             return Capture(_named(body.hold, Hold.kind, body.shop, source), body.points, body.final, *place)
         case ReleaseIn():
             return Release(_named(body.hold, Hold.kind, body.shop, source), *place)
-        case ReturnIn():
-            return _return(body, place, source)
         case CancellationIn():
             return _cancellation(body, place, source)
         case _:
-            assert_never(body)
+            return _of_purchase(body, place, source)
+
+
+def _of_purchase(body: ReturnIn | PurchaseChangeIn | FulfilmentIn, place: Place, source: str) -> Facts:
+    if isinstance(body, ReturnIn):
+        return _return(body, place, source)
+    of = _named(body.purchase, Purchase.kind, body.shop, source)
+    if isinstance(body, PurchaseChangeIn):
+        return PurchaseChange(of, body.revision, _purchase(body))
+    if len(set(body.lines)) != len(body.lines):
+        raise _invalid("/lines", "names a line twice")
+    return Fulfilment(of, tuple(sorted(body.lines)), *place)
+
+
+def _receiver(name: str, key: bytes) -> Reference:
+    try:
+        return identities.reference(name, key=key)
+    except ValueError as error:
+        raise _invalid("/to", str(error)) from None
 
 
 def _loose_return(body: ReturnIn, place: Place) -> LooseReturn:

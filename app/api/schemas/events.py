@@ -335,12 +335,12 @@ class ReturnIn(EventIn):
 
 
 class CancellationIn(EventIn):
-    """A redemption, capture, hold, purchase, activity or points given by hand, as if they had not been."""
+    """A redemption, capture, hold, purchase, activity, transfer or points given by hand, as if they had not been."""
 
     type: Literal["cancellation"]
     event: Id = Field(description="The shop's id of it, or ours (`evt_…`).", examples=["till7-000124"])
-    kind: Literal["redemption", "capture", "hold", "purchase", "activity", "adjustment"] | None = Field(
-        default=None, description="Its type; needed with a shop's id, and for an adjustment."
+    kind: Literal["redemption", "capture", "hold", "purchase", "activity", "transfer", "adjustment"] | None = Field(
+        default=None, description="Its type; needed with a shop's id, and for a transfer or an adjustment."
     )
     shop: Name | None = Field(default=None, description="The shop that sent it, if it is not the one that sends this.")
     points: Points | None = Field(default=None, description="Of a redemption or capture: give back only so many.")
@@ -355,6 +355,32 @@ class CancellationIn(EventIn):
                 "event": "till7-000124",
                 "kind": "redemption",
                 "points": 20,
+            }
+        )
+    )
+
+
+class TransferIn(EventIn):
+    """Points that a member passes on to another; needs the scope `transfers:write`, and a program that lets them."""
+
+    type: Literal["transfer"]
+    to: Annotated[str, StringConstraints(min_length=3, max_length=360)] = Field(
+        description="Who gets them: a member id, or an identity; nobody is enrolled by it.",
+        examples=["card:2740009999999"],
+    )
+    points: Points
+    unit: UnitCode | None = Field(default=None, description="Which points, if the program lets several be passed on.")
+    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "transfer",
+                "id": "app-000017",
+                "member": "card:2740001234567",
+                "to": "card:2740009999999",
+                "occurred_at": "2026-11-21T10:01:00+01:00",
+                "points": 25,
             }
         )
     )
@@ -487,6 +513,7 @@ EventBody = (
     | CaptureIn
     | ReleaseIn
     | CancellationIn
+    | TransferIn
     | EnrolmentIn
     | OpeningIn
 )
