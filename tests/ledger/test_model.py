@@ -265,6 +265,7 @@ TOLD = [
         *[("park", 1, "return", 1, 0), ("come", 0, 0, 60_00, 504), ("settle",), ("park", 0, "return", 100, 0)],
         *[("come", 6, 1, 10_00, 0), ("again", 5), ("wait", 1), ("come", 0, 0, 10_00, 0)],
     ],
+    [("enrol", 0), ("buy", 1, 60_00, 0), ("mistake", 0, "return", 0), ("mistake", 3, "cancellation", 0), ("again", 3)],
     # What was refused may be tried again; what was recorded stays, also when its time is long over.
     [
         ("enrol", 0),
@@ -435,9 +436,15 @@ class Driver:
         body |= {} if minutes is None else {"lasts": f"PT{minutes}M"}
         await self._send(body | {"points": self._part(card, percent)})
 
+    async def _placed(self, number: int, who: int) -> View | None:
+        """A hold, a new one where there is none yet."""
+        if self._sent_before("hold", number) is None:
+            await self._hold(who, 50, 50)
+        return self._sent_before("hold", number)
+
     async def _capture(self, number: int, percent: int, final: bool, who: int) -> None:
         """So much of a hold, or a point too many, and perhaps not the last time; sometimes by somebody else."""
-        placed = self._sent_before("hold", number)
+        placed = await self._placed(number, who)
         if placed is None:
             return
         body: View = {"type": "capture", "id": self._id(), "occurred_at": self._ago(0), "hold": placed["id"]}
@@ -449,16 +456,16 @@ class Driver:
 
     async def _release(self, number: int, who: int) -> None:
         """A hold is given up, or what is none."""
-        placed = self._sent_before("hold", number)
+        placed = await self._placed(number, who)
         if placed is None:
             return
-        named = placed["id"] if number % 10 else "nothing"
+        named = placed["id"] if number % 10 != 9 else "nothing"
         body = {"type": "release", "id": self._id(), "occurred_at": self._ago(0), "hold": named}
         await self._send(body | {"member": f"card:{self._holder(placed, number, who)}"})
 
     async def _pay(self, number: int, cents: int, percent: int, who: int) -> None:
         """A sale of which a hold pays so much; of a basket, where the number is odd."""
-        placed = self._sent_before("hold", number)
+        placed = await self._placed(number, who)
         if placed is None:
             return
         body: View = {"type": "purchase", "id": self._id(), "occurred_at": self._ago(0), "currency": "EUR"}
@@ -490,9 +497,10 @@ class Driver:
 
     async def _come(self, number: int, who: int, cents: int, hours_late: float) -> None:
         """What was taken back before comes at last, one time in seven of somebody's."""
-        if not self.promised:
+        missing = [x for x in self.promised if x[:2] not in self.model.recorded]
+        if not missing:
             return
-        kind, id, card = self.promised[-1 - number % len(self.promised)]
+        kind, id, card = missing[-1 - number % len(missing)]
         card = card if number % 7 != 6 else sorted(self.ids)[who % len(self.ids)]
         body: View = {"type": kind, "id": id, "occurred_at": self._ago(0), "member": f"card:{card}"}
         if kind == "purchase":
@@ -509,14 +517,14 @@ class Driver:
         await self._send(body)
 
     async def _mistake(self, number: int, kind: str, who: int) -> None:
-        """An id that nothing has, or another member's purchase."""
+        """An id of ours that nothing has, a shop's that may still come, or another member's purchase."""
         sold = self._sent_before("purchase", number)
         others = sorted(card for card in self.ids if sold is not None and card != card_of(sold))
         if sold is None or not others:
             return
         body = {"type": kind, "id": self._id(), "occurred_at": self._ago(0)}
         body |= {"member": f"card:{others[who % len(others)]}"}
-        named = sold["id"] if number % 2 else "evt_01jcr8m4kdf0v8y5h3q2z7x9wb"
+        named = (f"{body['id']}-lost", sold["id"], "evt_01jcr8m4kdf0v8y5h3q2z7x9wb")[number % 3]
         said = {"purchase": named, "all": True} if kind == "return" else {"event": named, "kind": "purchase"}
         await self._send(body | said)
 
