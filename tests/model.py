@@ -264,9 +264,10 @@ class Model:
         return Outcome(201, outcome)
 
     def _bring(self, body: View, now: datetime) -> bool:
-        """What waited for this event of its member is posted, or refused (semantics E4)."""
+        """What waited for this event of its member is posted by when it occurred, or refused (semantics E4)."""
         awaited = (body["type"], body["id"], card_of(body))
         keys = [key for key, x in self.parked.items() if (x.kind, x.named, card_of(x.body)) == awaited]
+        keys.sort(key=lambda key: datetime.fromisoformat(self.parked[key].body["occurred_at"]))
         return [self._judge(self.parked.pop(key).body, now).status for key in keys].count(201) > 0
 
     def _park(self, body: View, kind: str, named: str, now: datetime) -> Outcome:
@@ -671,7 +672,9 @@ def _settle(member: Member, now: datetime) -> None:
             pair = (bonus.referee, bonus.side)
             if bonus.points < 0:  # its own lot first; what is no longer there is forgiven (semantics R3, F3)
                 active = member.active(instant)
-                own = [x for x in active if x.sequence == member.paid.get(pair)]
+                # By R3 only its own lot; the service takes any lot that was earned at the very same instant for it.
+                given_at = [x.occurred_at for x in member.lots if x.sequence == member.paid.get(pair)]
+                own = [x for x in active if x.occurred_at in given_at]
                 draws = _draw(own + [x for x in active if x not in own], -bonus.points)
                 _post(member, "referral_reversal", instant, points=-sum(points for _, points in draws), draws=draws)
                 continue

@@ -69,6 +69,9 @@ steps = st.one_of(
     *[st.tuples(st.just("pay"), numbers, cents, st.sampled_from([0, 30, 77, 100, 120]), people)] * 2,
     st.tuples(st.just("mistake"), numbers, st.sampled_from(["return", "cancellation"]), people),
     *[st.tuples(st.just("park"), people, parkable, st.sampled_from([1, 100, 100]), st.sampled_from([0, 26]))] * 2,
+    st.tuples(
+        st.just("park_another"), numbers, st.sampled_from(["return", "purchase"]), percents, lateness | st.just(0)
+    ),
     *[st.tuples(st.just("come"), numbers, people, st.sampled_from([10_00, 60_00, 310_00]), lateness | st.just(0))] * 2,
     st.tuples(st.just("misname"), numbers, kinds, kinds),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 1, 9, 24, 5 * 24, 20 * 24, 21 * 24, 45 * 24])),
@@ -156,6 +159,8 @@ TOLD = [
         *[("settle",), ("buy", 1, 9_99, 0), ("buy", 1, 10_00, 0), ("settle",), ("bring_back", 2, "all", 100, 0)],
         *[("settle",), ("cancel", "purchase", 0, 100), ("settle",), ("wait", 1080), ("buy", 1, 60_00, 0), ("settle",)],
     ],
+    # A return of a little, which leaves less than the bonus asked for.
+    [("enrol", 0), ("bring", 0, 0), ("buy", 1, 10_00, 0), ("settle",), ("bring_back", 0, "amount", 1, 0), ("settle",)],
     # The same before the referrer was settled.
     [("enrol", 0), ("bring", 0, 0), ("buy", 1, 60_00, 0), ("cancel", "purchase", 0, 100), ("redeem", 0, 100)],
     # A return of bonuses that waited longer than they lived; a bonus that pays a deficit, and is taken back in part.
@@ -248,6 +253,12 @@ TOLD = [
         *[("enrol", 0), ("park", 0, "return", 1, 0), ("again", 1), ("otherwise", 1), ("buy", 0, 9_99, 0)],
         *[("come", 0, 0, 60_00, 0), ("again", 1), ("bring_back", 0, "all", 100, 0)],
         *[("park", 0, "purchase", 100, 26), ("come", 0, 0, 310_00, 1), ("settle",)],
+    ],
+    # Several wait for the same purchase, and are judged by when they occurred; the last of them is refused.
+    [
+        *[("enrol", 0), ("park", 0, "return", 1, 0), ("park_another", 0, "return", 1, 2), ("park", 0, "return", 1, 0)],
+        *[("park_another", 1, "purchase", 100, 1), ("come", 1, 0, 60_00, 3), ("again", 1), ("again", 4), ("settle",)],
+        *[("come", 0, 0, 60_00, 0), ("settle",)],
     ],
     *[
         [("enrol", 0), ("hold", 0, 60, 50), ("park", 0, kind, 1, 0), ("come", 0, 0, 0, 0), ("cancel", kind, 0, 100)]
@@ -481,13 +492,19 @@ class Driver:
 
     async def _park(self, who: int, kind: str, percent: int, hours_late: float) -> None:
         """A return or cancellation of what has not come."""
-        if not self.ids:
-            return
-        card = sorted(self.ids)[who % len(self.ids)]
+        if self.ids:
+            card = sorted(self.ids)[who % len(self.ids)]
+            self.promised.append(("purchase" if kind == "return" else kind, f"{self._id()}-promised", card))
+            await self._take_back(kind, *self.promised[-1][1:], percent, hours_late)
+
+    async def _park_another(self, number: int, kind: str, percent: int, hours_late: float) -> None:
+        """One more of a purchase that has not come."""
+        if missing := [x for x in self._missing() if x[0] == "purchase"]:
+            await self._take_back(kind, *missing[-1 - number % len(missing)][1:], percent, hours_late)
+
+    async def _take_back(self, kind: str, named: str, card: str, percent: int, hours_late: float) -> None:
         body: View = {"id": self._id(), "occurred_at": self._ago(hours_late), "member": f"card:{card}"}
         part: View = {}
-        named = f"{body['id']}-promised"
-        self.promised.append(("purchase" if kind == "return" else kind, named, card))
         if kind == "return":
             part = {"all": True} if percent == 100 else {"amount": "20.00", "currency": "EUR"}
             await self._send({"type": "return", **body, "purchase": named, **part})
@@ -495,9 +512,13 @@ class Driver:
             part = {"points": 1} if kind in ("redemption", "capture") and percent != 100 else {}
             await self._send({"type": "cancellation", **body, "event": named, "kind": kind, **part})
 
+    def _missing(self) -> list[tuple[str, str, str]]:
+        """What was taken back, and has not come."""
+        return [x for x in self.promised if x[:2] not in self.model.recorded]
+
     async def _come(self, number: int, who: int, cents: int, hours_late: float) -> None:
         """What was taken back before comes at last, one time in seven of somebody's."""
-        missing = [x for x in self.promised if x[:2] not in self.model.recorded]
+        missing = self._missing()
         if not missing:
             return
         kind, id, card = missing[-1 - number % len(missing)]
