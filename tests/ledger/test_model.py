@@ -1,8 +1,8 @@
 """Random sequences over the HTTP API against a small independent model: no overspend, no lost point (quality, Never).
 
 After every step the members concerned, and at the end all, must have what the model says: balances, lots, tier,
-statement with its running balances and dense numbers (semantics E1, E3, E6, L1, L3–L10, L15, A6, R1–R6, T2, T5, F2,
-F3, F5).
+statement with its running balances and dense numbers, and what waits (semantics E1, E3, E4, E6, L1, L3–L10, L12, L15,
+A1, A6, R1–R6, T2, T5, F2, F3, F5).
 """
 
 import asyncio
