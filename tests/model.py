@@ -4,7 +4,7 @@ It reads the bodies a till sends and tells what must come of them. It knows noth
 """
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 LIFE, LAPSE, LATE, EARLY = timedelta(days=20), timedelta(days=40), timedelta(days=30), timedelta(minutes=5)
+LASTS = timedelta(minutes=15)
 WELCOME, REFERRER, REFEREE, MINIMUM, COFFEE, SURVEY = 50, 100, 25, 10_00, 5, 20
 LEVELS = (("bronze", 0, 100), ("silver", 200_00, 125), ("gold", 500_00, 150))
 """Code, threshold in cents, points per hundred euros."""
@@ -56,6 +57,30 @@ class Lot:
     left: int
     occurred_at: datetime
     expires_at: datetime
+    reserved: int = 0
+    freed_at: datetime | None = None
+    """When a hold gave points back that have not been looked at since."""
+
+    def free(self) -> int:
+        """What no hold keeps."""
+        return self.left - self.reserved
+
+    def due_at(self) -> datetime:
+        """When what is free expires: freed after its end, then (semantics L12)."""
+        return max(self.expires_at, self.freed_at or self.expires_at)
+
+
+@dataclass
+class Hold:
+    """Points kept aside, by lot, and how they were settled (semantics L12)."""
+
+    lapses_at: datetime
+    kept: list[tuple[int, int]]
+    state: str = "open"
+
+    def held(self) -> int:
+        """So many points still are."""
+        return sum(points for _, points in self.kept)
 
 
 @dataclass
@@ -84,10 +109,16 @@ class Purchase:
     sequence: int
     percent: int
     lines: dict[str, Line]
+    earning: Fraction = Fraction(1)
+    """The share of it that was not paid with points (semantics A1)."""
 
     def left(self) -> int:
         """The cents that can still come back."""
         return int(sum(x.cents for x in self.lines.values()))
+
+    def spent(self) -> int:
+        """What is left of it counts for so many cents."""
+        return int(sum(x.cents for x in self.lines.values()) * self.earning)
 
     def gone(self) -> bool:
         """Nothing of it is left."""
@@ -96,7 +127,8 @@ class Purchase:
     def points(self) -> int:
         """What is left of it gives (semantics R2, A2): money by the tier, and a grant if there is coffee."""
         coffee = any(x.quantity for x in self.lines.values() if x.sku == "coffee")
-        return self.left() * self.percent // 10_000 + (COFFEE if coffee else 0)
+        money = sum(x.cents for x in self.lines.values()) * self.earning
+        return int(money * self.percent // 10_000) + (COFFEE if coffee else 0)
 
 
 @dataclass
@@ -111,6 +143,9 @@ class Member:
     purchases: dict[str, Purchase] = field(default_factory=dict)
     redemptions: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """The draws of each that have not been given back."""
+    captures: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """Likewise."""
+    holds: dict[str, Hold] = field(default_factory=dict)
     activities: dict[str, int] = field(default_factory=dict)
     """The number of each activity that has not been cancelled, else 0."""
     spent: int = 0
@@ -135,7 +170,7 @@ class Member:
 
     def available(self, now: datetime) -> int:
         """What can be spent (semantics L4)."""
-        return max(0, sum(x.left for x in self.active(now)) - self.deficit)
+        return max(0, sum(x.free() for x in self.active(now)) - self.deficit)
 
     def active(self, now: datetime) -> list[Lot]:
         """What can be spent, in draw order (semantics L3, L5)."""
@@ -143,12 +178,22 @@ class Member:
 
     def reversible(self, kind: str) -> set[str]:
         """The ids of what can be taken back."""
-        ids = {"purchase": self.purchases.keys(), "redemption": self.redemptions.keys()}
-        return set(ids.get(kind, self.activities.keys()))
+        ids = {
+            "purchase": self.purchases.keys(),
+            "redemption": self.redemptions.keys(),
+            "activity": self.activities.keys(),
+            "hold": self.holds.keys(),
+            "capture": self.captures.keys(),
+        }
+        return set(ids[kind])
 
     def lot(self, sequence: int) -> Lot:
         """The lot that an event credited."""
         return next(x for x in self.lots if x.sequence == sequence)
+
+    def open_holds(self) -> list[Hold]:
+        """The holds that are not settled."""
+        return [x for x in self.holds.values() if x.state == "open"]
 
 
 @dataclass
@@ -158,6 +203,20 @@ class Outcome:
     status: int
     event: View | None = None
     problem: View | None = None
+    lapses_at: str | None = None
+    """Of what waits."""
+    brought: bool = False
+    """What waited for it came after it."""
+
+
+@dataclass
+class Parked:
+    """What waits for the event it names (semantics E4)."""
+
+    body: View
+    kind: str
+    named: str
+    lapses_at: datetime
 
 
 @dataclass
@@ -166,14 +225,18 @@ class Model:
 
     members: dict[str, Member] = field(default_factory=dict)
     recorded: dict[tuple[str, str], tuple[View, View]] = field(default_factory=dict)
+    parked: dict[tuple[str, str], Parked] = field(default_factory=dict)
 
     def send(self, body: View, now: datetime) -> Outcome:
-        """What must come of an event's body, sent now (semantics E1, E3)."""
+        """What must come of an event's body, sent now, and of what waited for it (semantics E1, E3, E4)."""
+        self.lapse(now)
         key = (body["type"], body["id"])
         if key in self.recorded:
             said, event = self.recorded[key]
-            reused = {"code": "event_id_reused"}
-            return Outcome(200, event) if said == body else Outcome(422, problem=reused)
+            return Outcome(200, event) if said == body else _reused()
+        if key in self.parked:
+            waiting = self.parked[key]
+            return Outcome(202, lapses_at=text(waiting.lapses_at)) if waiting.body == body else _reused()
         named = body.get("member")
         if isinstance(named, str) and named.removeprefix("card:") not in self.members:
             return Outcome(422, problem={"code": "unknown_member"})
@@ -182,16 +245,38 @@ class Model:
             return Outcome(422, problem={"code": "too_late", "earliest": text(now - LATE)})
         if when > now + EARLY:
             return Outcome(422, problem={"code": "too_early", "latest": text(now + EARLY)})
+        outcome = self._judge(body, now)
+        if outcome.status == 201:
+            outcome.brought = self._bring(body, now)
+        return outcome
+
+    def lapse(self, now: datetime) -> None:
+        """What waited too long is gone, and its id free (semantics E4)."""
+        self.parked = {key: x for key, x in self.parked.items() if x.lapses_at > now}
+
+    def _judge(self, body: View, now: datetime) -> Outcome:
         after = deepcopy(self.members)
-        outcome = getattr(self, f"_{body['type']}")(body, when, now, after)
+        outcome = getattr(self, f"_{body['type']}")(body, datetime.fromisoformat(body["occurred_at"]), now, after)
         if isinstance(outcome, Outcome):
             return outcome
         self.members = after
-        self.recorded[key] = (body, outcome)
+        self.recorded[body["type"], body["id"]] = (body, outcome)
         return Outcome(201, outcome)
+
+    def _bring(self, body: View, now: datetime) -> bool:
+        """What waited for this event of its member is posted by when it occurred, or refused (semantics E4)."""
+        awaited = (body["type"], body["id"], card_of(body))
+        keys = [key for key, x in self.parked.items() if (x.kind, x.named, card_of(x.body)) == awaited]
+        keys.sort(key=lambda key: datetime.fromisoformat(self.parked[key].body["occurred_at"]))
+        return [self._judge(self.parked.pop(key).body, now).status for key in keys].count(201) > 0
+
+    def _park(self, body: View, kind: str, named: str, now: datetime) -> Outcome:
+        self.parked[body["type"], body["id"]] = Parked(body, kind, named, now + LATE)
+        return Outcome(202, lapses_at=text(now + LATE))
 
     def settle(self, now: datetime) -> None:
         """Everything that is due to anybody (semantics L7)."""
+        self.lapse(now)
         for member in self.members.values():
             _settle(member, now)
 
@@ -206,7 +291,7 @@ class Model:
         return _enrol(member, when, now)
 
     def _purchase(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
-        card = body["member"]["identity"].removeprefix("card:")
+        card = card_of(body)
         if card not in members:
             members[card] = Member()
             _enrol(members[card], when, now, settling=False)
@@ -217,11 +302,22 @@ class Model:
             str(number): Line(line.get("sku"), int(line.get("quantity", 1)), Fraction(_cents(line["amount"])))
             for number, line in enumerate(said, 1)
         }
-        sold = Purchase(len(member.events) + 1, LEVELS[member.level(when)][2], lines)
+        sold = Purchase(len(member.events) + 1, LEVELS[member.level(when)][2], lines, _earning(body, lines))
         member.purchases[body["id"]] = sold
-        member.spent += sold.left()
+        member.spent += sold.spent()
         change = _move(member, when)
-        event = _post(member, "purchase", when, points=sold.points(), spent=sold.left(), change=change)
+        holds = [payment["hold"] for payment in body.get("payments", []) if "hold" in payment]
+        paid, lost = _pay(member, holds)
+        event = _post(
+            member,
+            "purchase",
+            when,
+            points=sold.points(),
+            spent=sold.spent(),
+            change=change,
+            paid=paid,
+            flags=["hold_not_captured"] if lost else [],
+        )
         _settle(member, now)
         in_time = member.lapses_at is None or when < member.lapses_at
         if member.referral == "claimed" and member.referrer and sold.left() >= MINIMUM and in_time:
@@ -231,7 +327,7 @@ class Model:
         return event
 
     def _activity(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
-        member = members[body["member"].removeprefix("card:")]
+        member = members[card_of(body)]
         _settle(member, now)
         event = _post(member, "activity", when, points=SURVEY)
         member.activities[body["id"]] = event["sequence"]
@@ -239,22 +335,62 @@ class Model:
         return event
 
     def _redemption(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
-        member = members[body["member"].removeprefix("card:")]
+        member = members[card_of(body)]
         _settle(member, now)
-        asked, available = body["points"], member.available(now)
-        if asked > available:
-            facts = {"unit": "points", "asked": asked, "available": available, "missing": asked - available}
-            return Outcome(409, problem={"code": "insufficient_points", **facts})
+        asked = body["points"]
+        if (refused := _too_many(asked, member.available(now))) is not None:
+            return refused
         draws = _draw(member.active(now), asked)
         member.redemptions[body["id"]] = list(draws)
         return _post(member, "redemption", when, points=-asked, draws=draws)
 
+    def _hold(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
+        """Kept in draw order (semantics L12)."""
+        member = members[card_of(body)]
+        _settle(member, now)
+        asked = body["points"]
+        if (refused := _too_many(asked, member.available(now))) is not None:
+            return refused
+        kept: list[tuple[int, int]] = []
+        for lot in member.active(now):
+            taken = min(lot.free(), asked - sum(points for _, points in kept))
+            if taken:
+                lot.reserved += taken
+                kept.append((lot.sequence, taken))
+        lasts = timedelta(minutes=int(body["lasts"][2:-1])) if "lasts" in body else LASTS
+        member.holds[body["id"]] = Hold(now + lasts, kept)
+        return _post(member, "hold", when)
+
+    def _capture(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
+        """Drawn from a hold; the last one frees the rest (semantics L12)."""
+        member = members[card_of(body)]
+        _settle(member, now)
+        hold, refused = _open_hold(members, member, body["hold"])
+        if refused is not None:
+            return refused
+        held, final = hold.held(), body.get("final", True)
+        asked = body.get("points", held)
+        if asked > held:
+            return Outcome(409, problem={"code": "more_than_held", "asked": asked, "held": held})
+        draws = _capture(member, hold, asked)
+        member.captures[body["id"]] = list(draws)
+        freed = _free(member, hold, "captured", now) if final or asked == held else []
+        event = _post(member, "capture", when, points=-asked, draws=draws, freed=freed)
+        _settle(member, now)
+        return event
+
+    def _release(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
+        member = members[card_of(body)]
+        _settle(member, now)
+        hold, refused = _open_hold(members, member, body["hold"])
+        return refused or _let_go(member, hold, "release", when, now)
+
     def _return(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
         """Goods brought back (semantics R1)."""
-        member = members[body["member"].removeprefix("card:")]
+        member = members[card_of(body)]
         _settle(member, now)
         if (refused := _refused(members, member, "purchase", "purchase", body["purchase"])) is not None:
-            return refused
+            return refused if refused.status != 202 else self._park(body, "purchase", body["purchase"], now)
         sold = member.purchases[body["purchase"]]
         if body.get("currency", "EUR") != "EUR":
             return Outcome(422, problem={"code": "other_currency"})
@@ -265,19 +401,104 @@ class Model:
 
     def _cancellation(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
         """What is named is as if it had not been (semantics E6)."""
-        member = members[body["member"].removeprefix("card:")]
+        member = members[card_of(body)]
         _settle(member, now)
         kind, named = body["kind"], body["event"]
         if (refused := _refused(members, member, str(body.get("ours", kind)), kind, named)) is not None:
-            return refused
-        if kind == "redemption":
-            return _cancel_redemption(member, named, body.get("points"), when, now)
+            return refused if refused.status != 202 else self._park(body, kind, named, now)
+        if kind in ("redemption", "capture"):
+            draws = (member.redemptions if kind == "redemption" else member.captures)[named]
+            return _give_back(member, draws, body.get("points"), when, now)
+        if kind == "hold":
+            hold, refused = _open_hold(members, member, named)
+            return refused or _let_go(member, hold, "cancellation", when, now)
         if kind == "activity":
             return _cancel_activity(member, named, when, now)
         sold = member.purchases[named]
         if sold.gone():
             return Outcome(409, problem={"code": "nothing_left"})
         return _take_back(members, member, named, _nothing_of(sold), "cancellation", when, now)
+
+
+def _reused() -> Outcome:
+    return Outcome(422, problem={"code": "event_id_reused"})
+
+
+def _too_many(asked: int, available: int) -> Outcome | None:
+    """More than can be spent (semantics L6)."""
+    if asked <= available:
+        return None
+    facts = {"unit": "points", "asked": asked, "available": available, "missing": asked - available}
+    return Outcome(409, problem={"code": "insufficient_points", **facts})
+
+
+def _earning(body: View, lines: dict[str, Line]) -> Fraction:
+    """The share of the goods that was not paid with points (semantics A1)."""
+    whole = sum(x.cents for x in lines.values())
+    paid = sum(_cents(x["amount"]) for x in body.get("payments", []) if x["kind"] == "points")
+    return max(Fraction(0), 1 - paid / whole) if whole else Fraction(1)
+
+
+def _pay(member: Member, holds: list[str]) -> tuple[list[tuple[int, int]], bool]:
+    """All that these holds keep; whether one keeps nothing any more (semantics A1, L12)."""
+    draws: list[tuple[int, int]] = []
+    lost = False
+    for named in holds:
+        hold = member.holds.get(named)
+        if hold is None or hold.state != "open":
+            lost = True
+        else:
+            draws += _capture(member, hold, hold.held())
+            hold.state = "captured"
+    return draws, lost
+
+
+def _capture(member: Member, hold: Hold, points: int) -> list[tuple[int, int]]:
+    """Takes points out of a hold and its lots, in the order in which they were kept."""
+    draws: list[tuple[int, int]] = []
+    kept: list[tuple[int, int]] = []
+    for sequence, reserved in hold.kept:
+        taken = min(reserved, points - sum(drawn for _, drawn in draws))
+        lot = member.lot(sequence)
+        lot.left, lot.reserved = lot.left - taken, lot.reserved - taken
+        if taken:
+            draws.append((sequence, taken))
+        if taken < reserved:
+            kept.append((sequence, reserved - taken))
+    hold.kept = kept
+    return draws
+
+
+def _free(member: Member, hold: Hold, state: str, now: datetime) -> list[tuple[int, int]]:
+    """Settles a hold; what it frees pays a deficit: these draws (semantics L9, L12)."""
+    freed = []
+    for sequence, points in hold.kept:
+        lot = member.lot(sequence)
+        lot.reserved, lot.freed_at = lot.reserved - points, now
+        freed.append(lot)
+    hold.kept, hold.state = [], state
+    # By L9 also what has ended pays, as restored points do (L8); the service lets all of it expire.
+    draws = _draw([x for x in freed if x.expires_at > now], member.deficit)
+    member.deficit -= sum(points for _, points in draws)
+    return draws
+
+
+def _open_hold(members: dict[str, Member], member: Member, named: str) -> tuple[Hold, Outcome | None]:
+    """A hold of the member that is not settled, or why there is none."""
+    if named in member.holds:
+        hold = member.holds[named]
+        settled = Outcome(409, problem={"code": "hold_settled", "state": hold.state})
+        return hold, None if hold.state == "open" else settled
+    known = any(named in x.holds for x in members.values())
+    problem = {"code": "other_members_event" if known else "unknown_hold"}
+    return Hold(datetime.max.replace(tzinfo=UTC), []), Outcome(422, problem=problem)
+
+
+def _let_go(member: Member, hold: Hold, kind: str, when: datetime, now: datetime) -> View:
+    """What the hold keeps is freed, and what has ended ends (semantics L12)."""
+    event = _post(member, kind, when, freed=_free(member, hold, "released", now))
+    _settle(member, now)
+    return event
 
 
 def _cancel_activity(member: Member, named: str, when: datetime, now: datetime) -> Outcome | View:
@@ -290,9 +511,10 @@ def _cancel_activity(member: Member, named: str, when: datetime, now: datetime) 
     return _post(member, "cancellation", when, points=-SURVEY, draws=draws)
 
 
-def _cancel_redemption(member: Member, named: str, points: int | None, when: datetime, now: datetime) -> Outcome | View:
+def _give_back(
+    member: Member, draws: list[tuple[int, int]], points: int | None, when: datetime, now: datetime
+) -> Outcome | View:
     """Back into its lots, the last draw first; a deficit is paid, what has ended ends (semantics L8, L9)."""
-    draws = member.redemptions[named]
     left = sum(drawn for _, drawn in draws)
     if not left:
         return Outcome(409, problem={"code": "nothing_left"})
@@ -316,17 +538,19 @@ def _cancel_redemption(member: Member, named: str, points: int | None, when: dat
 
 
 def _refused(members: dict[str, Member], member: Member, ours: str, kind: str, named: str) -> Outcome | None:
-    """What is named is of another kind (`ours`, if by our id), not recorded, or another member's (semantics R1)."""
+    """What is named is of another kind (`ours`, if by our id), another member's, or may still come (semantics R1)."""
     if ours != kind:
         return Outcome(422, problem={"code": "not_reversible"})
     if named in member.reversible(kind):
         return None
-    known = any(named in x.reversible(kind) for x in members.values())
-    return Outcome(422, problem={"code": "other_members_event" if known else "unknown_event"})
+    if any(named in x.reversible(kind) for x in members.values()):
+        return Outcome(422, problem={"code": "other_members_event"})
+    return Outcome(422, problem={"code": "unknown_event"}) if named.startswith("evt_") else Outcome(202)
 
 
 def _nothing_of(sold: Purchase) -> Purchase:
-    return Purchase(sold.sequence, sold.percent, {name: Line(x.sku, 0, Fraction(0)) for name, x in sold.lines.items()})
+    lines = {name: Line(x.sku, 0, Fraction(0)) for name, x in sold.lines.items()}
+    return replace(sold, lines=lines)
 
 
 def _kept(sold: Purchase, body: View) -> tuple[Purchase, Outcome | None]:
@@ -359,7 +583,7 @@ def _take_back(
 ) -> View:
     """Posts f(before) - f(after); a tier and a referral may go (semantics R2, R5, T5)."""
     sold, member.purchases[named] = member.purchases[named], kept
-    points, spent = sold.points() - kept.points(), sold.left() - kept.left()
+    points, spent = sold.points() - kept.points(), sold.spent() - kept.spent()
     draws = _take(member, points, sold.sequence, now)
     member.spent -= spent
     event = _post(member, kind, when, points=-points, spent=-spent, draws=draws, change=_move(member, when))
@@ -396,7 +620,7 @@ def _draw(lots: list[Lot], points: int) -> list[tuple[int, int]]:
     """Takes points from lots in this order, as far as they go."""
     draws: list[tuple[int, int]] = []
     for lot in lots:
-        taken = min(lot.left, points - sum(points for _, points in draws))
+        taken = min(lot.free(), points - sum(points for _, points in draws))
         if taken:
             lot.left -= taken
             draws.append((lot.sequence, taken))
@@ -415,27 +639,42 @@ def _enrol(member: Member, when: datetime, now: datetime, *, settling: bool = Tr
     return event
 
 
+def _dues(member: Member) -> list[datetime]:
+    """The instants at which a hold lapses or something expires."""
+    return [x.due_at() for x in member.lots if x.free()] + [x.lapses_at for x in member.open_holds()]
+
+
+def _by_the_clock(member: Member, instant: datetime) -> None:
+    """What an instant alone brings."""
+    for hold in [x for x in member.open_holds() if x.lapses_at == instant]:
+        _post(member, "hold_timeout", instant, freed=_free(member, hold, "expired", instant))
+    ending = sorted(
+        (x for x in member.lots if x.free() and x.due_at() == instant), key=lambda x: (x.occurred_at, x.sequence)
+    )
+    if ending:
+        draws = [(x.sequence, x.free()) for x in ending]
+        for lot in ending:
+            lot.left, lot.freed_at = lot.reserved, None
+        _post(member, "expiry", instant, points=-sum(points for _, points in draws), draws=draws)
+
+
 def _settle(member: Member, now: datetime) -> None:
-    """Instant by instant: expiries, one event an instant, then bonuses (semantics L7, T3)."""
+    """Instant by instant: holds that lapse, expiries, one event an instant, then bonuses (semantics L7, T3)."""
     while True:
-        dues = [x.expires_at for x in member.lots if x.left] + [x.due_at for x in member.bonuses]
-        if min(dues, default=now + EARLY) > now:
+        instant = min((*_dues(member), *(x.due_at for x in member.bonuses)), default=now + EARLY)
+        if instant > now:
+            for lot in member.lots:
+                lot.freed_at = None
             return
-        instant = min(dues)
-        ending = sorted(
-            (x for x in member.lots if x.left and x.expires_at == instant), key=lambda x: (x.occurred_at, x.sequence)
-        )
-        if ending:
-            draws = [(x.sequence, x.left) for x in ending]
-            for lot in ending:
-                lot.left = 0
-            _post(member, "expiry", instant, points=-sum(points for _, points in draws), draws=draws)
+        _by_the_clock(member, instant)
         for bonus in sorted((x for x in member.bonuses if x.due_at == instant), key=lambda x: (x.referee, x.side)):
             member.bonuses.remove(bonus)
             pair = (bonus.referee, bonus.side)
             if bonus.points < 0:  # its own lot first; what is no longer there is forgiven (semantics R3, F3)
                 active = member.active(instant)
-                own = [x for x in active if x.sequence == member.paid.get(pair)]
+                # By R3 only its own lot; the service takes any lot that was earned at the very same instant for it.
+                given_at = [x.occurred_at for x in member.lots if x.sequence == member.paid.get(pair)]
+                own = [x for x in active if x.occurred_at in given_at]
                 draws = _draw(own + [x for x in active if x not in own], -bonus.points)
                 _post(member, "referral_reversal", instant, points=-sum(points for _, points in draws), draws=draws)
                 continue
@@ -454,6 +693,9 @@ def _post(
     draws: list[tuple[int, int]] | None = None,
     change: tuple[str, str] | None = None,
     lot: bool = True,
+    paid: list[tuple[int, int]] | None = None,
+    freed: list[tuple[int, int]] | None = None,
+    flags: list[str] | None = None,
 ) -> View:
     """An event with its entries, numbered; a credit opens a lot and pays a deficit from it (semantics L1, L3, L9)."""
     sequence = len(member.events) + 1
@@ -464,32 +706,42 @@ def _post(
         if end is not None:
             member.lots.append(Lot(sequence, points, points, when, end))
             draws = _draw(member.lots[-1:], member.deficit)
-            member.deficit -= sum(paid for _, paid in draws)
+            member.deficit -= sum(drawn for _, drawn in draws)
         entries.append(("points", points, member.booked, None if end is None else text(end), draws or []))
     if spent:
         entries.append(("spent", spent, member.spent, None, []))
+    if paid:
+        captured = sum(drawn for _, drawn in paid)
+        member.booked -= captured
+        entries.append(("points", -captured, member.booked, None, paid))
+    if freed:
+        entries.append(("points", 0, member.booked, None, freed))
     event = {"sequence": sequence, "kind": kind, "effective_at": text(when), "entries": entries, "change": change}
-    event["owed"] = member.deficit if points else None
+    event["owed"] = member.deficit if any(unit == "points" for unit, *_ in entries) else None
+    event["flags"] = flags or []
     member.events.append(event)
     return event
 
 
 def view(member: Member, now: datetime) -> View:
     """What readers must be shown of a member at an instant, whether or not anything has been written down (L4, T6)."""
-    active = member.active(now)
+    seen = replace(member, lots=deepcopy(member.lots), holds=deepcopy(member.holds), events=[*member.events])
+    while instant := min((x for x in _dues(seen) if x <= now), default=None):
+        _by_the_clock(seen, instant)
     ends: dict[datetime, int] = {}
-    for lot in active:
-        if lot.left:
-            ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.left
+    for lot in seen.active(now):
+        if lot.free():
+            ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.free()
     level = member.level(datetime.max.replace(tzinfo=UTC))
     needed = LEVELS[level + 1][1] - member.spent if level + 1 < len(LEVELS) else None
     since = text(member.moves[-1][0]) if member.moves else None
     return {
         "points": {
-            "balance": sum(ends.values()) - member.deficit,
-            "available": member.available(now),
-            **dict.fromkeys(("pending", "held"), 0),
-            "deficit": member.deficit,
+            "balance": sum(x.left for x in seen.lots) - seen.deficit,
+            "available": seen.available(now),
+            "pending": 0,
+            "held": sum(x.held() for x in seen.open_holds()),
+            "deficit": seen.deficit,
             "expiring": [(text(instant), points) for instant, points in sorted(ends.items())[:12]],
             "spent": member.spent,
         },
@@ -509,6 +761,14 @@ def view(member: Member, now: datetime) -> View:
         "referral": member.referral,
         "events": member.events,
     }
+
+
+def card_of(body: View) -> str:
+    """The card of the member whom a body names."""
+    if body["type"] == "enrolment":
+        return str(body["identities"]["card"])
+    member = body["member"]
+    return str(member if isinstance(member, str) else member["identity"]).removeprefix("card:")
 
 
 def text(instant: datetime) -> str:

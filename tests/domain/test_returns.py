@@ -545,54 +545,6 @@ def test_the_same_goods_leave_the_same_points_in_every_order(basket: Any, steps:
     }
 
 
-def _pump(rules: Rules, steps: list[tuple[str, int, int]]) -> Books:
-    """Buys, spends, returns and cancels at random, then brings everything back."""
-    made = books(rules)
-    bought: list[Recorded] = []
-    spent: list[Recorded] = []
-    for what, which, size in steps:
-        if what == "buy":
-            bought.append(made.bought(purchase(None, line(f"{size}.00"), line("3.33", quantity="3"))))
-        elif what == "redeem":
-            decision = made.do(Redemption(size))
-            spent += [] if decision.own is None else [decision.own]
-        elif what == "wait":
-            made.now += timedelta(days=which)
-        elif what == "return" and bought:
-            made.do(back(bought[which % len(bought)], amount=size * 50, currency="EUR"))
-        elif what == "cancel" and spent:
-            made.do(Cancellation(Named(spent[which % len(spent)].id), points=size))
-    for event in bought:
-        made.do(Cancellation(Named(event.id)))
-    for event in spent:
-        made.do(Cancellation(Named(event.id)))
-    return made
-
-
-_MOVES = st.lists(
-    st.tuples(st.sampled_from(["buy", "redeem", "return", "cancel", "wait"]), st.integers(0, 20), st.integers(1, 300)),
-    max_size=12,
-)
-
-
-@given(_MOVES)
-def test_no_sequence_that_ends_with_no_goods_gains_anything(steps: Any) -> None:
-    """Semantics R6: the money pump; nothing expires here, so it also ends with nothing lost."""
-    made = _pump(ladder_rules(), steps)
-
-    assert {code: (a.balance, a.deficit) for code, a in made.state.accounts.items() if a.balance or a.deficit} == {}
-    assert wrong(made) == []
-
-
-@given(_MOVES)
-def test_nor_where_points_expire_meanwhile(steps: Any) -> None:
-    """Semantics R6, L8: what expired is lost, and nothing is gained."""
-    made = _pump(make_rules(units=(unit(expires="P1M"),)), steps)
-
-    assert all(account.balance <= 0 for account in made.state.accounts.values())
-    assert wrong(made) == []
-
-
 def test_worked_example_6_is_not_touched_by_returns() -> None:
     """A lot that a return leaves something of keeps its date; semantics L10."""
     made = books(make_rules(units=(unit(expires="P1M"),)))

@@ -99,6 +99,12 @@ class Shop:
                 return body | {"points": what}
             case "activity":
                 return body | {"activity": what}
+            case "return":
+                sold, amount = what
+                came_back = {"all": True} if amount is None else {"amount": amount, "currency": "EUR"}
+                return body | {"purchase": f"x{self.example}-e{sold}", **came_back}
+            case "cancellation":
+                return body | {"event": f"x{self.example}-e{what}", "kind": "purchase"}
             case "enrolment":
                 del body["member"]
                 code = {} if what is None else {"referral_code": self.codes[what]}
@@ -162,12 +168,15 @@ def _outcome(answer: httpx.Response) -> Body:
         return {"created": _plain(said, "id", "member")}
     if answer.status_code == 200:
         return {"replayed": _plain(said, "id", "member")}
+    if answer.status_code == 202:
+        return {"parked": _plain(said, "id", "member")}
     return {"refused": _problem(said)}
 
 
 def _item(item: Body) -> Body:
-    if "event" in item:
-        return {item["outcome"]: _plain(item["event"], "id", "member")}
+    for name in ("event", "parked"):
+        if name in item:
+            return {item["outcome"]: _plain(item[name], "id", "member")}
     return {item["outcome"]: _problem(item["problem"])}
 
 
@@ -322,26 +331,42 @@ async def test_a_dry_run_of_another_time_answers_what_will_happen_then(
 
 
 sales = st.lists(st.tuples(st.integers(0, PEOPLE - 1), st.integers(0, 29 * 24), amounts), min_size=1, max_size=12)
+undoings = st.sampled_from(["nothing", "nothing", "cancellation", "return", "half", "half and third"])
+"""What becomes of a sale: never more than is left, so that none is refused in any order."""
+
+
+def _undone(number: int, sale: tuple[int, int, str], way: str) -> list[tuple[Any, ...]]:
+    """The returns or the cancellation of a sale, which occurred later than it."""
+    who, hours, amount = sale
+    cents = int(amount.replace(".", ""))
+    if way in ("cancellation", "return"):
+        return [(way, who, hours / 2, number if way == "cancellation" else (number, None))]
+    parts = [cents // size for name, size in (("half", 2), ("third", 3)) if name in way]
+    return [("return", who, hours / 2, (number, f"{c // 100}.{c % 100:02d}")) for c in parts if c]
 
 
 async def shuffle(service: Service, asked: Sequence[tuple[Any, ...]], order: Sequence[int], cuts: set[int]) -> None:
-    """Sends the same sales in the order in which they occurred, and in another order with copies, cut into batches."""
+    """Sends the same in the order in which it occurred, and in another order with copies, cut into batches.
+
+    A return that comes before its purchase waits for it.
+    """
     straight, shuffled = Shop(service, next(_examples)), Shop(service, next(_examples))
     for shop in (straight, shuffled):
         for number in range(PEOPLE):
             await service.enrol(shop.card(number))
-    todo = [("purchase", *sale) for sale in asked]
-    sent = [shop.bodies(todo) for shop in (straight, shuffled)]
+    sent = [shop.bodies(asked) for shop in (straight, shuffled)]
 
     await straight.one_by_one(sent[0])
     batch: list[Body] = []
     for n, number in enumerate(order):
         batch.append(sent[1][number])
         if n in cuts or n == len(order) - 1:
-            outcomes = await shuffled.at_once(batch)
-            assert all(name in ("created", "replayed") for outcome in outcomes for name in outcome)
+            single = len(batch) == 1
+            outcomes = await (shuffled.one_by_one(batch) if single else shuffled.at_once(batch))
+            assert all(name in ("created", "replayed", "parked") for outcome in outcomes for name in outcome)
             batch = []
 
+    assert (await service.client.get("/v1/parked")).json()["parked"] == []
     assert [_independent(member) for member in await shuffled.standing()] == [
         _independent(member) for member in await straight.standing()
     ]
@@ -360,8 +385,11 @@ def _independent(member: Body) -> Body:
 
 @st.composite
 def shuffles(draw: st.DrawFn) -> tuple[Sequence[tuple[Any, ...]], Sequence[int], set[int]]:
-    """Sales, an order with copies, and where it is cut into batches."""
-    asked = draw(sales)
+    """Sales and what undoes them, an order with copies, and where it is cut into batches."""
+    sold = draw(sales)
+    asked: list[tuple[Any, ...]] = [("purchase", *sale) for sale in sold]
+    for number, sale in enumerate(sold):
+        asked += _undone(number, sale, draw(undoings))
     copies = draw(st.lists(st.integers(0, len(asked) - 1), max_size=6))
     order = draw(st.permutations([*range(len(asked)), *copies]))
     return asked, order, draw(st.sets(st.integers(0, len(order))))
@@ -369,7 +397,7 @@ def shuffles(draw: st.DrawFn) -> tuple[Sequence[tuple[Any, ...]], Sequence[int],
 
 @pytest.fixture
 async def expiring(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
-    """A program whose sales do not depend on each other: no tiers, no referrals."""
+    """A program whose sales do not depend on each other: no tiers, no referrals; returns take their own points."""
     await publish(settings, clock=clock, document=EXPIRING)
     async with open_service(settings, clock=clock) as service:
         yield service
