@@ -38,6 +38,7 @@ tiers:
       - {id: bronze, name: Bronze, from: 0}
       - {id: silver, name: Silver, from: "200.00", multiply: {points: "1.25"}}
       - {id: gold, name: Gold, from: "500.00", multiply: {points: "1.5"}}
+returns: {points_back: false}
 referrals:
   minimum: "10.00"
   lapse: P40D
@@ -477,8 +478,7 @@ def _free(member: Member, hold: Hold, state: str, now: datetime) -> list[tuple[i
         lot.reserved, lot.freed_at = lot.reserved - points, now
         freed.append(lot)
     hold.kept, hold.state = [], state
-    # By L9 also what has ended pays, as restored points do (L8); the service lets all of it expire.
-    draws = _draw([x for x in freed if x.expires_at > now], member.deficit)
+    draws = _draw(freed, member.deficit)  # also what has ended pays, as restored points do (semantics L8)
     member.deficit -= sum(points for _, points in draws)
     return draws
 
@@ -672,9 +672,7 @@ def _settle(member: Member, now: datetime) -> None:
             pair = (bonus.referee, bonus.side)
             if bonus.points < 0:  # its own lot first; what is no longer there is forgiven (semantics R3, F3)
                 active = member.active(instant)
-                # By R3 only its own lot; the service takes any lot that was earned at the very same instant for it.
-                given_at = [x.occurred_at for x in member.lots if x.sequence == member.paid.get(pair)]
-                own = [x for x in active if x.occurred_at in given_at]
+                own = [x for x in active if x.sequence == member.paid.get(pair)]
                 draws = _draw(own + [x for x in active if x not in own], -bonus.points)
                 _post(member, "referral_reversal", instant, points=-sum(points for _, points in draws), draws=draws)
                 continue

@@ -151,7 +151,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
         events.append(enrolled)
     state, settled = settling.settle(state, moment)
     events.extend(settled)
-    effect = _effect(state, case)
+    effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)
     events.append(own)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
@@ -163,6 +163,18 @@ def _decide(state: MemberState, case: Case) -> Decision:
         () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
     )
     return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules, others=others)
+
+
+def _since_settled(case: Case, settled: tuple[Posted, ...]) -> Case:
+    """The case with what has just been settled about the events it names, such as the time-out of a hold."""
+
+    def followed(earlier: Earlier | None) -> Earlier | None:
+        if earlier is None:
+            return None
+        more = [one.recorded for one in settled if one.recorded.about == earlier.event.id]
+        return earlier._replace(followers=(*earlier.followers, *more)) if more else earlier
+
+    return case._replace(named=tuple(map(followed, case.named)))
 
 
 def _elsewhere(key: str, facts: TransferIn | TransferReversal, other: Other, case: Case) -> Decision:
@@ -261,6 +273,8 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
     state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
     if paid.captured:
         context = {**context, "captured": paid.captured}
+    if paid.about is not None:
+        context = {**context, "of": paid.about.hex()}
     schedules: tuple[Scheduled, ...] = ()
     if state.referral is ReferralState.CLAIMED:
         state, schedules = referrals.qualified(
@@ -273,7 +287,16 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
             silent=case.moment.silent,
         )
     tells = (*_earned(earned), *paid.tells)
-    return Effect(state, (*earned, *paid.entries), (*steps, *paid.steps), context, tells, schedules, flags=paid.flags)
+    return Effect(
+        state,
+        (*earned, *paid.entries),
+        (*steps, *paid.steps),
+        context,
+        tells,
+        schedules,
+        flags=paid.flags,
+        about=paid.about,
+    )
 
 
 def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
@@ -331,9 +354,10 @@ def _earn(
     """Credits what the rules give on this occasion."""
     gained = accrual.earned(goods, occasion, case.rules)
     now, credits = case.moment.judged_at, []
+    date = lots.dates if goods is None else lots.dates_of_goods
     for code, amount in gained.points:
         unit = case.rules.units[code]
-        credits.append((unit, amount, lots.dates(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
+        credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
     state, entries = lots.credit_state(state, credits, now=now)
     return state, entries, gained.steps
 

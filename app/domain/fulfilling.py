@@ -35,10 +35,11 @@ def fulfil(state: MemberState, facts: Fulfilment, case: Case) -> Effect:
             raise Refused(UnknownLine(line, goods))
     before = _fulfilled(earlier.followers)
     done = before | set(facts.lines or goods)
-    if done == before:
+    ready = _ready(state, earlier, now, done, rules)
+    if done == before and not ready:  # a change may have brought more goods of a line (semantics R8)
         raise Refused(AlreadyFulfilled())
     entries: tuple[Entry, ...] = ()
-    for unit, points in _ready(state, earlier, now, done, rules).items():
+    for unit, points in ready.items():
         state, moved = _move(state, rules.units[unit], points, earlier, rules, case, first=len(entries))
         entries = (*entries, *moved)
     said = {"points": posting.by_unit(tuple(e for e in entries if e.points > 0)), "of": taking.id_of(earlier.event)}

@@ -47,6 +47,8 @@ class Paid(NamedTuple):
     captured: Mapping[str, int] = {}
     """The points of each hold that was captured, by its event's id in hex."""
     flags: tuple[str, ...] = ()
+    about: bytes | None = None
+    """A hold that had lapsed and was taken nevertheless: so that it is taken once."""
 
 
 def place(state: MemberState, facts: Hold, case: Case) -> Effect:
@@ -109,16 +111,20 @@ def pay(state: MemberState, facts: Purchase, case: Case, *, first: int) -> tuple
     A sale is a fact: where a hold keeps nothing any more, that is reported; by the program's choice, points of one that
     has lapsed are taken nevertheless, and owed as far as they are not there.
     """
-    paid = Paid()
+    paid, seen = Paid(), set()
     for earlier in case.named:
+        if earlier is not None and earlier.event.id in seen:  # two payments of one hold
+            continue
+        seen.update([] if earlier is None else [earlier.event.id])
         at = Place(state.sequence + 1, first + len(paid.entries))
-        state, one = _pay(state, earlier, case, at)
+        state, one = _pay(state, earlier, case, at, taken=paid.about is not None)
         paid = Paid(
             (*paid.entries, *one.entries),
             (*paid.steps, *one.steps),
             (*paid.tells, *one.tells),
             {**paid.captured, **one.captured},
             paid.flags or one.flags,
+            paid.about or one.about,
         )
     return state, paid
 
@@ -129,7 +135,8 @@ def standing(
     """How a hold stands by the instant; `followers` are about it, `purchases` those that it may have paid for."""
     made = placed(hold)
     captured = sum(-entry.points for event in followers for entry in event.entries if entry.points < 0)
-    paid = sum(chain.context_of(one.content).get("captured", {}).get(hold.id.hex(), 0) for one in purchases)
+    others = (one for one in purchases if one.about != hold.id)
+    paid = sum(chain.context_of(one.content).get("captured", {}).get(hold.id.hex(), 0) for one in others)
     state = "open"
     for event in followers:
         ended = event.kind != Capture.kind or "final" not in json.loads(chain.decode_content(event.content).facts)
@@ -144,7 +151,9 @@ def standing(
     return Standing(state, held, captured + paid)
 
 
-def _pay(state: MemberState, earlier: Earlier | None, case: Case, at: Place) -> tuple[MemberState, Paid]:
+def _pay(
+    state: MemberState, earlier: Earlier | None, case: Case, at: Place, *, taken: bool
+) -> tuple[MemberState, Paid]:
     if earlier is None or earlier.event.kind != Hold.kind or earlier.event.member_id != state.id:
         return state, Paid(steps=(("", "", "not_captured", "0"),), flags=(NOT_CAPTURED,))
     hold = earlier.event
@@ -153,14 +162,14 @@ def _pay(state: MemberState, earlier: Earlier | None, case: Case, at: Place) -> 
         state, entry = reserves.spend(state, unit, points, hold=hold.sequence, at=at)
         tells = _captured(hold, unit, points, left=0)
         return state, Paid((entry,), (("", unit, "captured", str(points)),), tells, {hold.id.hex(): points})
-    lapsed = any(event.kind == TIMEOUT for event in earlier.followers)
-    if not (lapsed and case.rules.holds_may_owe) or _settled(earlier) != "expired":
+    if taken or not case.rules.holds_may_owe or _settled(earlier) != "expired":
         return state, Paid(steps=(("", unit, "not_captured", "0"),), flags=(NOT_CAPTURED,))
     points = placed(hold).points + sum(e.points for f in earlier.followers for e in f.entries if e.points < 0)
     known, now = case.rules.units[unit], case.moment.judged_at
     state, entry = lots.redeem(state, known, points, at=at, now=now, owed=points)
     told = (messages.REDEEMED, {"points": {unit: points}})
-    return state, Paid((entry,), (("", unit, "taken", str(points)),), (told,), {hold.id.hex(): points}, (NOT_CAPTURED,))
+    steps = (("", unit, "taken", str(points)),)
+    return state, Paid((entry,), steps, (told,), {hold.id.hex(): points}, (NOT_CAPTURED,), hold.id)
 
 
 def _open(state: MemberState, case: Case) -> tuple[Recorded, int]:

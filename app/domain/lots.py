@@ -4,12 +4,13 @@ An account's sums are kept right for `now < next_due_at`; whoever moves points s
 every lot here is active, pending or gone as of `now`.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain import units
+from app.domain.calendar import Span
 from app.domain.events import Balances, Draw, Entry
 from app.domain.points import LIMIT
 from app.domain.refusals import PointsOutOfRange, Refused
@@ -69,12 +70,18 @@ class Dates(NamedTuple):
 
 def dates(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> Dates:
     """The dates of a credit that is recorded now; where points wait, never over before now (semantics L10, L11)."""
+    nominal = units.available_from(unit, occurred_at=occurred_at, zone=zone)
+    waits = isinstance(unit.pending, Span)
+    available_at = max(nominal, now) if waits else min(occurred_at, now)
+    return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone))
+
+
+def dates_of_goods(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> Dates:
+    """The same for what goods give: it may wait until they have arrived, and lapse if they never do (semantics L11)."""
     lapse = units.lapses_at(unit, occurred_at=occurred_at, zone=zone)
     if lapse is not None:  # never active: what lets it count moves it to a lot of its own
         return Dates(occurred_at, lapse, lapse)
-    nominal = units.available_from(unit, occurred_at=occurred_at, zone=zone)
-    available_at = min(occurred_at, now) if unit.pending is None else max(nominal, now)
-    return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone))
+    return dates(unit, occurred_at=occurred_at, now=now, zone=zone)
 
 
 def credit(
@@ -308,16 +315,40 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     """
     if account.next_due_at is None or now < account.next_due_at:
         return account
-    mine = [lot for lot in lots if lot.unit == account.unit]
+    mine, deficit = [lot for lot in lots if lot.unit == account.unit], account.deficit
+    if deficit:
+        mine, deficit = _repaid(mine, deficit, now=now)
     active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
     pending = sum(lot.remaining for lot in mine if lot.available_at > now and not ended(lot, now=now))
     return account._replace(
-        balance=active + pending - account.deficit,
+        balance=active + pending - deficit,
         active=active,
         pending=pending,
+        deficit=deficit,
         held=sum(lot.kept(now) for lot in mine),
         next_due_at=next_due(mine, now=now),
     )
+
+
+def _repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
+    """What holds that lapsed, and waits that are over, pay of a deficit, instant by instant (semantics L9)."""
+    left = list(mine)
+    instants = {r.lapses_at for lot in mine for r in lot.reserves} | {lot.available_at for lot in mine if lot.waiting}
+    for instant in sorted(one for one in instants if one <= now):
+        payers = []
+        for place, lot in enumerate(left):
+            free = sum(r.points for r in lot.reserves if r.lapses_at <= instant)
+            if free:
+                left[place] = lot._replace(reserves=tuple(r for r in lot.reserves if r.lapses_at > instant))
+            elif lot.waiting and lot.available_at <= instant and not ended(lot, now=instant):
+                left[place], free = lot._replace(waiting=False), lot.remaining
+            if free:
+                payers.append((draw_order(lot), place, free))
+        for _, place, free in sorted(payers):
+            paid = min(deficit, free)
+            deficit -= paid
+            left[place] = left[place]._replace(remaining=left[place].remaining - paid)
+    return left, deficit
 
 
 def by_the_instant(accounts: Mapping[str, Account], lots: Iterable[OpenLot], *, now: datetime) -> Mapping[str, Account]:

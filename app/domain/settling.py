@@ -9,7 +9,7 @@ from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import FORGIVEN, Rules
-from app.domain.state import MemberState, Scheduled
+from app.domain.state import MemberState, OpenLot, Scheduled
 
 ACTIVATION, EXPIRY = "activation", "expiry"
 
@@ -152,7 +152,7 @@ def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tup
     entry = None
     if unit.code in state.accounts:
         place, given_at = lots.Place(state.sequence + 1, 0), chain.instant(reversal.given_at)
-        own = {lot.sequence for lot in state.lots if lot.occurred_at == given_at}
+        own = {max((lot.sequence for lot in state.lots if _is_bonus(lot, reversal, given_at)), default=0)}
         state, entry = lots.take(
             state, unit, reversal.points, own=own, shortage=FORGIVEN, at=place, now=scheduled.due_at
         )
@@ -168,6 +168,11 @@ def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tup
         steps += (("referral", unit.code, "forgiven", str(reversal.points - taken)),)
     entries = () if entry is None else (entry,)
     return _post_scheduled(state, scheduled, moment, entries=entries, tells=tells, steps=steps)
+
+
+def _is_bonus(lot: OpenLot, reversal: ReferralReversal, given_at: datetime) -> bool:
+    """Whether a lot may be that of the bonus; of several such, the one that was posted last is."""
+    return (lot.unit, lot.credited, lot.occurred_at) == (reversal.unit, reversal.points, given_at)
 
 
 def _post_scheduled(

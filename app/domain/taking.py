@@ -12,6 +12,7 @@ from app.domain.posting import Tell
 from app.domain.refusals import NotReversible, OtherMembersEvent, Refused, UnknownEvent
 from app.domain.rules import Rules
 from app.domain.state import MemberState
+from app.domain.units import AwaitsFulfilment
 
 
 def named(state: MemberState, case: Case, *, kinds: tuple[str, ...]) -> Earlier:
@@ -39,7 +40,9 @@ def take_back(
     for code, points in wanted.items():
         if points < 0:
             unit = rules.units[code]
-            dates = lots.dates(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone)
+            dates = lots.dates_of_goods(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone)
+            if isinstance(unit.pending, AwaitsFulfilment):  # more goods, which have yet to arrive
+                dates = lots.dates_of_goods(unit, occurred_at=case.occurred_at, now=now, zone=rules.zone)
             credits.append((unit, -points, dates))
     state, given = lots.credit_state(state, credits, now=now, first=first + len(entries))
     return state, (*entries, *given), forgiven

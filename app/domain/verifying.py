@@ -18,6 +18,7 @@ from app.domain.commands import (
     Mode,
     Named,
     Opening,
+    Purchase,
     PurchaseChange,
     Reference,
     ReferralBonus,
@@ -152,6 +153,7 @@ def _about(content: Content) -> bytes | None:
 
 
 _ABOUT = (
+    Purchase.kind,
     Return.kind,
     PurchaseChange.kind,
     Fulfilment.kind,

@@ -148,10 +148,14 @@ def _joining(commands: Iterable[Command]) -> set[bytes]:
 
 
 def _due(state: MemberState, *, now: datetime) -> bool:
-    """Whether settling or paying off a deficit will need the member's lots."""
-    return bool(state.scheduled) or any(
-        account.deficit > 0 or (account.next_due_at is not None and account.next_due_at <= now)
-        for account in state.accounts.values()
+    """Whether settling, paying off a deficit, or what waits for an event of theirs will need the member's lots."""
+    return (
+        bool(state.scheduled)
+        or state.parked > 0
+        or any(
+            account.deficit > 0 or (account.next_due_at is not None and account.next_due_at <= now)
+            for account in state.accounts.values()
+        )
     )
 
 

@@ -104,7 +104,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         recent=tuple(batch.recent.get(state.id, ())),
     )
     if decision.refusal is not None:
-        if may_wait(command, decision.refusal):
+        if state.enrolled_at is not None and may_wait(command, decision.refusal):
             return parking.park(command, state, batch, digest=digest, facts=facts)
         member_id = None if state.enrolled_at is None else state.id
         return _refused(command, decision.refusal, batch, member_id=member_id, facts=facts)
@@ -206,6 +206,9 @@ def _settle(item: Settle, batch: Fold) -> Outcome:
 def _keep(decision: Decision, batch: Fold) -> None:
     batch.states[decision.state.id] = decision.state
     batch.posted.extend(decision.events)
+    for posted in decision.events:
+        if posted.recorded.about is not None and posted.recorded is not decision.own:
+            batch.about.setdefault(posted.recorded.about, []).append(posted.recorded)
     batch.schedules.extend(decision.schedules)
     for scheduled in decision.schedules:  # what is due already is settled by the batch's next command of that member
         state = batch.state(scheduled.member_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Uuid, and_, bindparam, case, cast, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, bindparam, case, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import hot, rows
@@ -41,30 +41,37 @@ _m, _a, _l, _r = t.member.c, t.account.c, t.open_lot.c, t.reservation.c
 _NOW = bindparam("now", type_=t.INSTANT)
 
 
-def _of_holds(what: Any) -> Any:
-    """Something about what holds keep of a lot, by the instant: one that has lapsed keeps nothing (semantics L12)."""
+def _of_holds(what: Any, lapses: ColumnElement[bool]) -> Any:
+    """Something about what holds keep of a lot, or kept of it until they lapsed (semantics L12)."""
     found = (
         select(what)
         .where(_r.program_id == _l.program_id, _r.member_id == _l.member_id)
-        .where(_r.lot_sequence == _l.sequence, _r.lot_position == _l.position, _r.lapses_at > _NOW)
+        .where(_r.lot_sequence == _l.sequence, _r.lot_position == _l.position, lapses)
         .scalar_subquery()
     )
     return case((_l.reserved > 0, found))
 
 
-_pending_until = case((_l.available_at > _NOW, _l.available_at))
+_LATER, _OVER = _r.lapses_at > _NOW, _r.lapses_at <= _NOW
+_owing = _a.deficit > 0
+"""Where points are owed each lot counts by itself: what it pays depends on when it is free (semantics L9)."""
+_pending_until = case((_l.available_at > _NOW, _l.available_at), (_owing & _l.waiting, _l.available_at))
+_one = (case((_owing, _l.sequence)), case((_owing, _l.position)))
 _groups = (
     select(
         _l.unit.label("lot_unit"),
         _l.expires_at,
         _pending_until.label("pending_until"),
         cast(func.sum(_l.remaining), BigInteger).label("remaining"),
-        cast(func.coalesce(func.sum(_of_holds(func.sum(_r.points))), 0), BigInteger).label("reserved"),
-        func.min(_of_holds(func.min(_r.lapses_at))).label("lapses_at"),
+        cast(func.coalesce(func.sum(_of_holds(func.sum(_r.points), _LATER)), 0), BigInteger).label("reserved"),
+        func.min(_of_holds(func.min(_r.lapses_at), _LATER)).label("lapses_at"),
+        cast(func.coalesce(func.sum(_of_holds(func.sum(_r.points), _OVER)), 0), BigInteger).label("lapsed"),
+        func.min(_of_holds(func.min(_r.lapses_at), _OVER)).label("lapsed_at"),
+        func.bool_or(_owing & _l.waiting).label("waiting"),
     )
     .where(_l.program_id == _a.program_id, _l.member_id == _a.member_id, _l.unit == _a.unit)
     .where(_a.next_due_at.is_not(None))
-    .group_by(_l.unit, _l.expires_at, _pending_until)
+    .group_by(_l.unit, _l.expires_at, _pending_until, *_one)
     .lateral("groups")
 )
 _ACCOUNTS = hot.Statement(
@@ -78,6 +85,9 @@ _ACCOUNTS = hot.Statement(
         _groups.c.remaining,
         _groups.c.reserved,
         _groups.c.lapses_at,
+        _groups.c.lapsed,
+        _groups.c.lapsed_at,
+        _groups.c.waiting,
     )
     .select_from(
         t.member.outerjoin(t.account, and_(_a.program_id == _m.program_id, _a.member_id == _m.member_id)).outerjoin(
@@ -117,7 +127,8 @@ def _balance(account: Account, open_lots: Iterable[OpenLot], *, now: datetime) -
     ends: dict[datetime, int] = {}
     for lot in mine:
         if lot.expires_at is not None and lots.is_active(lot, now=now):
-            ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.remaining - lot.reserved
+            ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.remaining - lot.kept(now)
+    ends = {instant: points for instant, points in ends.items() if points}
     return Balance(lots.folded(account, mine, now=now), tuple(sorted(ends.items())[:DAYS_SHOWN]))
 
 
@@ -138,5 +149,10 @@ def group(row: Any) -> OpenLot:
         occurred_at=_LONG_AGO,
         available_at=row["pending_until"] or _LONG_AGO,
         expires_at=row["expires_at"],
-        reserves=(Reserve(0, b"", row["reserved"], row["lapses_at"]),) if row["reserved"] else (),
+        reserves=tuple(
+            Reserve(0, b"", row[points], row[instant])
+            for points, instant in (("reserved", "lapses_at"), ("lapsed", "lapsed_at"))
+            if row[points]
+        ),
+        waiting=bool(row["waiting"]),
     )

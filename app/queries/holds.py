@@ -1,8 +1,8 @@
 """Holds: what became of one, and what a member had on hold at an instant (semantics L12, L14)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select, tuple_
@@ -10,18 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import tables as t
 from app.db.transactions import reading
-from app.domain import chain, holds
+from app.domain import holds
 from app.domain.commands import Hold, Purchase
 from app.domain.events import Recorded
-from app.domain.state import Account
+from app.domain.state import Account, OpenLot, Reserve
 from app.queries import events, past
 from app.queries.balances import MemberAccounts
 from app.queries.past import AsOf
 
+FOREVER = datetime.max.replace(tzinfo=UTC)
 LONGEST = timedelta(days=7)
 """No hold lasts longer."""
 PURCHASES = 500
-"""So many purchases between a hold and its end are looked at."""
+"""So many purchases after a hold are looked at."""
 
 _e = t.event.c
 
@@ -35,12 +36,10 @@ class _Kept(NamedTuple):
 
 
 async def paid_for(engine: AsyncEngine, hold: Recorded, *, program_id: bytes) -> tuple[Recorded, ...]:
-    """The member's purchases that the hold may have paid for: recorded before it lapsed."""
-    lapses_at = chain.instant(holds.placed(hold).lapses_at)
+    """The member's next purchases after a hold: those that it may have paid for."""
     query = (
         events.all_of(program_id)
         .where(_e.member_id == hold.member_id, _e.sequence > hold.sequence, _e.kind == Purchase.kind)
-        .where(_e.recorded_at <= lapses_at)
         .order_by(_e.sequence)
         .limit(PURCHASES)
     )
@@ -55,6 +54,21 @@ async def accounts_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, p
         return then
     over = await _ended(engine, member_id, as_of, kept, program_id=program_id)
     return replace(then, accounts=tuple(_with(account, kept, over) for account in then.accounts))
+
+
+async def lots_then(
+    engine: AsyncEngine, member_id: bytes, lots: Sequence[OpenLot], as_of: AsOf, *, program_id: bytes
+) -> tuple[OpenLot, ...]:
+    """Lots as they stood at an instant, with what holds kept of each."""
+    kept: dict[tuple[int, int], int] = {}
+    for one in await _kept_then(engine, member_id, as_of, program_id=program_id):
+        kept[one.lot] = kept.get(one.lot, 0) + one.points
+    return tuple(
+        lot._replace(reserves=(Reserve(0, b"", kept[name], FOREVER),))
+        if (name := (lot.sequence, lot.position)) in kept
+        else lot
+        for lot in lots
+    )
 
 
 def _with(account: Account, kept: Iterable[_Kept], over: frozenset[tuple[int, int]]) -> Account:

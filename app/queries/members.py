@@ -85,11 +85,13 @@ async def open_lots(
     engine: AsyncEngine, member_id: bytes, *, program_id: bytes, after: tuple[int, int] | None, limit: int
 ) -> tuple[OpenLot, ...]:
     """The member's open lots in the order of their credit entries, after the entry named."""
-    o = t.open_lot.c
+    o, r = t.open_lot.c, t.reservation.c
     query = select(*hot.LOT_COLUMNS).where(o.program_id == program_id, o.member_id == member_id)
     if after is not None:
         sequence, position = after
         query = query.where((o.sequence > sequence) | ((o.sequence == sequence) & (o.position > position)))
     async with reading(engine) as connection:
         found = await connection.execute(query.order_by(o.sequence, o.position).limit(limit))
-        return tuple(rows.open_lot(row) for row in found.mappings())
+        shown = [rows.open_lot(row) for row in found.mappings()]
+        kept = select(*hot.RESERVATION_COLUMNS).where(r.program_id == program_id, r.member_id == member_id)
+        return rows.with_reserves(shown, (await connection.execute(kept)).mappings().all())

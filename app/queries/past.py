@@ -12,7 +12,7 @@ from app.db import rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import opening
-from app.domain.commands import Opening
+from app.domain.commands import Fulfilment, Opening
 from app.domain.state import Account, OpenLot, TierTerm
 from app.queries.balances import MemberAccounts, group
 
@@ -53,6 +53,8 @@ async def accounts(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, progra
             waits.label("pending_until"),
             cast(func.sum(o.remaining), BigInteger).label("remaining"),
             literal(0).label("reserved"),
+            literal(0).label("lapsed"),
+            literal(False).label("waiting"),
         )
         .where((o.expires_at.is_(None)) | (o.expires_at > as_of.instant))
         .group_by(o.unit, o.expires_at, waits)
@@ -147,7 +149,7 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
         .group_by(_d.sequence, _d.position)
         .cte("drawn")
     )
-    drew = and_(_e.points < 0, drawn.c.ready.is_not(None))
+    drew = and_(_e.points < 0, drawn.c.ready.is_not(None), _v.kind != Fulfilment.kind)
     ready = case((drew, func.least(drawn.c.ready, _v.recorded_at)))
     happened = instant if as_of.by_recording else func.greatest(instant, ready)
     same = and_(_v.program_id == _e.program_id, _v.member_id == _e.member_id, _v.sequence == _e.sequence)

@@ -37,10 +37,16 @@ class TurnedAway:
 
 
 async def parked(
-    engine: AsyncEngine, *, program_id: bytes, member_id: bytes | None, before: bytes | None, limit: int
+    engine: AsyncEngine,
+    *,
+    program_id: bytes,
+    member_id: bytes | None,
+    before: bytes | None,
+    limit: int,
+    now: datetime,
 ) -> tuple[Parked, ...]:
     """What waits, newest first, with ids below `before`; of one member, if one is named."""
-    query = select(*_p).where(_p.program_id == program_id).order_by(_p.event_id.desc()).limit(limit)
+    query = select(*_p).where(_p.program_id == program_id, _p.lapses_at > now).order_by(_p.event_id.desc()).limit(limit)
     if member_id is not None:
         query = query.where(_p.member_id == member_id)
     if before is not None:

@@ -3,6 +3,7 @@
 Semantics L11, R4, R7, R8 over HTTP.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -320,3 +321,92 @@ class TestOfflineRedemptions:
         answer = await service.redeem(101, offline=True)
 
         assert answer.json()["code"] == "offline_allowance"
+
+
+class TestCorners:
+    """Each of these once went wrong."""
+
+    async def test_an_early_fulfilment_never_stands_in_the_way_of_its_purchase(
+        self, settings: Settings, clock: Clock
+    ) -> None:
+        """Semantics E4, A1: what is released may open a lot that has ended already."""
+        await publish(settings, clock=clock, document=ORDERS.replace("P1M", "P7D"))
+        async with open_service(settings, clock=clock) as service:
+            await service.enrol()
+            clock.forward(days=25)
+            assert (await service.send(fulfilled(when=START))).status_code == 202
+
+            sold = await service.send(purchase("40.50", lines=TWO))
+
+            assert sold.status_code == 201
+            assert await points(service) == (0, 0)
+            assert await proven(service) == []
+
+    @pytest.mark.parametrize("type", ["return", "fulfilment"])
+    async def test_nobody_is_enrolled_by_what_waits(self, service: Service, type: str) -> None:
+        """Semantics E4, M1."""
+        body = {**(returned() if type == "return" else fulfilled()), "member": {"identity": "card:7777", "enrol": True}}
+
+        answer = await service.send(body)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_event")
+
+    async def test_a_lapsed_hold_is_taken_once_whether_or_not_the_worker_has_run(
+        self, settings: Settings, clock: Clock
+    ) -> None:
+        """Semantics L12, A1, L7."""
+        await publish(settings, clock=clock, document=PLAIN + "holds: {uncaptured: allow_deficit}\n")
+        async with open_service(settings, clock=clock) as service:
+            await service.buy("100.00", id="p0")
+            await service.send(held(40))
+            clock.forward(minutes=20)
+
+            twice = await service.buy("0.00", id="p1", payments=[*paid_by("h1", "0.00"), *paid_by("h1", "0.00")])
+            again = await service.buy("0.00", id="p2", payments=paid_by("h1", "0.00"))
+
+            assert [entry["points"] for entry in twice.json()["entries"]] == [-40]
+            assert again.json()["entries"] == []
+            assert await account(service) == (60, 60, 0, 0)
+            hold = (await service.client.get("/v1/holds/h1")).json()
+            assert (hold["state"], hold["captured"]) == ("captured", 40)
+            assert await proven(service) == []
+
+    async def test_only_what_goods_give_waits_for_them(self, settings: Settings, clock: Clock) -> None:
+        """Semantics L11."""
+        document = ORDERS + "  - {id: survey, on: activity, unit: points, fixed: 20}\n"
+        await publish(settings, clock=clock, document=document)
+        async with open_service(settings, clock=clock) as service:
+            await service.enrol()
+            survey = {"type": "activity", "id": "s1", "member": "card:1001", "activity": "survey"}
+
+            await service.send({**survey, "occurred_at": at(START)})
+
+            assert await points(service) == (20, 0)
+
+    async def test_goods_that_a_change_adds_are_fulfilled_again(self, settings: Settings, clock: Clock) -> None:
+        """Semantics R8, L11."""
+        await publish(settings, clock=clock, document=ORDERS)
+        async with open_service(settings, clock=clock) as service:
+            await service.buy("10.00", id="p1")
+            await service.send(fulfilled())
+            kept = {"member": "card:1001", "occurred_at": at(START), "currency": "EUR", "total": "50.00", "revision": 1}
+            await service.client.put("/v1/purchases/till/p1", json=kept)
+            assert await points(service) == (10, 40)
+
+            await service.send(fulfilled(id="f2"))
+
+            assert await points(service) == (50, 0)
+            assert await proven(service) == []
+
+    async def test_looking_back_fulfilled_points_are_there_once(self, settings: Settings, clock: Clock) -> None:
+        """Semantics L14."""
+        await publish(settings, clock=clock, document=ORDERS)
+        async with open_service(settings, clock=clock) as service:
+            member = (await service.send(purchase("40.00"))).json()["member"]
+            clock.forward(days=10)
+            await service.send(fulfilled(when=START + timedelta(days=5)))
+
+            then = await service.client.get(f"/v1/members/{member}/balance", params={"as_of": "2026-11-27T09:00:00Z"})
+
+            found = then.json()["units"]["points"]
+            assert (found["balance"], found["available"], found["pending"]) == (40, 40, 0)

@@ -248,6 +248,7 @@ async def list_lots(
         found = await member_queries.open_lots(mine.engine, id, program_id=program, after=after, limit=most)
     else:
         found = await past.lots(mine.engine, id, as_of, program_id=program, after=after, limit=most)
+        found = await hold_queries.lots_then(mine.engine, id, found, as_of, program_id=program)
     if not found:
         await _state(id, mine, caller)
     shown = found[:limit]

@@ -46,6 +46,7 @@ async def list_parked(
         member_id=_member(member),
         before=_before(cursor, bound, mine),
         limit=limit + 1,
+        now=mine.clock(),
     )
     shown = found[:limit]
     more = _more(shown[-1].event_id, bound, mine) if len(found) > limit else None

@@ -79,7 +79,9 @@ class EventOut(Out):
     accounts: dict[str, AccountOut]
     tier_changes: list[TierChangeOut]
     flags: list[str] = Field(examples=[["clock_corrected"]])
-    about: str | None = Field(default=None, description="The earlier event that it takes back, wholly or in part.")
+    about: str | None = Field(
+        default=None, description="The earlier event that it is about: what it takes back, captures, frees or changes."
+    )
     explanation: list[StepOut] | None = None
     receipt: list[str] | None = Field(default=None, description="Lines of at most 40 characters.")
     provisional: bool | None = Field(default=None, description="True in dry runs, whose events have no id.")

@@ -224,7 +224,7 @@ def _lot(lot: OpenLot, *, now: datetime) -> dict[str, Any]:
         "unit": lot.unit,
         "credited": lot.credited,
         "remaining": lot.remaining,
-        "reserved": lot.reserved,
+        "reserved": lot.kept(now),
         "occurred_at": time(lot.occurred_at),
         "available_at": time(lot.available_at),
         "expires_at": maybe_time(lot.expires_at),
