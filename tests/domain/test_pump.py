@@ -94,6 +94,9 @@ def _used(event: Recorded, events: dict[bytes, Recorded]) -> int:
     moved = [entry.points for entry in event.entries if entry.unit == "points"]
     if event.kind == "purchase":
         return sum(points for points in moved if points < 0)
+    if event.about is not None and events[event.about].kind == "purchase":  # what paid for the goods (semantics R4)
+        back = (e for e in event.entries if e.unit == "points" and any(draw.points < 0 for draw in e.draws))
+        return sum(entry.points for entry in back)
     undone = event.kind == "cancellation" and event.about is not None
     kind = events[event.about].kind if undone and event.about is not None else event.kind
     return sum(moved) if kind in ("redemption", "capture") else 0
