@@ -219,6 +219,7 @@ account = Table(
     _within("balance", "active", "pending", "earned", "redeemed", "expired", "reversed"),
     CheckConstraint("active >= 0 AND pending >= 0 AND held >= 0 AND deficit >= 0", name="not_negative"),
     CheckConstraint("balance = active + pending - deficit", name="sum"),
+    Index("account_active_until_idx", "program_id", "active_until", postgresql_where=text("active_until IS NOT NULL")),
     **_HOT,
 )
 

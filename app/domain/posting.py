@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain import chain, lots, messages, tiers
+from app.domain import chain, lots, messages, sliding, tiers
 from app.domain.accrual import Step
 from app.domain.commands import CLOCK
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
@@ -74,6 +74,14 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
     `state` already has the entries' effect on accounts and lots.
     """
     sequence = state.sequence + 1
+    state = sliding.moved(
+        state,
+        draft.rules,
+        kind=draft.kind,
+        occurred_at=draft.occurred_at,
+        entries=draft.entries,
+        now=moment.judged_at if draft.as_of is None else draft.as_of,
+    )
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
     given = tuple(term for term, _ in draft.given)
     moved = draft.given + tiers.moved(

@@ -32,7 +32,15 @@ class ExpiresAt:
     instant: datetime
 
 
-Expiry = ExpiresAfter | ExpiresWithPeriod | ExpiresAt
+@dataclass(frozen=True, slots=True)
+class Slides:
+    """All of an account ends together, this long after the last event of these kinds, with the end of that day."""
+
+    span: calendar.Span
+    events: frozenset[str]
+
+
+Expiry = ExpiresAfter | ExpiresWithPeriod | ExpiresAt | Slides
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Unit:
     @property
     def brief(self) -> bool:
         """Whether a lot may end within hours of being earned, or before it."""
-        return not (self.expiry is None or isinstance(self.expiry, ExpiresAfter))
+        return not (self.expiry is None or isinstance(self.expiry, ExpiresAfter | Slides))
 
 
 def available_from(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
@@ -64,12 +72,17 @@ def available_from(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> date
 
 
 def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:
-    """When a lot available from this instant stops being active; None if it never does (semantics L10)."""
-    if unit.expiry is None:
+    """When a lot available from this instant stops being active; None if it bears no date (semantics L10)."""
+    if unit.expiry is None or isinstance(unit.expiry, Slides):
         return None
     if isinstance(unit.expiry, ExpiresAt):
         return unit.expiry.instant
     return _end(unit.expiry, calendar.local_day(available_from, zone), zone)
+
+
+def active_until(slides: Slides, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
+    """When an account ends that nothing happens to after this instant (semantics L10)."""
+    return _end(ExpiresAfter(slides.span), calendar.local_day(occurred_at, zone), zone)
 
 
 @lru_cache(maxsize=10_000)

@@ -28,7 +28,10 @@ def _expiry(value: object) -> str:
     if isinstance(value, str):
         return "<never>"
     keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    return "<period>" if "at_end_of" in keys else "<on>" if "on" in keys else "<after>"
+    return next((tag for key, tag in _KINDS_OF_EXPIRY.items() if key in keys), "<after>")
+
+
+_KINDS_OF_EXPIRY = {"at_end_of": "<period>", "on": "<on>", "inactive": "<inactive>"}
 
 
 MoneyAboveZero = Annotated[
@@ -94,6 +97,19 @@ class ExpiresOn(Part):
     on: Annotated[fields.Moment, Field(description="The last day on which they count, or the instant they end.")]
 
 
+class ExpiresInactive(Part):
+    """All points of a member end together, so long after the last event that counts."""
+
+    inactive: Annotated[
+        fields.LongSpan,
+        Field(description="How long after the last such event, such as P12M; the last day counts whole."),
+    ]
+    events: Annotated[
+        fields.EventKinds,
+        Field(description="The kinds of events that count."),
+    ] = ("purchase", "activity", "redemption")
+
+
 class Unit(Part):
     """Something the program counts: points, stamps, status credits, money spent."""
 
@@ -108,9 +124,10 @@ class Unit(Part):
         Annotated[Literal["never"], Tag("<never>")]
         | Annotated[Expires, Tag("<after>")]
         | Annotated[ExpiresWithPeriod, Tag("<period>")]
-        | Annotated[ExpiresOn, Tag("<on>")],
+        | Annotated[ExpiresOn, Tag("<on>")]
+        | Annotated[ExpiresInactive, Tag("<inactive>")],
         Discriminator(_expiry),
-        Field(description="When it expires: never, after a time, with a period, or on one date."),
+        Field(description="When it expires: never, after a time, with a period, on one date, or without activity."),
     ] = "never"
     pending: Annotated[
         fields.LongSpan | None,
