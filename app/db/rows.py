@@ -66,6 +66,8 @@ def account(row: Row) -> Account:
         row["expired"],
         row["reversed"],
         row["active_until"],
+        row["notice_at"],
+        row["told_until"],
     )
 
 
@@ -185,7 +187,8 @@ _STATE = (
     "referral referral_lapses_at referral_purchase referral_rounds parked"
 ).split()
 _ACCOUNT = (
-    "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until"
+    "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
+    "notice_at told_until"
 ).split()
 _LOT = (
     "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at waiting".split()
@@ -371,7 +374,8 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
 
 def _account_row(id: bytes, a: Account) -> tuple[Any, ...]:
     sums = (a.balance, a.active, a.pending, a.held, a.deficit)
-    return (id, a.unit, *sums, a.next_due_at, a.earned, a.redeemed, a.expired, a.reversed, a.active_until)
+    moved = (a.earned, a.redeemed, a.expired, a.reversed)
+    return (id, a.unit, *sums, a.next_due_at, *moved, a.active_until, a.notice_at, a.told_until)
 
 
 def _lot_row(id: bytes, lot: OpenLot) -> tuple[Any, ...]:

@@ -76,8 +76,8 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
     rules, at = versions.at(command.occurred_at), command.occurred_at
-    ends = (lots.end(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
-    return any(end is not None and end <= now for end in ends)
+    seen = (lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
+    return any(instant is not None and instant <= now for instant in seen)
 
 
 def moment_of(

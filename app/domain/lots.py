@@ -81,11 +81,14 @@ def dates(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -
     return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone))
 
 
-def end(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """When a credit that is recorded now ends if nothing follows, by its own date or with its account."""
+def first_seen_to(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """When the end of a credit that is recorded now is told, or else written down, if nothing follows."""
+    end = dates(unit, occurred_at=occurred_at, now=now, zone=zone).expires_at
     if isinstance(unit.expiry, units.Slides):
-        return units.active_until(unit.expiry, occurred_at=occurred_at, zone=zone)
-    return dates(unit, occurred_at=occurred_at, now=now, zone=zone).expires_at
+        end = units.active_until(unit.expiry, occurred_at=occurred_at, zone=zone)
+    if end is None or unit.notice is None:
+        return end
+    return units.notice_at(unit.notice, ends_at=end, zone=zone)
 
 
 def credit(
@@ -293,6 +296,8 @@ def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tu
     waited = sum(lot.remaining - lot.reserved for lot in over if lot.waiting)
     left = [lot for lot in state.lots if lot.unit == unit]
     following = next_due((in_account(lot, account) for lot in left), now=instant)
+    if account.notice_at is not None and account.notice_at > instant:
+        following = sooner(following, account.notice_at)
     after = account._replace(
         balance=account.balance - gone,
         active=account.active - (gone - waited),

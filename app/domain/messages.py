@@ -19,6 +19,7 @@ AVAILABLE = "points.available"
 RESTORED = "points.restored"
 REVERSED = "points.reversed"
 EXPIRED = "points.expired"
+EXPIRING = "points.expiring"
 PARKED = "event.parked"
 UNPARKED = "event.unparked"
 LAPSED = "event.lapsed"
@@ -40,6 +41,7 @@ TYPES = (
     REDEEMED,
     RESTORED,
     REVERSED,
+    EXPIRING,
     EXPIRED,
     HELD,
     CAPTURED,

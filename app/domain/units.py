@@ -55,6 +55,8 @@ class Unit:
     expiry: Expiry | None = None
     pending: calendar.Span | None = None
     """How long points wait before they count (semantics L11)."""
+    notice: calendar.Span | None = None
+    """How many days ahead the end of points is told (semantics L16)."""
     has_lots: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,8 +64,8 @@ class Unit:
 
     @property
     def brief(self) -> bool:
-        """Whether a lot may end within hours of being earned, or before it."""
-        return not (self.expiry is None or isinstance(self.expiry, ExpiresAfter | Slides))
+        """Whether a lot may end within hours of being earned, or before it, or its end may have to be told then."""
+        return self.notice is not None or not (self.expiry is None or isinstance(self.expiry, ExpiresAfter | Slides))
 
 
 def available_from(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
@@ -83,6 +85,11 @@ def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datet
 def active_until(slides: Slides, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
     """When an account ends that nothing happens to after this instant (semantics L10)."""
     return _end(ExpiresAfter(slides.span), calendar.local_day(occurred_at, zone), zone)
+
+
+def notice_at(notice: calendar.Span, *, ends_at: datetime, zone: ZoneInfo) -> datetime:
+    """When an end is to be told: so many days before, at the same time of the day."""
+    return calendar.later(ends_at, calendar.Span(-notice.months, -notice.days), zone)
 
 
 @lru_cache(maxsize=10_000)

@@ -62,6 +62,7 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
         rounding=Rounding(unit.rounding),
         expiry=_expiry(unit, zone),
         pending=unit.pending,
+        notice=unit.expiring_notice,
     )
 
 

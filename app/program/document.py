@@ -133,6 +133,10 @@ class Unit(Part):
         fields.LongSpan | None,
         Field(description="How long points wait before they can be spent or count for a tier, such as P14D."),
     ] = None
+    expiring_notice: Annotated[
+        fields.Days | None,
+        Field(description="How many days before points end that is told to shops, such as P14D."),
+    ] = None
     cost_per_point: Annotated[
         MoneyAboveZero | None,
         Field(

@@ -1,9 +1,10 @@
-"""Accounts that end by themselves are found by an index; `active_until` is null in all others."""
+"""Accounts that end by themselves, or of which an end is to be told, are found by an index."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0007"
 down_revision: str | None = "0006"
@@ -12,6 +13,11 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
+    op.add_column("account", sa.Column("notice_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
+    op.add_column("account", sa.Column("told_until", postgresql.TIMESTAMP(timezone=True), nullable=True))
+    op.create_index(
+        "account_notice_idx", "account", ["program_id", "notice_at"], postgresql_where=sa.text("notice_at IS NOT NULL")
+    )
     op.create_index(
         "account_active_until_idx",
         "account",
@@ -22,3 +28,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("account_active_until_idx", table_name="account")
+    op.drop_index("account_notice_idx", table_name="account")
+    op.drop_column("account", "told_until")
+    op.drop_column("account", "notice_at")
