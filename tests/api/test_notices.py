@@ -53,3 +53,35 @@ async def test_a_year_without_a_worker_is_caught_up_in_order(settings: Settings,
             ("expiry_notice", "2027-11-07T23:00:00Z"),
         ]
         assert await verify.run(settings) == []
+
+
+BOTH = """
+  points: {name: Points, expires: {after: P2M}, expiring_notice: P14D}
+  visits: {name: Visits, expires: {inactive: P1M, events: [purchase]}, expiring_notice: P7D}
+""".strip()
+
+
+async def test_whichever_lots_are_loaded_the_books_replay(settings: Settings, clock: Clock) -> None:
+    """Semantics L15: a purchase looks at no lots, a replay at all of them, and both say when the next end is told.
+
+    Also where other rules say so many days more.
+    """
+    document = PLAIN.replace("points: {name: Points}", BOTH)
+    document = document.replace("rules:\n", "rules:\n  - {id: visit, on: purchase, fixed: 1, unit: visits}\n")
+    await publish(settings, clock=clock, document=document)
+    async with open_service(settings, clock=clock) as service:
+        parts = service.app.state.parts
+        for step in range(40):
+            if step == 20:
+                await publish(settings, clock=clock, document=document.replace("P14D", "P30D"))
+            clock.forward(days=(step * 7) % 11, hours=step % 5)
+            assert (await service.buy("20.00", card=str(step % 2))).status_code == 201
+            if step % 3 == 0:
+                await service.redeem(15, unit="points", card=str(step % 2))
+            if step % 7 == 0:
+                await settling.settle_once(parts.engine, parts.ledger, now=clock())
+        clock.forward(days=100)
+        await settling.settle_once(parts.engine, parts.ledger, now=clock())
+
+        assert await settling.settle_once(parts.engine, parts.ledger, now=clock()) == 0
+        assert await verify.run(settings) == []

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from app.cli import verify
+from app.queries import due, programs
 from app.settings import Settings
 from app.worker import settling
-from tests.builders import PLAIN, Clock, Service, open_service, publish
+from tests.builders import PLAIN, Clock, Service, at, open_service, publish
 
 SLIDING = PLAIN.replace("points: {name: Points}", "points: {name: Points, expires: {inactive: P12M}}")
 
@@ -70,6 +71,25 @@ async def test_as_it_stood_after_the_end_nothing_is_left(settings: Settings, clo
                 found = (await service.client.get(path, params={"as_of": instant})).json()
                 assert found["units"]["points"]["available"] == left
             await settling.settle_once(parts.engine, parts.ledger, now=clock())
+
+
+async def test_what_a_hold_keeps_past_the_end_does_not_keep_the_worker_busy(settings: Settings, clock: Clock) -> None:
+    """Semantics K1, L12: there is nothing to write down until it is freed."""
+    await publish(settings, clock=clock, document=SLIDING)
+    async with open_service(settings, clock=clock) as service:
+        parts = service.app.state.parts
+        await service.buy("100.00")
+        clock.now = datetime(2027, 11, 21, 22, tzinfo=UTC)
+        hold = {"type": "hold", "id": "h1", "member": "card:1001", "occurred_at": at(clock()), "points": 100}
+        answer = await service.send({**hold, "lasts": "PT4H"})
+        assert answer.status_code == 201, answer.text
+        clock.forward(hours=2)
+        (program,) = await programs.all(parts.engine)
+
+        assert await due.members(parts.engine, program_id=program.id, now=clock(), limit=10) == ()
+        clock.forward(hours=2)
+        assert await settling.settle_once(parts.engine, parts.ledger, now=clock()) == 2
+        assert await verify.run(settings) == []
 
 
 async def test_many_who_have_nothing_left_do_not_keep_the_worker_busy(settings: Settings, clock: Clock) -> None:

@@ -252,3 +252,15 @@ def test_more_days_ahead_are_taken_up_with_the_next_event() -> None:
     assert notices(made.do(Redemption(1))) == [({"points": 9}, "2027-11-21")]
     assert notices(settled(made, on("2029-01-01"))) == [({"points": 5}, "2028-06-15")]
     assert wrong(made) == []
+
+
+def test_what_gives_nothing_or_ends_later_leaves_the_next_notice_alone() -> None:
+    """Semantics L16: the soonest end is told first."""
+    made = books(YEAR)
+    made.do(purchase("10.00"))
+    made.now = on("2026-12-24")
+
+    made.do(purchase("5.00"))
+    made.do(Activity("review"))
+
+    assert made.state.accounts["points"].notice_at == end_of("2027-11-07")

@@ -7,7 +7,7 @@ import pytest
 
 from app.domain import engine, lots
 from app.domain.calendar import parse_span
-from app.domain.commands import Activity, Adjustment, Cancellation, Enrolment, Hold, Named, Redemption, Release
+from app.domain.commands import Activity, Adjustment, Cancellation, Enrolment, Hold, Mode, Named, Redemption, Release
 from app.domain.events import Recorded
 from app.domain.rules import AdjustmentTerms, Versions
 from app.domain.state import MemberState
@@ -22,9 +22,11 @@ from tests.domain.builders import (
     command,
     end_of,
     entries,
+    had,
     kinds,
     make_rules,
     on,
+    opened,
     purchase,
     rate,
     told,
@@ -230,3 +232,51 @@ def test_whether_lots_are_needed_is_known_beforehand() -> None:
 
     assert engine.needs_lots(late, versions, now=NOW)
     assert not engine.needs_lots(fresh, versions, now=NOW)
+
+
+def test_points_given_where_only_a_hold_has_outlived_the_end_begin_it_anew() -> None:
+    """Semantics L10, L12: else they would end as they came."""
+    made = books()
+    buy(made, "100.00")
+    made.now = end_of("2027-11-21") - timedelta(hours=1)
+    made.do(Hold(40, lasts=4 * 3600))
+    made.now = end_of("2027-11-21") + timedelta(hours=1)
+
+    decision = made.do(Adjustment(5, "points", "goodwill", "kim"))
+
+    assert kinds(decision) == ["expiry", "adjustment"]
+    assert until(made) == end_of("2028-11-22")
+    assert wrong(made) == []
+
+
+def test_what_an_opening_dated_keeps_its_date() -> None:
+    """Semantics E7, L10: the account ends before it, and has no end then."""
+    made = books(now="2026-11-21")
+    made.do(opened(had(10, expires="2029-01-31"), had(20)), mode=Mode.HISTORY)
+    assert until(made) == end_of("2027-11-21")
+    made.now = on("2028-01-01")
+
+    decision = made.settle()
+
+    assert [(one.recorded.effective_at, one.recorded.entries[0].points) for one in decision.events] == [
+        (end_of("2027-11-21"), -20)
+    ]
+    assert until(made) is None
+    made.now = on("2029-02-01")
+    assert [entry.points for entry in entries(made.settle())] == [-10]
+    assert wrong(made) == []
+
+
+def test_what_is_reported_late_does_not_bring_back_what_has_ended() -> None:
+    """Semantics L10: its own points begin the account anew, from when it occurred."""
+    made = books()
+    buy(made, "100.00")
+    made.now = on("2027-11-25")
+    made.settle()
+
+    late = made.do(purchase("7.00"), at=on("2027-11-20"))
+
+    assert kinds(late) == ["purchase"]
+    assert made.state.accounts["points"].balance == 7
+    assert until(made) == end_of("2028-11-20")
+    assert wrong(made) == []
