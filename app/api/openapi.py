@@ -55,6 +55,7 @@ _MESSAGE_TEXTS = {
     messages.REDEEMED: "Points were spent.",
     messages.RESTORED: "A redemption was taken back; its points are where they came from.",
     messages.REVERSED: "Points were taken back, because what gave them came back.",
+    messages.EXPIRING: "Points will end soon: so many days ahead as the program says.",
     messages.EXPIRED: "Points ended at their date.",
     messages.PARKED: "An event waits for the one that it names.",
     messages.UNPARKED: "What an event waited for has come: it was recorded, or refused; `outcome` says which.",

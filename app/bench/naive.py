@@ -32,7 +32,7 @@ from app.domain.state import Account, MemberState, OpenLot
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 
 _MEMBER = [column for column in t.member.c if column.name != "program_id"]
-_ACCOUNT = [c.name for c in t.account.c if c.name not in ("program_id", "member_id", "active_until")]
+_ACCOUNT = [c.name for c in t.account.c if c.name not in ("program_id", "member_id")]
 _LOT = [c.name for c in t.open_lot.c if c.name not in ("program_id", "member_id")]
 _IDS = Ids(fresh=lambda: uuid_utils.uuid7().bytes, random=os.urandom)
 

@@ -107,7 +107,7 @@ def _columns(table: Table, *left_out: str) -> tuple[Column[Any], ...]:
 
 
 STATE_COLUMNS = _columns(t.member)
-ACCOUNT_COLUMNS = _columns(t.account, "active_until")
+ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
@@ -285,12 +285,12 @@ def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[lis
 
 
 def _insert(table: Table) -> _Write:
-    columns = _columns(table, "active_until")
+    columns = _columns(table)
     return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
 
 
 def _upsert(table: Table, changing: Sequence[str]) -> _Write:
-    columns = _columns(table, "active_until")
+    columns = _columns(table)
 
     def make(rows: TableValuedAlias) -> CTE:
         statement = insert(table).from_select(*_source(columns, rows))

@@ -65,6 +65,9 @@ def account(row: Row) -> Account:
         row["redeemed"],
         row["expired"],
         row["reversed"],
+        row["active_until"],
+        row["notice_at"],
+        row["told_until"],
     )
 
 
@@ -183,7 +186,10 @@ _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
     "referral referral_lapses_at referral_purchase referral_rounds parked"
 ).split()
-_ACCOUNT = "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed".split()
+_ACCOUNT = (
+    "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
+    "notice_at told_until"
+).split()
 _LOT = (
     "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at waiting".split()
 )
@@ -368,7 +374,8 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
 
 def _account_row(id: bytes, a: Account) -> tuple[Any, ...]:
     sums = (a.balance, a.active, a.pending, a.held, a.deficit)
-    return (id, a.unit, *sums, a.next_due_at, a.earned, a.redeemed, a.expired, a.reversed)
+    moved = (a.earned, a.redeemed, a.expired, a.reversed)
+    return (id, a.unit, *sums, a.next_due_at, *moved, a.active_until, a.notice_at, a.told_until)
 
 
 def _lot_row(id: bytes, lot: OpenLot) -> tuple[Any, ...]:

@@ -215,10 +215,14 @@ account = Table(
     _amount("redeemed"),
     _amount("expired"),
     _amount("reversed"),
+    _instant("notice_at", nullable=True),
+    _instant("told_until", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id", "unit"),
     _within("balance", "active", "pending", "earned", "redeemed", "expired", "reversed"),
     CheckConstraint("active >= 0 AND pending >= 0 AND held >= 0 AND deficit >= 0", name="not_negative"),
     CheckConstraint("balance = active + pending - deficit", name="sum"),
+    Index("account_notice_idx", "program_id", "notice_at", postgresql_where=text("notice_at IS NOT NULL")),
+    Index("account_active_until_idx", "program_id", "active_until", postgresql_where=text("active_until IS NOT NULL")),
     **_HOT,
 )
 

@@ -85,8 +85,8 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
     rules, at = versions.at(command.occurred_at), command.occurred_at
-    dates = (lots.dates(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
-    return any(given.expires_at is not None and given.expires_at <= now for given in dates)
+    seen = (lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
+    return any(instant is not None and instant <= now for instant in seen)
 
 
 def moment_of(

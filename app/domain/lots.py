@@ -49,6 +49,13 @@ def ended(lot: OpenLot, *, now: datetime) -> bool:
     return lot.expires_at is not None and lot.expires_at <= now
 
 
+def in_account(lot: OpenLot, account: Account) -> OpenLot:
+    """The lot with the end that its account has, where it bears no date of its own (semantics L10)."""
+    if account.active_until is None or lot.expires_at is not None:
+        return lot
+    return lot._replace(expires_at=account.active_until)
+
+
 def next_due(lots: Iterable[OpenLot], *, now: datetime) -> datetime | None:
     """The next instant after `now` at which one of these lots becomes active or expires, or a hold on it lapses."""
     instants = []
@@ -82,6 +89,16 @@ def dates_of_goods(unit: Unit, *, occurred_at: datetime, now: datetime, zone: Zo
     if lapse is not None:  # never active: what lets it count moves it to a lot of its own
         return Dates(occurred_at, lapse, lapse)
     return dates(unit, occurred_at=occurred_at, now=now, zone=zone)
+
+
+def first_seen_to(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """When the end of a credit that is recorded now is told, or else written down, if nothing follows."""
+    end = dates(unit, occurred_at=occurred_at, now=now, zone=zone).expires_at
+    if isinstance(unit.expiry, units.Slides):
+        end = units.active_until(unit.expiry, occurred_at=occurred_at, zone=zone)
+    if end is None or unit.notice is None:
+        return end
+    return units.notice_at(unit.notice, ends_at=end, zone=zone)
 
 
 def credit(
@@ -267,11 +284,11 @@ def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> 
     An open deficit is paid from them (L9): that is the entry, of no points but with draws. Leaves `next_due_at` to
     `expire`, which follows at every instant (semantics T3).
     """
-    ready = [lot._replace(waiting=False) for lot in state.lots if _waited(lot, unit, instant)]
+    account = state.accounts[unit]
+    ready = [lot._replace(waiting=False) for lot in state.lots if _waited(lot, account, instant)]
     if not ready:
         return state, 0, None
     points = sum(lot.remaining for lot in ready)
-    account = state.accounts[unit]
     state, draws, left = drain(with_lots(state, ready), sorted(ready, key=draw_order), account.deficit)
     paid = account.deficit - left
     after = account._replace(
@@ -284,25 +301,32 @@ def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> 
     )
 
 
-def _waited(lot: OpenLot, unit: str, instant: datetime) -> bool:
+def _waited(lot: OpenLot, account: Account, instant: datetime) -> bool:
     """Whether its wait is over, and it has not ended meanwhile."""
-    return lot.waiting and lot.unit == unit and lot.available_at <= instant and not ended(lot, now=instant)
+    if not lot.waiting or lot.unit != account.unit or lot.available_at > instant:
+        return False
+    return not ended(in_account(lot, account), now=instant)
 
 
 def expire(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, Entry | None]:
     """Ends what is left, and not reserved, of the unit's lots that expire by an instant (semantics L3, L7)."""
     account = state.accounts[unit]
-    over = [lot for lot in state.lots if lot.unit == unit and lot.expires_at is not None and lot.expires_at <= instant]
+    mine = (lot for lot in state.lots if lot.unit == unit)
+    over = [lot for lot in mine if ended(in_account(lot, account), now=instant)]
     state, draws, _ = drain(state, sorted(over, key=draw_order), LIMIT)
     gone = sum(draw.points for draw in draws)
     waited = sum(lot.remaining - lot.reserved for lot in over if lot.waiting)
-    following = next_due((lot for lot in state.lots if lot.unit == unit), now=instant)
+    left = [lot for lot in state.lots if lot.unit == unit]
+    following = next_due((in_account(lot, account) for lot in left), now=instant)
+    if account.notice_at is not None and account.notice_at > instant:
+        following = sooner(following, account.notice_at)
     after = account._replace(
         balance=account.balance - gone,
         active=account.active - (gone - waited),
         pending=account.pending - waited,
         expired=account.expired + gone,
         next_due_at=following,
+        active_until=account.active_until if any(lot.expires_at is None for lot in left) else None,
     )
     return with_account(state, after), Entry(at.position, unit, -gone, after.balance, draws=draws) if gone else None
 
@@ -315,7 +339,8 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     """
     if account.next_due_at is None or now < account.next_due_at:
         return account
-    mine, deficit = [lot for lot in lots if lot.unit == account.unit], account.deficit
+    mine = [in_account(lot, account) for lot in lots if lot.unit == account.unit]
+    deficit = account.deficit
     if deficit:
         mine, deficit = _repaid(mine, deficit, now=now)
     active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
@@ -391,6 +416,9 @@ def with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
 
 
 def with_account(state: MemberState, account: Account) -> MemberState:
+    """The state with the account as it is now: where nothing is left, nothing slides any longer."""
+    if account.active_until is not None and not (account.active or account.pending):
+        account = account._replace(active_until=None)
     return state._replace(accounts={**state.accounts, account.unit: account})
 
 

@@ -19,6 +19,7 @@ AVAILABLE = "points.available"
 RESTORED = "points.restored"
 REVERSED = "points.reversed"
 EXPIRED = "points.expired"
+EXPIRING = "points.expiring"
 PARKED = "event.parked"
 UNPARKED = "event.unparked"
 LAPSED = "event.lapsed"
@@ -41,6 +42,7 @@ TYPES = (
     REDEEMED,
     RESTORED,
     REVERSED,
+    EXPIRING,
     EXPIRED,
     HELD,
     CAPTURED,

@@ -9,6 +9,7 @@ from app.domain.chain import decode_content, decode_facts
 from app.domain.commands import Enrolment, OpenedLot, OpenedTier, Opening
 from app.domain.effects import Case, Effect
 from app.domain.lots import Dates
+from app.domain.notices import NOTICE
 from app.domain.refusals import (
     AlreadyOpened,
     IdentityTaken,
@@ -25,7 +26,7 @@ from app.domain.state import MemberState, TierTerm
 from app.domain.tiers import Moved, TierChange
 from app.domain.units import Unit
 
-BEFORE = (Enrolment.kind, ACTIVATION, EXPIRY)
+BEFORE = (Enrolment.kind, ACTIVATION, EXPIRY, NOTICE)
 """What may lie before an opening: that the member joined, and what the clock made of the points for it."""
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain import chain, lots, messages, tiers
+from app.domain import chain, lots, messages, notices, sliding, tiers
 from app.domain.accrual import Step
+from app.domain.commands import Hold
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
 from app.domain.rules import Rules, Versions
 from app.domain.state import Account, MemberState
@@ -73,6 +74,11 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
     `state` already has the entries' effect on accounts and lots.
     """
     sequence = state.sequence + 1
+    now = moment.judged_at if draft.as_of is None else draft.as_of
+    state = sliding.moved(
+        state, draft.rules, kind=draft.kind, occurred_at=draft.occurred_at, entries=draft.entries, now=now
+    )
+    state = notices.armed(state, draft.rules, drew=_drew(draft), now=now)
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
     given = tuple(term for term, _ in draft.given)
     moved = draft.given + tiers.moved(
@@ -119,6 +125,12 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         judged_at=moment.judged_at,
     )
     return state, Posted(recorded, told, salt, draft.particulars)
+
+
+def _drew(draft: Draft) -> bool:
+    """Whether it may have taken from lots, kept points of them or freed them: then all of them are loaded."""
+    held = draft.about is not None or draft.kind == Hold.kind
+    return held or draft.as_of is not None or any(entry.draws for entry in draft.entries)
 
 
 def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -> bytes:

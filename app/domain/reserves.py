@@ -76,7 +76,7 @@ def free(state: MemberState, unit: str, *, hold: int, at: Place, instant: dateti
     points = sum(_kept(lot, hold) for lot in mine)
     freed = [_less(lot, hold, _kept(lot, hold)) for lot in mine]
     account, state = state.accounts[unit], lots.with_lots(state, freed)
-    over = [lot for lot in freed if lots.ended(lot, now=instant)]
+    over = [lot for lot in freed if lots.ended(lots.in_account(lot, account), now=instant)]
     state, draws, left = lots.drain(state, freed, account.deficit)
     paid = account.deficit - left
     after = account._replace(

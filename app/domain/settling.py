@@ -1,9 +1,9 @@
 """Writing down what the clock has already made true: expiries and scheduled commands, instant by instant (L7)."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from app.domain import chain, holds, lots, messages, posting, referrals, reserves, typeid
+from app.domain import calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, typeid
 from app.domain.accrual import Step
 from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
@@ -24,8 +24,8 @@ def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
 def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:
     """Everything due to the member up to the moment, each event effective at its own instant; again writes nothing.
 
-    Within an instant: hold time-outs, activations, expiries, schedules (semantics T3). Needs all open lots where an
-    account is due.
+    Within an instant: notices, hold time-outs, activations, expiries, schedules (semantics T3). Needs all open lots
+    where an account is due.
     """
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
@@ -39,10 +39,43 @@ def _lots_due(state: MemberState, instant: datetime, moment: Moment) -> tuple[Me
     due = sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant)
     if due and not state.lots_loaded:
         raise ValueError("settling needs the member's open lots")
+    state, noticed = _notify(state, due, instant, moment)
     state, lapsed = _time_out(state, instant, moment) if due else (state, [])
     state, begun = _activate(state, due, instant, moment)
     state, ended = _expire(state, due, instant, moment)
-    return state, [*lapsed, *begun, *ended]
+    return state, [*noticed, *lapsed, *begun, *ended]
+
+
+def _notify(
+    state: MemberState, units: Sequence[str], instant: datetime, moment: Moment
+) -> tuple[MemberState, list[Posted]]:
+    """Ends that lie ahead are told, each once (semantics L16); posting says when the next one is."""
+    events = []
+    for unit in units:
+        while (at := (account := state.accounts[unit]).notice_at) is not None and at <= instant:
+            coming = notices.soonest(state, account)
+            told_until = account.told_until if coming is None else coming[0]
+            state = lots.with_account(state, account._replace(notice_at=None, told_until=told_until))
+            if coming is not None:
+                state, posted = _notice(state, unit, *coming, instant=instant, moment=moment)
+                events.append(posted)
+    return state, events
+
+
+def _notice(
+    state: MemberState, unit: str, end: datetime, points: int, *, instant: datetime, moment: Moment
+) -> tuple[MemberState, Posted]:
+    rules, said = moment.versions.at(instant), {"points": {unit: points}}
+    last_day = calendar.local_day(end - timedelta.resolution, rules.zone).isoformat()
+    draft = _draft(
+        notices.NOTICE,
+        f"ntc:{state.id.hex()}:{state.sequence + 1}",
+        instant,
+        rules,
+        moment,
+        tells=((messages.EXPIRING, {**said, "expires_at": messages.time_text(end), "valid_until": last_day}),),
+    )
+    return posting.post(state, draft._replace(context={**said, "expires_at": chain.micros(end)}), moment)
 
 
 def _time_out(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:

@@ -14,7 +14,11 @@ GENESIS = bytes(32)
 
 
 class Account(NamedTuple):
-    """A member's balance in one unit, right while now < `next_due_at` (semantics L4); all in smallest parts."""
+    """A member's balance in one unit, right while now < `next_due_at` (semantics L4); all in smallest parts.
+
+    `active_until` is when lots without a date of their own end, in a unit whose expiry slides; while anything is left.
+    `notice_at` is when the next end is to be told; what ends by `told_until` has been.
+    """
 
     unit: str
     balance: int = 0
@@ -27,6 +31,9 @@ class Account(NamedTuple):
     redeemed: int = 0
     expired: int = 0
     reversed: int = 0
+    active_until: datetime | None = None
+    notice_at: datetime | None = None
+    told_until: datetime | None = None
 
     @property
     def available(self) -> int:

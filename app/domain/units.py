@@ -32,7 +32,15 @@ class ExpiresAt:
     instant: datetime
 
 
-Expiry = ExpiresAfter | ExpiresWithPeriod | ExpiresAt
+@dataclass(frozen=True, slots=True)
+class Slides:
+    """All of an account ends together, this long after the last event of these kinds, with the end of that day."""
+
+    span: calendar.Span
+    events: frozenset[str]
+
+
+Expiry = ExpiresAfter | ExpiresWithPeriod | ExpiresAt | Slides
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Unit:
     expiry: Expiry | None = None
     pending: calendar.Span | AwaitsFulfilment | None = None
     """How long points wait before they count, or what for (semantics L11)."""
+    notice: calendar.Span | None = None
+    """How many days ahead the end of points is told (semantics L16)."""
     has_lots: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,8 +71,8 @@ class Unit:
 
     @property
     def brief(self) -> bool:
-        """Whether a lot may end within hours of being earned, or before it."""
-        return not (self.expiry is None or isinstance(self.expiry, ExpiresAfter))
+        """Whether a lot may end within hours of being earned, or before it, or its end may have to be told then."""
+        return self.notice is not None or not (self.expiry is None or isinstance(self.expiry, ExpiresAfter | Slides))
 
 
 def available_from(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
@@ -78,12 +88,22 @@ def lapses_at(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime 
 
 
 def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:
-    """When a lot available from this instant stops being active; None if it never does (semantics L10)."""
-    if unit.expiry is None:
+    """When a lot available from this instant stops being active; None if it bears no date (semantics L10)."""
+    if unit.expiry is None or isinstance(unit.expiry, Slides):
         return None
     if isinstance(unit.expiry, ExpiresAt):
         return unit.expiry.instant
     return _end(unit.expiry, calendar.local_day(available_from, zone), zone)
+
+
+def active_until(slides: Slides, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
+    """When an account ends that nothing happens to after this instant (semantics L10)."""
+    return _end(ExpiresAfter(slides.span), calendar.local_day(occurred_at, zone), zone)
+
+
+def notice_at(notice: calendar.Span, *, ends_at: datetime, zone: ZoneInfo) -> datetime:
+    """When an end is to be told: so many days before, at the same time of the day."""
+    return calendar.later(ends_at, calendar.Span(-notice.months, -notice.days), zone)
 
 
 @lru_cache(maxsize=10_000)

@@ -29,6 +29,7 @@ from app.domain.commands import (
     TransferReversal,
 )
 from app.domain.events import Decision, Earlier, Posted, Recorded
+from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
 from app.domain.settling import ACTIVATION, EXPIRY
@@ -379,7 +380,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
 
 
 _BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
-_CLOCK_KINDS = (holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
+_CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 

@@ -66,6 +66,7 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
         rounding=Rounding(unit.rounding),
         expiry=_expiry(unit, zone),
         pending=_pending(unit),
+        notice=unit.expiring_notice,
     )
 
 
@@ -83,6 +84,8 @@ def _expiry(unit: documents.Unit, zone: ZoneInfo) -> units.Expiry | None:
             return units.ExpiresWithPeriod(calendar.Period(calendar.Every(every), starting), later)
         case documents.ExpiresOn(on=moment):
             return units.ExpiresAt(values.ends_at(moment, zone=zone))
+        case documents.ExpiresInactive(inactive=inactive, events=events):
+            return units.Slides(inactive, frozenset(events))
         case "never":
             return None
 

@@ -28,7 +28,10 @@ def _expiry(value: object) -> str:
     if isinstance(value, str):
         return "<never>"
     keys = value if isinstance(value, dict) else getattr(value, "model_fields_set", ())
-    return "<period>" if "at_end_of" in keys else "<on>" if "on" in keys else "<after>"
+    return next((tag for key, tag in _KINDS_OF_EXPIRY.items() if key in keys), "<after>")
+
+
+_KINDS_OF_EXPIRY = {"at_end_of": "<period>", "on": "<on>", "inactive": "<inactive>"}
 
 
 def _wait(value: object) -> str:
@@ -108,6 +111,19 @@ class PendingFulfilment(Part):
     ] = calendar.Span(days=90)
 
 
+class ExpiresInactive(Part):
+    """All points of a member end together, so long after the last event that counts."""
+
+    inactive: Annotated[
+        fields.LongSpan,
+        Field(description="How long after the last such event, such as P12M; the last day counts whole."),
+    ]
+    events: Annotated[
+        fields.EventKinds,
+        Field(description="The kinds of events that count."),
+    ] = ("purchase", "activity", "redemption")
+
+
 class Unit(Part):
     """Something the program counts: points, stamps, status credits, money spent."""
 
@@ -122,9 +138,10 @@ class Unit(Part):
         Annotated[Literal["never"], Tag("<never>")]
         | Annotated[Expires, Tag("<after>")]
         | Annotated[ExpiresWithPeriod, Tag("<period>")]
-        | Annotated[ExpiresOn, Tag("<on>")],
+        | Annotated[ExpiresOn, Tag("<on>")]
+        | Annotated[ExpiresInactive, Tag("<inactive>")],
         Discriminator(_expiry),
-        Field(description="When it expires: never, after a time, with a period, or on one date."),
+        Field(description="When it expires: never, after a time, with a period, on one date, or without activity."),
     ] = "never"
     pending: Annotated[
         Annotated[
@@ -133,6 +150,10 @@ class Unit(Part):
         ]
         | None,
         Field(description="How long points wait before they can be spent or count for a tier: P14D, or an event."),
+    ] = None
+    expiring_notice: Annotated[
+        fields.Days | None,
+        Field(description="How many days before points end that is told to shops, such as P14D."),
     ] = None
     cost_per_point: Annotated[
         MoneyAboveZero | None,

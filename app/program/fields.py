@@ -6,7 +6,7 @@ Numbers arrive as `int` or as `Decimal` of their literal text (see `parsing`), o
 import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -152,6 +152,11 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Codes = Annotated[tuple[Code, ...], Field(min_length=1), AfterValidator(_distinct)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_distinct)]
 WordsOrNone = Annotated[tuple[Word, ...], AfterValidator(_distinct)]
+EventKinds = Annotated[
+    tuple[Literal["purchase", "activity", "redemption", "hold", "capture", "return", "enrolment"], ...],
+    Field(min_length=1),
+    AfterValidator(_distinct),
+]
 Currencies = Annotated[tuple[CurrencyCode, ...], Field(min_length=1), AfterValidator(_distinct)]
 Number = Annotated[
     Decimal,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
-from app.domain.units import Unit
+from app.domain.units import Slides, Unit
 from app.program.compiling import compile_unit
 from app.program.document import Document
 from app.program.reading import Mistake, MistakesInDocument
@@ -40,3 +40,6 @@ def _changes(before: Unit, after: Unit) -> Iterator[tuple[str, str]]:
     if before.has_lots != after.has_lots:  # what has none is a plain sum (semantics L3)
         was = "was spent, expired or waited" if before.has_lots else "was neither spent nor expired nor waited"
         yield "spendable", f"members have points of a unit that {was}, and that cannot change; give it another id"
+    elif isinstance(before.expiry, Slides) != isinstance(after.expiry, Slides):  # lots without a date would change
+        was = "end together" if isinstance(before.expiry, Slides) else "do not end together"
+        yield "expires", f"members have points that {was}, and that cannot change; give the unit another id"

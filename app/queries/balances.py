@@ -134,7 +134,9 @@ def _balance(account: Account, open_lots: Iterable[OpenLot], *, now: datetime) -
 
 def _member(found: Sequence[Any]) -> MemberAccounts:
     accounts = {row["unit"]: rows.account(row) for row in found if row["unit"] is not None}
-    groups = tuple(group(row) for row in found if row["lot_unit"] is not None)
+    groups = tuple(
+        lots.in_account(group(row), accounts[row["lot_unit"]]) for row in found if row["lot_unit"] is not None
+    )
     return MemberAccounts(found[0]["sequence"], tuple(accounts[unit] for unit in sorted(accounts)), groups)
 
 

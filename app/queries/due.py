@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import tables as t
@@ -17,7 +17,7 @@ Their clock (`judged_at`) is behind their last recording.
 
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
-    """Members with a hold that lapsed, a lot whose wait or life is over, a scheduled command or a parked event due."""
+    """Members with a hold that lapsed, a lot or account whose wait or life is over, a command or a parked event due."""
     o, s, r, p = t.open_lot.c, t.schedule.c, t.reservation.c, t.parked.c
 
     def due(table: Table, at: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -26,7 +26,12 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
             found = _rested(found, table, now=now)
         return select(found.order_by(at).limit(limit).subquery().c.member_id)
 
+    accounts = (
+        select(some.where(_has_rested(now)).limit(limit).subquery().c.member_id)
+        for some in accounts_due(program_id=program_id, now=now)
+    )
     query = union(
+        *accounts,
         due(t.reservation, r.lapses_at, true()),
         due(t.open_lot, o.available_at, o.waiting),
         due(t.open_lot, o.expires_at, o.expires_at.is_not(None), o.remaining > o.reserved),
@@ -41,4 +46,30 @@ def _rested(found: Select[Any], table: Table, *, now: datetime) -> Select[Any]:
     """Only of members whose past is not being sent."""
     m = t.member.c
     same = and_(m.program_id == table.c.program_id, m.member_id == table.c.member_id)
-    return found.join(t.member, same).where(or_(m.judged_at >= m.recorded_at, m.recorded_at <= now - HISTORY_REST))
+    return found.join(t.member, same).where(_has_rested(now))
+
+
+def _has_rested(now: datetime) -> ColumnElement[bool]:
+    m = t.member.c
+    return or_(m.judged_at >= m.recorded_at, m.recorded_at <= now - HISTORY_REST)
+
+
+def accounts_due(*, program_id: bytes, now: datetime) -> tuple[Select[Any], Select[Any]]:
+    """Members of whom an account has ended, and of whom an end is to be told; in that order, soonest first.
+
+    Only where a lot is left to which it matters: what a hold keeps, or an opening dated, may outlive the account.
+    """
+    o, m, a = t.open_lot.c, t.member.c, t.account.c
+    of_account = and_(o.program_id == a.program_id, o.member_id == a.member_id, o.unit == a.unit)
+    free = and_(of_account, o.remaining > o.reserved)
+    untold = or_(a.told_until.is_(None), func.coalesce(o.expires_at, a.active_until) > a.told_until)
+    whose = (
+        select(a.member_id)
+        .join(t.member, and_(m.program_id == a.program_id, m.member_id == a.member_id))
+        .where(a.program_id == program_id)
+    )
+    ended = whose.where(
+        a.active_until.is_not(None), a.active_until <= now, exists().where(free, o.expires_at.is_(None))
+    )
+    noticed = whose.where(a.notice_at.is_not(None), a.notice_at <= now, exists().where(free, untold))
+    return ended.order_by(a.active_until), noticed.order_by(a.notice_at)

@@ -31,7 +31,7 @@ class _Sums:
     has_lots: bool
 
 
-_v, _e, _d = t.event.c, t.entry.c, t.draw.c
+_v, _e, _d, _a = t.event.c, t.entry.c, t.draw.c, t.account.c
 
 
 async def accounts(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> MemberAccounts:
@@ -59,9 +59,14 @@ async def accounts(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, progra
         .where((o.expires_at.is_(None)) | (o.expires_at > as_of.instant))
         .group_by(o.unit, o.expires_at, waits)
     )
+    until = select(_a.unit, _a.active_until).where(
+        _a.program_id == program_id, _a.member_id == member_id, _a.active_until <= as_of.instant
+    )
     async with reading(engine) as connection:
         by_unit = {row[0]: _Sums(*row[1:]) for row in await connection.execute(sums)}
         lots = tuple(group(row) for row in (await connection.execute(groups)).mappings())
+        over = {row.unit for row in await connection.execute(until)}  # nothing had been written down of it yet
+    lots = tuple(lot for lot in lots if lot.expires_at is not None or lot.unit not in over)
     return MemberAccounts(0, tuple(_account(unit, by_unit[unit], lots, as_of) for unit in sorted(by_unit)), lots)
 
 

@@ -22,7 +22,7 @@ from app.queries.books import LINES, PROGRAM
 STATEMENT_SECONDS = 300
 """A report reads every entry: about a second for each 200,000 of them."""
 
-_v, _e, _d, _l = t.event.c, t.entry.c, t.draw.c, t.open_lot.c
+_v, _e, _d, _l, _a = t.event.c, t.entry.c, t.draw.c, t.open_lot.c, t.account.c
 _AT, _SINCE = bindparam("at", type_=t.INSTANT), bindparam("since", type_=t.INSTANT)
 
 Shops = Mapping[str, Moved]
@@ -101,19 +101,19 @@ async def _holdings(
         )
 
 
-def _grouped(lots: Any, chosen: ColumnElement[bool]) -> hot.Statement:
+def _grouped(lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[bool]) -> hot.Statement:
     """Lots by unit, whether they wait, and when they end, in the order of the fields of Lots."""
     pending = lots.available_at > _AT
     return hot.Statement(
         select(
             lots.unit,
             pending,
-            lots.expires_at,
+            ends,
             cast(func.sum(lots.remaining), BigInteger),
             cast(func.sum(lots.reserved), BigInteger),
         )
         .where(chosen)
-        .group_by(lots.unit, pending, lots.expires_at)
+        .group_by(lots.unit, pending, ends)
     )
 
 
@@ -160,8 +160,9 @@ _then = (
 )
 """Every lot that had been credited, with what had been drawn from it."""
 
-_LOTS = _grouped(_l, _l.program_id == PROGRAM)
-_LOTS_THEN = _grouped(_then.c, _then.c.remaining > 0)
+_of_account = and_(_a.program_id == _l.program_id, _a.member_id == _l.member_id, _a.unit == _l.unit)
+_LOTS = _grouped(_l, func.coalesce(_l.expires_at, _a.active_until), and_(_l.program_id == PROGRAM, _of_account))
+_LOTS_THEN = _grouped(_then.c, _then.c.expires_at, _then.c.remaining > 0)
 _HELD_THEN = hot.Statement(
     select(_e.unit, cast(func.sum(_e.points), BigInteger).label("points"))
     .select_from(t.entry.join(t.event, _own_event))

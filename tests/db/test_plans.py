@@ -3,10 +3,13 @@
 A plan is made once a connection and kept: one that was right for an empty table must still be right for a full one.
 """
 
+from datetime import UTC, datetime
+
 import asyncpg
 import pytest
 
 from app.db import hot
+from app.queries import due
 from tests.builders import Service, purchase
 from tests.db.plans import plan
 
@@ -61,3 +64,16 @@ async def test_every_statement_looks_its_rows_up_by_their_whole_key(
         for condition in conditions:
             assert condition in found, f"{name}:\n{found}"
         assert "Join Filter" not in found, f"{name}:\n{found}"
+
+
+async def test_accounts_that_end_or_are_to_be_told_are_found_by_their_index(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    """Semantics L10, L16: in their order, so that a page is enough."""
+    await owner.execute("SET enable_seqscan = off")
+    await owner.execute("SET enable_sort = off")
+    some = due.accounts_due(program_id=bytes(16), now=datetime(2027, 1, 1, tzinfo=UTC))
+
+    for query, index in zip(some, ("account_active_until_idx", "account_notice_idx"), strict=True):
+        found = await plan(owner, hot.Statement(query.limit(200)))
+        assert f"Index Scan using {index} on account" in found, found

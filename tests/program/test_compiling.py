@@ -27,7 +27,7 @@ from app.domain.rules import (
     Rules,
     Tier,
 )
-from app.domain.units import ExpiresAfter, ExpiresAt, ExpiresWithPeriod, Unit
+from app.domain.units import ExpiresAfter, ExpiresAt, ExpiresWithPeriod, Slides, Unit
 from app.program import compiling, reading, values
 
 LAUNCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,6 +86,8 @@ def test_units() -> None:
                 "expires": {"at_end_of": "year", "starting": "2026-03-01", "later": 1},
             },
             "summer": {"name": "Summer", "expires": {"on": "2026-08-31"}, "pending": "P2W"},
+            "together": {"name": "Together", "expires": {"inactive": "P1Y"}},
+            "visits": {"name": "Visits", "expires": {"inactive": "P90D", "events": ["activity"]}},
         },
     )
 
@@ -110,6 +112,12 @@ def test_units() -> None:
             expiry=ExpiresAt(datetime(2026, 8, 31, 22, tzinfo=UTC)),
             pending=Span(days=14),
         ),
+        "together": Unit(
+            "together",
+            "Together",
+            expiry=Slides(Span(months=12), frozenset({"purchase", "activity", "redemption"})),
+        ),
+        "visits": Unit("visits", "Visits", expiry=Slides(Span(days=90), frozenset({"activity"}))),
     }
 
 

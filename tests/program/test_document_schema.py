@@ -78,6 +78,8 @@ def test_it_knows_what_may_stand_at_a_place() -> None:
         "starting",
         "later",
         "on",
+        "inactive",
+        "events",
         "never",
     )
     assert "multiply" in schema.known_at(made, ("rules", 7))

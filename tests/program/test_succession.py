@@ -32,6 +32,7 @@ def read(more: str = "", text: str = DOCUMENT) -> Document:
         (", spendable: false, expires: {at_end_of: year}", ", spendable: false, pending: P14D"),
         ("", ", pending: P14D"),
         ("", ", rounding: up"),
+        (", expires: {inactive: P12M}", ", expires: {inactive: P2Y, events: [redemption]}"),
     ],
 )
 def test_what_keeps_its_lots_may_change(before: str, after: str) -> None:
@@ -45,6 +46,8 @@ def test_what_keeps_its_lots_may_change(before: str, after: str) -> None:
         (", spendable: false", "", "/units/points/spendable"),
         (", spendable: false", ", spendable: false, expires: {after: P12M}", "/units/points/spendable"),
         ("", ", decimals: 2", "/units/points/decimals"),
+        ("", ", expires: {inactive: P12M}", "/units/points/expires"),
+        (", expires: {after: P12M}", ", expires: {inactive: P12M}", "/units/points/expires"),
     ],
 )
 def test_what_would_lose_points_is_refused(before: str, after: str, pointer: str) -> None:
