@@ -92,7 +92,10 @@ def with_reserves(lots: Sequence[OpenLot], reservations: Iterable[Row]) -> tuple
     for row in sorted(reservations, key=lambda row: row["hold"]):
         reserve = Reserve(row["hold"], _bytes(row["hold_id"]), row["points"], row["lapses_at"])
         kept.setdefault((row["lot_sequence"], row["lot_position"]), []).append(reserve)
-    return tuple(lot._replace(reserves=tuple(kept.get((lot.sequence, lot.position), ()))) for lot in lots)
+    if not kept:
+        return tuple(lots)
+    named = ((lot, kept.get((lot.sequence, lot.position))) for lot in lots)
+    return tuple(lot if mine is None else lot._replace(reserves=tuple(mine)) for lot, mine in named)
 
 
 def closed_lot(row: Row) -> OpenLot:

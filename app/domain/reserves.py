@@ -99,7 +99,7 @@ def _of(state: MemberState, hold: int) -> list[OpenLot]:
 
 
 def _kept(lot: OpenLot, hold: int) -> int:
-    return sum(reserve.points for reserve in lot.reserves if reserve.hold == hold)
+    return sum([reserve.points for reserve in lot.reserves if reserve.hold == hold]) if lot.reserves else 0
 
 
 def _less(lot: OpenLot, hold: int, points: int) -> OpenLot:
