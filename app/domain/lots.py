@@ -409,10 +409,10 @@ def drain(state: MemberState, order: Iterable[OpenLot], amount: int) -> tuple[Me
 
 def with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
     """The state with lots as they are now: open while something remains, else closed."""
-    named = {(lot.sequence, lot.position): lot for lot in (*state.lots, *changed)}
-    lots = tuple(lot for lot in named.values() if lot.remaining)
-    closed = {name: lot for name, lot in {**state.closed, **named}.items() if not lot.remaining}
-    return state._replace(lots=lots, closed=closed)
+    now = {(lot.sequence, lot.position): lot for lot in changed}
+    closed = {name: lot for name, lot in {**state.closed, **now}.items() if not lot.remaining}
+    kept = [now.pop((lot.sequence, lot.position), lot) for lot in state.lots]
+    return state._replace(lots=tuple(lot for lot in (*kept, *now.values()) if lot.remaining), closed=closed)
 
 
 def with_account(state: MemberState, account: Account) -> MemberState:
