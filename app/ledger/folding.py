@@ -114,7 +114,6 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         _name(decision.state, command, batch)
     if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
         _know(state.id, command.facts.referral_code, batch)
-    batch.remember(decision.own)
     for elsewhere in decision.others:
         _keep_other(elsewhere, decision.own, batch)
     if state.parked:
@@ -207,8 +206,7 @@ def _keep(decision: Decision, batch: Fold) -> None:
     batch.states[decision.state.id] = decision.state
     batch.posted.extend(decision.events)
     for posted in decision.events:
-        if posted.recorded.about is not None and posted.recorded is not decision.own:
-            batch.about.setdefault(posted.recorded.about, []).append(posted.recorded)
+        batch.remember(posted.recorded)
     batch.schedules.extend(decision.schedules)
     for scheduled in decision.schedules:  # what is due already is settled by the batch's next command of that member
         state = batch.state(scheduled.member_id)
@@ -220,7 +218,6 @@ def _keep_other(decision: Decision, own: Recorded, batch: Fold) -> None:
     """What a second member got by the command whose event is `own`, after it."""
     assert decision.own is not None
     _keep(decision, batch)
-    batch.remember(decision.own)
     for event in (own, decision.own):
         if event.kind in transfers.RECENT:
             batch.recent.setdefault(event.member_id, []).append(event)

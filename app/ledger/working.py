@@ -83,12 +83,12 @@ class Fold:
         )
         return None if event is None else Earlier(event, tuple(self.about.get(event.id, ())))
 
-    def remember(self, own: Recorded) -> None:
+    def remember(self, event: Recorded) -> None:
         """Lets the commands that follow in the batch find the event."""
-        self.recorded[own.source, own.kind, own.key] = own
-        self.by_id[own.id] = own
-        if own.about is not None:
-            self.about.setdefault(own.about, []).append(own)
+        self.recorded[event.source, event.kind, event.key] = event
+        self.by_id[event.id] = event
+        if event.about is not None:
+            self.about.setdefault(event.about, []).append(event)
 
     def cut(self) -> Piece:
         """What was decided since the last cut, for writing."""
