@@ -7,14 +7,14 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import cursors
+from app.api import paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem, of_refusal
-from app.api.routes.events import problem_of
+from app.api.routes.events import answered, problem_of
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import adjustments as bodies
 from app.api.schemas import answers
-from app.api.schemas.common import Count
 from app.domain import adjusting, chain, typeid
 from app.domain.adjusting import Proposal, Standing
 from app.domain.commands import OPERATIONS, Adjustment, Cancellation, Command, Named, Reference
@@ -25,8 +25,6 @@ from app.ledger.outcomes import Refused as NotRecorded
 from app.operations import adjustments as operations
 from app.queries import adjustments as queries
 from app.queries import members
-
-PAGE, PAGE_MOST = 50, 200
 
 router = APIRouter(prefix="/v1/adjustments", tags=["adjustments"], route_class=PrivateRoute)
 
@@ -98,22 +96,24 @@ async def list_adjustments(
     mine: PartsHere,
     caller: Reader,
     state: Annotated[Standing | None, Query(description="Only those in this state.")] = None,
-    limit: Annotated[Count, Query(ge=1, le=PAGE_MOST)] = PAGE,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
 ) -> Response:
     """What persons asked to give or take by hand, in the order in which they asked."""
-    bound, now = f"adjustments {caller.program_id.hex()} {state}", mine.clock()
-    after = None
-    if cursor is not None:
-        after = bytes.fromhex(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
+    bound, key, now = f"adjustments {caller.program_id.hex()} {state}", mine.secrets.cursors, mine.clock()
+    after = paging.begin_after(cursor, bound_to=bound, key=key)
     found = await queries.page(
         mine.engine, program_id=caller.program_id, state=state, after=after, limit=limit + 1, now=now
     )
-    shown, more = found[:limit], None
-    if len(found) > limit:
-        more = cursors.encode(shown[-1].id.hex(), bound_to=bound, key=mine.secrets.cursors)
-    page: dict[str, Any] = {"adjustments": [bodies.adjustment(one, now=now) for one in shown], "next_cursor": more}
-    return Response(orjson.dumps(page), media_type="application/json")
+    return paging.page(
+        "adjustments",
+        found,
+        limit=limit,
+        show=lambda one: bodies.adjustment(one, now=now),
+        position=lambda one: one.id.hex(),
+        bound_to=bound,
+        key=key,
+    )
 
 
 @router.get(
@@ -199,16 +199,10 @@ async def cancel_adjustment(adjustment_id: str, mine: PartsHere, caller: Writer)
     )
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
     match outcome:
-        case Created(event):
-            headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-            return Response(orjson.dumps(answers.event(event)), 201, headers, "application/json")
-        case Replayed(event):
-            headers = {"Idempotent-Replayed": "true"}
-            return Response(orjson.dumps(answers.event(event)), 200, headers, "application/json")
         case NotRecorded(EventIdReused()):  # another person was first
             raise Problem("nothing_left")
         case _:
-            raise problem_of(outcome)
+            return answered(outcome)
 
 
 async def _asked(body: bodies.AdjustmentIn, mine: Parts, caller: Caller) -> Proposal:

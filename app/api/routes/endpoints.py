@@ -5,21 +5,21 @@ from hashlib import sha256
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
-from app.api import cursors
-from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api import paging
+from app.api.dependencies import Caller, PartsHere, allowed
+from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import endpoints as bodies
-from app.api.schemas.common import Count, time
+from app.api.schemas.common import time
 from app.domain import chain, typeid
 from app.domain.scopes import Scope
 from app.operations import endpoints as operations
 from app.queries import endpoints as queries
 
-PAGE, PAGE_MOST = 50, 200
 SECRET_BYTES = 32
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_class=PrivateRoute)
@@ -95,21 +95,24 @@ async def create_endpoint(
 async def list_endpoints(
     mine: PartsHere,
     caller: Reader,
-    limit: Annotated[Count, Query(ge=1, le=PAGE_MOST)] = PAGE,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
 ) -> Response:
     """The endpoints you may see: a shop its own, the program all."""
-    bound = f"endpoints {caller.program_id.hex()} {caller.source}"
-    after = None
-    if cursor is not None:
-        after = bytes.fromhex(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
+    bound, key = f"endpoints {caller.program_id.hex()} {caller.source}", mine.secrets.cursors
+    after = paging.begin_after(cursor, bound_to=bound, key=key)
     found = await queries.page(
         mine.engine, program_id=caller.program_id, source=caller.source, after=after, limit=limit + 1
     )
-    shown = found[:limit]
-    more = _cursor(mine, shown[-1].id, bound) if len(found) > limit else None
-    page: dict[str, Any] = {"endpoints": [bodies.endpoint(row) for row in shown], "next_cursor": more}
-    return Response(orjson.dumps(page), media_type="application/json")
+    return paging.page(
+        "endpoints",
+        found,
+        limit=limit,
+        show=bodies.endpoint,
+        position=lambda row: row.id.hex(),
+        bound_to=bound,
+        key=key,
+    )
 
 
 @router.get(
@@ -156,10 +159,6 @@ def _id(text: str) -> bytes:
     if found is None:
         raise Problem("not_found")
     return found
-
-
-def _cursor(mine: Parts, last: bytes, bound: str) -> str:
-    return cursors.encode(last.hex(), bound_to=bound, key=mine.secrets.cursors)
 
 
 def _new(new: operations.NewEndpoint, *, created_at: str) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from hashlib import blake2b
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
-from app.api import asof, cursors, identities
+from app.api import asof, identities, paging
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, caller_of
+from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
 from app.api.routes.events import problem_of
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers, commands
 from app.api.schemas import members as bodies
-from app.api.schemas.common import Count
 from app.domain import typeid
 from app.domain.commands import Command, Identity, Reference
 from app.domain.refusals import IdentityTaken
@@ -31,7 +31,6 @@ from app.queries import past
 from app.queries.balances import MemberAccounts
 from app.queries.past import AsOf
 
-PAGE, PAGE_MOST = 50, 200
 FRESH_SECONDS = 5
 """How long an app may show a balance without asking again."""
 
@@ -39,8 +38,6 @@ router = APIRouter(prefix="/v1/members", tags=["members"], route_class=PrivateRo
 busy = APIRouter(prefix="/v1/members", tags=["members"], route_class=DirectRoute)
 
 Enroller = Annotated[Caller, Depends(allowed(Scope.MEMBERS_WRITE))]
-Limit = Annotated[Count, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
-Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
     "in": "header",
@@ -207,21 +204,23 @@ async def list_statement(
     """Everything that moved the member's points, newest first, each entry with its lots or draws."""
     id = _id(member_id)
     as_of = await asof.asked(request, id, mine, caller)
-    bound = f"statement {member_id} {caller.program_id.hex()} {as_of}"
-    before = None if cursor is None else int(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
+    bound, key = f"statement {member_id} {caller.program_id.hex()} {as_of}", mine.secrets.cursors
+    position = paging.begin(cursor, bound_to=bound, key=key)
+    before = None if position is None else int(position)
     found = await event_queries.of_member(
         mine.engine, id, program_id=caller.program_id, before=before, limit=limit + 1, as_of=as_of
     )
     if not found and before is None and as_of is None:
         raise Problem("not_found")
-    shown = found[:limit]
-    more = (
-        cursors.encode(str(shown[-1].sequence), bound_to=bound, key=mine.secrets.cursors)
-        if len(found) > limit
-        else None
+    return paging.page(
+        "events",
+        found,
+        limit=limit,
+        show=answers.event,
+        position=lambda event: str(event.sequence),
+        bound_to=bound,
+        key=key,
     )
-    page = {"events": [answers.event(event) for event in shown], "next_cursor": more}
-    return Response(orjson.dumps(page), media_type="application/json")
 
 
 @router.get(
@@ -238,11 +237,11 @@ async def list_lots(
     """Points credited together of which something remains, each with its dates and its state."""
     id = _id(member_id)
     as_of = await asof.asked(request, id, mine, caller)
-    bound = f"lots {member_id} {caller.program_id.hex()} {as_of}"
+    bound, key = f"lots {member_id} {caller.program_id.hex()} {as_of}", mine.secrets.cursors
     after = None
-    if cursor is not None:
-        sequence, _, position = cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors).partition(".")
-        after = (int(sequence), int(position))
+    if (position := paging.begin(cursor, bound_to=bound, key=key)) is not None:
+        sequence, _, place = position.partition(".")
+        after = (int(sequence), int(place))
     program, most = caller.program_id, limit + 1
     if as_of is None:
         found = await member_queries.open_lots(mine.engine, id, program_id=program, after=after, limit=most)
@@ -251,14 +250,16 @@ async def list_lots(
         found = await hold_queries.lots_then(mine.engine, id, found, as_of, program_id=program)
     if not found:
         await _state(id, mine, caller)
-    shown = found[:limit]
-    more = None
-    if len(found) > limit:
-        last = f"{shown[-1].sequence}.{shown[-1].position}"
-        more = cursors.encode(last, bound_to=bound, key=mine.secrets.cursors)
     now = _now(mine, as_of)
-    page = {"lots": bodies.lots(shown, now=now), "next_cursor": more}
-    return Response(orjson.dumps(page), media_type="application/json")
+    return paging.page(
+        "lots",
+        found,
+        limit=limit,
+        show=lambda lot: bodies.lot(lot, now=now),
+        position=lambda lot: f"{lot.sequence}.{lot.position}",
+        bound_to=bound,
+        key=key,
+    )
 
 
 def _id(text: str) -> bytes:

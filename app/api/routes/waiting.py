@@ -1,30 +1,25 @@
 """What waits for the event it names, and what was turned away (semantics E3, E4)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import cursors
-from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api import paging
+from app.api.dependencies import Caller, PartsHere, allowed
+from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import KINDS, FieldError, Problem
 from app.api.routes.events import answered
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
-from app.api.schemas.common import Count
 from app.domain import typeid
 from app.domain.scopes import Scope
 from app.queries import waiting
-
-PAGE, PAGE_MOST = 50, 200
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=PrivateRoute)
 
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
 Admitter = Annotated[Caller, Depends(allowed(Scope.EVENTS_ADMIT))]
-Limit = Annotated[Count, Query(ge=1, le=PAGE_MOST, description="Rows of a page.")]
-Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before.")]
 Member = Annotated[str | None, Query(max_length=64, description="Only this member's, by our id.")]
 
 
@@ -39,18 +34,24 @@ async def list_parked(
     mine: PartsHere, caller: Reader, member: Member = None, limit: Limit = PAGE, cursor: Cursor = None
 ) -> Response:
     """Events that arrived before the one they name, such as a return before its purchase, newest first."""
-    bound = f"parked:{caller.program_id.hex()}:{member}"
+    bound, key = f"parked:{caller.program_id.hex()}:{member}", mine.secrets.cursors
     found = await waiting.parked(
         mine.engine,
         program_id=caller.program_id,
         member_id=_member(member),
-        before=_before(cursor, bound, mine),
+        before=paging.begin_after(cursor, bound_to=bound, key=key),
         limit=limit + 1,
         now=mine.clock(),
     )
-    shown = found[:limit]
-    more = _more(shown[-1].event_id, bound, mine) if len(found) > limit else None
-    return _page("parked", [answers.parked(one) for one in shown], more)
+    return paging.page(
+        "parked",
+        found,
+        limit=limit,
+        show=answers.parked,
+        position=lambda one: one.event_id.hex(),
+        bound_to=bound,
+        key=key,
+    )
 
 
 @router.get(
@@ -64,18 +65,24 @@ async def list_refused(
     mine: PartsHere, caller: Reader, member: Member = None, limit: Limit = PAGE, cursor: Cursor = None
 ) -> Response:
     """Events that were refused in the last 90 days, newest first, each once, with why the last time."""
-    bound = f"refused:{caller.program_id.hex()}:{member}"
+    bound, key = f"refused:{caller.program_id.hex()}:{member}", mine.secrets.cursors
     found = await waiting.refused(
         mine.engine,
         program_id=caller.program_id,
         member_id=_member(member),
-        before=_before(cursor, bound, mine),
+        before=paging.begin_after(cursor, bound_to=bound, key=key),
         limit=limit + 1,
         now=mine.clock(),
     )
-    shown = found[:limit]
-    more = _more(shown[-1].refused_id, bound, mine) if len(found) > limit else None
-    return _page("refused", [answers.refused(one, title=KINDS[one.code].title) for one in shown], more)
+    return paging.page(
+        "refused",
+        found,
+        limit=limit,
+        show=lambda one: answers.refused(one, title=KINDS[one.code].title),
+        position=lambda one: one.refused_id.hex(),
+        bound_to=bound,
+        key=key,
+    )
 
 
 @router.post(
@@ -122,15 +129,3 @@ def _member(text: str | None) -> bytes | None:
     if id is None:
         raise Problem("malformed_query", errors=(FieldError("/member", "is no id of a member"),))
     return id
-
-
-def _before(cursor: str | None, bound: str, mine: Parts) -> bytes | None:
-    return None if cursor is None else bytes.fromhex(cursors.decode(cursor, bound_to=bound, key=mine.secrets.cursors))
-
-
-def _more(last: bytes, bound: str, mine: Parts) -> str:
-    return cursors.encode(last.hex(), bound_to=bound, key=mine.secrets.cursors)
-
-
-def _page(name: str, shown: list[dict[str, Any]], more: str | None) -> Response:
-    return Response(orjson.dumps({name: shown, "next_cursor": more}), media_type="application/json")

@@ -174,11 +174,6 @@ def tier_list(state: MemberState, found: Iterable[Balance], rules: Rules) -> dic
     return {"member": typeid.encode(typeid.MEMBER, state.id), "tiers": [_tier(standing) for standing in standings]}
 
 
-def lots(found: Iterable[OpenLot], *, now: datetime) -> list[dict[str, Any]]:
-    """Open lots, each with its state by the instant (semantics L3)."""
-    return [_lot(lot, now=now) for lot in found]
-
-
 def _balance(code: str, balance: Balance | None, rules: Rules) -> dict[str, Any]:
     unit = rules.units.get(code)
     account = balance.account if balance is not None else None
@@ -216,7 +211,8 @@ def _tier(standing: tiers.Standing) -> dict[str, Any]:
     }
 
 
-def _lot(lot: OpenLot, *, now: datetime) -> dict[str, Any]:
+def lot(lot: OpenLot, *, now: datetime) -> dict[str, Any]:
+    """An open lot, with its state by the instant (semantics L3)."""
     expired = lot.expires_at is not None and lot.expires_at <= now
     return {
         "sequence": lot.sequence,
