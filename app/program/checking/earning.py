@@ -1,0 +1,63 @@
+"""Rules: one way to give, for the events it is meant for, in units and tiers that there are."""
+
+from collections.abc import Iterator
+
+from app.program import document, values
+from app.program.checking import names
+from app.program.document import Rule
+from app.program.parsing import Path, Problem
+from app.program.parts import Parts
+
+ONLY_ON = {
+    "rate": "purchase",
+    "per_item": "purchase",
+    "multiply": "purchase",
+    "include": "purchase",
+    "exclude": "purchase",
+    "activities": "activity",
+}
+"""What a rule may say only about one kind of event."""
+
+
+def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
+    """What is wrong with one rule."""
+    yield from _one_way(path, rule)
+    for name, kind in ONLY_ON.items():
+        if getattr(rule, name) is not None and rule.on != kind:
+            yield Problem((*path, name), f"is only for rules on {kind}")
+    for name in ("include", "exclude"):
+        cover: document.Cover | None = getattr(rule, name)
+        if cover is not None and cover.categories is None and cover.skus is None:
+            yield Problem((*path, name), "must name categories, skus or both")
+    yield from names.known_unit((*path, "unit"), rule.unit, parts)
+    yield from _gives(path, rule, parts)
+    tiers = frozenset(code for _, code in parts.level_ids)
+    for index, tier in enumerate(rule.tiers or ()):
+        if tier not in tiers:
+            yield Problem((*path, "tiers", index), "there is no such tier", names.nearest(tier, tiers))
+    yield from _from_until(path, rule, parts)
+
+
+def _one_way(path: Path, rule: Rule) -> Iterator[Problem]:
+    given = [way for way in document.WAYS if getattr(rule, way) is not None]
+    if not given:
+        yield Problem(path, "must say what it gives: one of rate, per_item, fixed and multiply")
+    for way in given[1:]:
+        yield Problem((*path, way), f"must not stand beside {given[0]}: a rule gives in one way only")
+
+
+def _from_until(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
+    if rule.from_ is None or rule.until is None or parts.zone is None:
+        return
+    if values.starts_at(rule.from_, zone=parts.zone) >= values.ends_at(rule.until, zone=parts.zone):
+        yield Problem((*path, "until"), "must come after from")
+
+
+def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
+    if rule.rate is not None:
+        yield from names.within_limit((*path, "rate", "give"), rule.rate.give, rule.unit, parts)
+        yield from names.each_currency((*path, "rate", "per"), rule.rate.per, parts)
+    if rule.per_item is not None:
+        yield from names.within_limit((*path, "per_item"), rule.per_item, rule.unit, parts)
+    if rule.fixed is not None:
+        yield from names.whole_parts((*path, "fixed"), rule.fixed, rule.unit, parts)

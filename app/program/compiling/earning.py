@@ -1,0 +1,57 @@
+"""Earning rules as the core applies them."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from app.domain import rules, units
+from app.program import document as documents
+from app.program import values
+from app.program.compiling import amounts
+
+
+def rule(
+    stated: documents.Rule, known: Mapping[str, units.Unit], currencies: Mapping[str, int], zone: ZoneInfo
+) -> rules.Rule:
+    """One rule of a document."""
+    return rules.Rule(
+        code=stated.id,
+        unit=stated.unit,
+        gives=_gives(stated, known[stated.unit].decimals, currencies),
+        applies=_applies(stated, zone),
+        include=_cover(stated.include) if stated.include else rules.EVERYTHING,
+        exclude=_cover(stated.exclude) if stated.exclude else rules.NOTHING,
+    )
+
+
+def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -> rules.Gives:
+    if rule.rate is not None:
+        return rules.Rate(
+            give=values.smallest_parts(rule.rate.give, decimals=decimals),
+            per=amounts.minor_units(rule.rate.per, currencies),
+            basis=rules.Basis(rule.rate.basis),
+            whole_steps=rule.rate.whole_steps,
+        )
+    if rule.per_item is not None:
+        return rules.PerItem(values.smallest_parts(rule.per_item, decimals=decimals))
+    if rule.fixed is not None:
+        return rules.Fixed(amounts.whole_parts(rule.fixed, decimals))
+    assert rule.multiply is not None, "a rule gives in one way: reading refuses others"
+    return rules.Multiply(Fraction(rule.multiply))
+
+
+def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
+    return rules.Applies(
+        kind=rule.on,
+        activities=frozenset(rule.activities or ()),
+        channels=frozenset(rule.channels or ()),
+        locations=frozenset(rule.locations or ()),
+        sources=frozenset(rule.shops or ()),
+        tiers=frozenset(rule.tiers or ()),
+        starts_at=None if rule.from_ is None else values.starts_at(rule.from_, zone=zone),
+        ends_at=None if rule.until is None else values.ends_at(rule.until, zone=zone),
+    )
+
+
+def _cover(cover: documents.Cover) -> rules.Cover:
+    return rules.Cover(categories=frozenset(cover.categories or ()), skus=frozenset(cover.skus or ()))

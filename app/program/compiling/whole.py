@@ -1,0 +1,53 @@
+"""A program document as the core reads it: every number in smallest parts or minor units, every day an instant."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.domain import rules
+from app.program import values
+from app.program.compiling import amounts, earning, ladders, referring, terms
+from app.program.compiling.units import compile_unit
+from app.program.document import Document
+
+
+def compile_rules(document: Document, *, version: int, digest: bytes, in_force_from: datetime) -> rules.Rules:
+    """The core's rules of a document that `reading` accepted.
+
+    Rules stand in the order of the document, after them the multipliers of tiers, named `tier:<tier>:<unit>`, which
+    no rule of a document can be named. What the document maps by name is ordered by name, so that a document and
+    its canonical text compile to the same rules.
+    """
+    zone = ZoneInfo(document.time_zone)
+    known = {code: compile_unit(code, document.units[code], zone) for code in sorted(document.units)}
+    decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
+    currencies = {code: number for code, number in decimals if number is not None}
+    enabled = (earning.rule(rule, known, currencies, zone) for rule in document.rules if rule.enabled)
+    return rules.Rules(
+        version=version,
+        digest=digest,
+        in_force_from=in_force_from,
+        zone=zone,
+        currencies=currencies,
+        units=known,
+        rules=(*enabled, *ladders.multipliers(document.tiers)),
+        ladders=tuple(ladders.ladder(ladder, known[ladder.unit]) for ladder in document.tiers),
+        referrals=referring.terms(document.referrals, known, currencies) if document.referrals else None,
+        late=timedelta(days=document.events.late.days),
+        early=document.events.early,
+        out_of_time=rules.OutOfTime(document.events.out_of_time),
+        cash_rounding={
+            code: values.minor_units(amount, decimals=currencies[code])
+            for code, amount in (document.cash_rounding or {}).items()
+        },
+        unpaid_kinds=frozenset(document.payments_without_points),
+        shortage=terms.shortage(document.returns, known),
+        returns_lower_tiers=document.returns.lower_tiers,
+        points_back=document.returns.points_back,
+        loose_returns=document.returns.without_purchase == "allow",
+        offline_allowance=amounts.by_unit(document.redemptions.offline_allowance, known),
+        hold_lasts=document.holds.lasts,
+        holds_may_owe=document.holds.uncaptured == "allow_deficit",
+        costs=dict(terms.costs(document)),
+        adjustments=terms.adjustments(document.adjustments, known) if document.adjustments else rules.NO_REASONS,
+        transfers=terms.transfers(document.transfers, known) if document.transfers else None,
+    )

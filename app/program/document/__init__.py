@@ -1,0 +1,39 @@
+"""The program document: what a shop owner writes, field by field. The descriptions are what the JSON Schema shows.
+
+Points, thresholds and what rules give are written as the unit is shown (1.25 of a unit with two decimals);
+money is written in whole currency (12.50). What the parts say about each other is checked in `checking`.
+"""
+
+from app.program.document.base import FORMAT, Part
+from app.program.document.earning import WAYS, Cover, Rate, Rule
+from app.program.document.ladders import Ladder, Level
+from app.program.document.referring import Bonus, Referrals
+from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
+from app.program.document.units import Expires, ExpiresInactive, ExpiresOn, ExpiresWithPeriod, PendingFulfilment, Unit
+from app.program.document.whole import Document
+
+__all__ = [
+    "FORMAT",
+    "WAYS",
+    "Adjustments",
+    "Bonus",
+    "Cover",
+    "Document",
+    "Events",
+    "Expires",
+    "ExpiresInactive",
+    "ExpiresOn",
+    "ExpiresWithPeriod",
+    "Holds",
+    "Ladder",
+    "Level",
+    "Part",
+    "PendingFulfilment",
+    "Rate",
+    "Redemptions",
+    "Referrals",
+    "Returns",
+    "Rule",
+    "Transfers",
+    "Unit",
+]

@@ -1,0 +1,74 @@
+"""How members earn: rules, what they cover and when they apply."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from app.program import fields
+from app.program.document.base import MoneyAboveZero, Part
+
+WAYS = ("rate", "per_item", "fixed", "multiply")
+"""How a rule gives; each rule has exactly one."""
+
+
+class Cover(Part):
+    """Lines of a purchase, named by category or by article; a line of either kind is meant."""
+
+    categories: Annotated[fields.Words | None, Field(description="Lines of one of these categories.")] = None
+    skus: Annotated[fields.Words | None, Field(description="Lines of one of these article numbers.")] = None
+
+
+class Rate(Part):
+    """So much for each amount of money: 1 point for each 1.00."""
+
+    give: Annotated[fields.AboveZero, Field(description="How much is given, such as 1.")]
+    per: Annotated[
+        MoneyAboveZero,
+        Field(description='For each of this amount, such as "1.00"; with several currencies one amount for each.'),
+    ]
+    basis: Annotated[
+        Literal["charged", "without_tax", "before_discount"],
+        Field(description="Which amount of a line counts: as charged, without tax, or before discounts."),
+    ] = "charged"
+    whole_steps: Annotated[
+        bool,
+        Field(description="Count only complete steps: at 1 for each 10.00, a purchase of 19.99 gives 1."),
+    ] = False
+
+
+class Rule(Part):
+    """One way to earn. It has exactly one of rate, per_item, fixed and multiply."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
+
+    id: Annotated[fields.Code, Field(description="A short name of the rule, shown where points are explained.")]
+    on: Annotated[Literal["purchase", "enrolment", "activity"], Field(description="The kind of event it is for.")]
+    unit: Annotated[fields.Code, Field(description="The unit it gives or multiplies.")]
+    rate: Annotated[Rate | None, Field(description="So much for each amount of money. Purchases only.")] = None
+    per_item: Annotated[fields.AboveZero | None, Field(description="So much for each item. Purchases only.")] = None
+    fixed: Annotated[
+        fields.AboveZero | None,
+        Field(description="So much once for each event; never multiplied."),
+    ] = None
+    multiply: Annotated[
+        fields.Number | None,
+        Field(
+            description="Multiplies what the other rules give for the lines it covers; 0 means none. Purchases only."
+        ),
+    ] = None
+    enabled: Annotated[bool, Field(description="Set to false to leave the rule out for now.")] = True
+    include: Annotated[Cover | None, Field(description="Only these lines; without it, all lines.")] = None
+    exclude: Annotated[Cover | None, Field(description="Not these lines.")] = None
+    activities: Annotated[fields.Words | None, Field(description="Only these activities, such as survey.")] = None
+    channels: Annotated[fields.Words | None, Field(description="Only in these channels, such as web.")] = None
+    locations: Annotated[fields.Words | None, Field(description="Only at these locations.")] = None
+    shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
+    tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
+    from_: Annotated[
+        fields.Moment | None,
+        Field(alias="from", description="From this day or instant on."),
+    ] = None
+    until: Annotated[
+        fields.Moment | None,
+        Field(description="Until this day, which still counts, or until this instant, which does not."),
+    ] = None

@@ -1,0 +1,59 @@
+"""The whole document: its parts by name."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from app.program import fields
+from app.program.document.base import Part
+from app.program.document.earning import Rule
+from app.program.document.ladders import Ladder
+from app.program.document.referring import Referrals
+from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
+from app.program.document.units import Unit
+
+
+class Document(Part):
+    """A loyalty program: what it counts, how members earn, which tiers there are."""
+
+    zegel: Annotated[
+        Literal[1], BeforeValidator(fields.whole_number), Field(description="The version of this format: 1.")
+    ]
+    name: Annotated[fields.Name, Field(description="The name of the program.")]
+    time_zone: Annotated[
+        fields.Name,
+        Field(
+            description="Where days begin and end, such as Europe/Amsterdam (a name of the IANA time zone database)."
+        ),
+    ]
+    currencies: Annotated[
+        fields.Currencies,
+        Field(description="The currencies members pay in, by their ISO 4217 codes, such as EUR."),
+    ]
+    prices: Annotated[
+        Literal["gross", "net"] | None,
+        Field(
+            description="Whether amounts include tax (gross) or not (net). It is recorded; nothing depends on it yet."
+        ),
+    ] = None
+    cash_rounding: Annotated[
+        dict[fields.CurrencyCode, fields.AboveZero] | None,
+        Field(min_length=1, description="How far a total may be rounded from its lines, such as 0.05, by currency."),
+    ] = None
+    payments_without_points: Annotated[
+        fields.WordsOrNone,
+        Field(description="Kinds of payment that earn nothing: what is paid with points earns no points."),
+    ] = ("points",)
+    events: Annotated[Events, Field(description="How late and how early tills may report.")] = Events()
+    units: Annotated[
+        dict[fields.Code, Unit],
+        Field(min_length=1, description="What the program counts, each under its short name."),
+    ]
+    rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
+    tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
+    referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
+    returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()
+    redemptions: Annotated[Redemptions, Field(description="How points are spent.")] = Redemptions()
+    holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()
+    adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None
+    transfers: Annotated[Transfers | None, Field(description="Which points members may pass on.")] = None
