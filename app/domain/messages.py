@@ -33,6 +33,8 @@ UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
 REFERRAL_REVERSED = "referral.reversed"
+ISSUED = "reward.issued"
+REWARD_CANCELLED = "reward.cancelled"
 
 TYPES = (
     ENROLLED,
@@ -54,6 +56,8 @@ TYPES = (
     DOWNGRADED,
     REWARDED,
     REFERRAL_REVERSED,
+    ISSUED,
+    REWARD_CANCELLED,
     PARKED,
     UNPARKED,
     LAPSED,
