@@ -36,6 +36,8 @@ class Case(NamedTuple):
     other: "Other | None" = None
     recent: tuple[Recorded, ...] = ()
     """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
+    since: tuple[Recorded, ...] = ()
+    """What was recorded of the member since it occurred, in order, of the kinds of `reviving` (semantics L10)."""
 
 
 class Other(NamedTuple):

@@ -20,6 +20,7 @@ from app.domain import (
     referrals,
     returning,
     reversing,
+    reviving,
     sales,
     settling,
     tiers,
@@ -120,18 +121,19 @@ def decide(
     named: tuple[Earlier | None, ...] = (),
     other: Other | None = None,
     recent: tuple[Recorded, ...] = (),
+    since: tuple[Recorded, ...] = (),
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
-    only, leaves that out. `recent` is what the giver of a transfer gave and received lately. A refusal leaves states as
-    they were.
+    only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `since` is what `reviving`
+    looks at. A refusal leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, recent)
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, recent, since)
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
@@ -150,6 +152,10 @@ def _decide(state: MemberState, case: Case) -> Decision:
         state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
     state, settled = settling.settle(state, moment)
+    state, revived = reviving.revive(state, case, settled)
+    if revived:  # what waited then may be active by now
+        state, begun = settling.settle(state, moment)
+        settled = (*settled, *revived, *begun)
     events.extend(settled)
     effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)

@@ -179,19 +179,26 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
 
 
 def _left(counted: CTE, program_id: bytes, member_id: bytes) -> CTE:
-    """The lots that counted entries had credited, with what counted draws had left of them."""
+    """The lots that counted entries had credited, with what counted draws had left of them, and their end by then."""
     c = counted.c
+    moves = and_(_d.points < 0, c.available_at.is_(None))  # back into a lot that had ended (semantics L8)
     taken = (
-        select(_d.lot_sequence, _d.lot_position, func.sum(_d.points).label("points"))
+        select(
+            _d.lot_sequence,
+            _d.lot_position,
+            func.sum(_d.points).label("points"),
+            func.max(c.expires_at).filter(moves).label("ends"),
+        )
         .join(counted, and_(c.sequence == _d.sequence, c.position == _d.position))
         .where(_d.program_id == program_id, _d.member_id == member_id)
         .group_by(_d.lot_sequence, _d.lot_position)
         .cte("taken")
     )
     remaining = c.points - func.coalesce(taken.c.points, 0)
+    ends = func.greatest(c.expires_at, taken.c.ends).label("expires_at")
     of_lot = and_(taken.c.lot_sequence == c.sequence, taken.c.lot_position == c.position)
     return (
-        select(*c, cast(remaining, BigInteger).label("remaining"))
+        select(*[one for one in c if one.name != "expires_at"], ends, cast(remaining, BigInteger).label("remaining"))
         .select_from(counted.outerjoin(taken, of_lot))
         .where(c.available_at.is_not(None), remaining > 0)
         .cte("open_then")

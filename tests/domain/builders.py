@@ -31,7 +31,7 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
+from app.domain.events import ENGINE, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -323,15 +323,20 @@ def decide(
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
+    since: tuple[Recorded, ...] = (),
+    engine_number: int = ENGINE,
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
     asked = facts if isinstance(facts, Command) else command(facts, **({"at": now} | more))
     versions = rules if isinstance(rules, Versions) else Versions((rules or make_rules(),))
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
+    when = when._replace(engine=engine_number)
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {}, named=named)
+    return engine.decide(
+        state, asked, when, digest=digest, facts=encoded, identities=identities or {}, named=named, since=since
+    )
 
 
 @dataclasses.dataclass
@@ -342,6 +347,8 @@ class Books:
     now: datetime = NOW
     state: MemberState = dataclasses.field(default_factory=make_state)
     posted: list[Posted] = dataclasses.field(default_factory=list)
+    engine_number: int = ENGINE
+    ids: Ids = dataclasses.field(default_factory=make_ids)
 
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
@@ -351,7 +358,16 @@ class Books:
             events = (one.recorded for one in self.posted)
             first = next((event for event in events if event.kind not in opening.BEFORE), None)
             named = (None if first is None else Earlier(first),)
-        decision = decide(self.state, asked, rules=self.rules, now=self.now, named=named)
+        decision = decide(
+            self.state,
+            asked,
+            rules=self.rules,
+            now=self.now,
+            ids=self.ids,
+            named=named,
+            since=tuple(one.recorded for one in self.posted),
+            engine_number=self.engine_number,
+        )
         if decision.refusal is None:
             self.state = decision.state
             self.posted += decision.events
@@ -359,7 +375,7 @@ class Books:
 
     def settle(self) -> Decision:
         """What the worker writes down now."""
-        decision = settle(self.state, now=self.now, rules=self.rules)
+        decision = engine.settle(self.state, moment(self.now, rules=self.rules, ids=self.ids))
         self.state = decision.state
         self.posted += decision.events
         return decision
