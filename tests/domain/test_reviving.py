@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import books as bookkeeping
-from app.domain import engine
+from app.domain import chain, reviving
 from app.domain.books import Moved
 from app.domain.calendar import parse_span
 from app.domain.commands import Activity, Adjustment, Cancellation, Enrolment, Hold, Mode, Named, Redemption, Release
@@ -440,7 +440,7 @@ def test_only_events_out_of_order_of_members_with_ended_points_are_looked_at() -
     plain = Versions((make_rules(rate()),))
 
     def asks(kind: str, at: datetime, versions: Versions = versions, state: MemberState = made.state) -> bool:
-        return engine.reviving.concerns(state, kind, at, versions)
+        return reviving.concerns(state, kind, at, versions)
 
     assert asks("purchase", on("2027-11-20"))
     assert not asks("purchase", made.now)
@@ -482,6 +482,6 @@ def test_the_command_is_named_as_the_cause() -> None:
 
     late = made.do(asked)
 
-    context = engine.chain.context_of(first(late).content)
+    context = chain.context_of(first(late).content)
     assert context["cause"] == asked.id.hex()
-    assert context["active_until"] == engine.chain.micros(end_of("2028-11-20"))
+    assert context["active_until"] == chain.micros(end_of("2028-11-20"))
