@@ -299,7 +299,7 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     mine = [in_account(lot, account) for lot in lots if lot.unit == account.unit]
     deficit = account.deficit
     if deficit:
-        mine, deficit = _repaid(mine, deficit, now=now)
+        mine, deficit = repaid(mine, deficit, now=now)
     active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
     pending = sum(lot.remaining for lot in mine if lot.available_at > now and not ended(lot, now=now))
     return account._replace(
@@ -312,8 +312,11 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     )
 
 
-def _repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
-    """What holds that lapsed, and waits that are over, pay of a deficit, instant by instant (semantics L9)."""
+def repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
+    """An account's lots once holds that lapsed, and waits that are over, have paid a deficit; with what is left of it.
+
+    Instant by instant, whether or not that has been written down (semantics L4, L9).
+    """
     left = list(mine)
     instants = {r.lapses_at for lot in mine for r in lot.reserves} | {lot.available_at for lot in mine if lot.waiting}
     for instant in sorted(one for one in instants if one <= now):
