@@ -284,6 +284,9 @@ particulars = Table(
     PrimaryKeyConstraint("program_id", "member_id", "sequence"),
 )
 
+MOVING = "available_at IS NULL AND expires_at IS NOT NULL"
+"""Of an entry: it put points back into lots that had ended, and says until when they live on (semantics L8)."""
+
 entry = Table(
     "entry",
     metadata,
@@ -299,6 +302,7 @@ entry = Table(
     PrimaryKeyConstraint("program_id", "member_id", "sequence", "position"),
     _within("points", "balance_after"),
     CheckConstraint("points > 0 OR (available_at IS NULL AND expires_at IS NULL)", name="lot_is_credit"),
+    Index("entry_moving_idx", "program_id", "member_id", postgresql_where=text(MOVING)),
 )
 
 draw = Table(

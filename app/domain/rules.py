@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
 from app.domain.periods import LIFETIME, Within
-from app.domain.units import Unit
+from app.domain.units import Slides, Unit
 
 ANY: frozenset[str] = frozenset()
 """An empty set in a filter: no restriction."""
@@ -368,20 +368,24 @@ def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
 class Versions:
     """All published versions of a program, oldest first.
 
-    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots.
+    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots;
+    `sliding` are the kinds of events that keep accounts which end together, in any version (semantics L10).
     """
 
     all: tuple[Rules, ...]
     brief: bool = field(init=False)
     milestones: bool = field(init=False)
     consuming: bool = field(init=False)
+    sliding: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        brief = any(unit.brief for rules in self.all for unit in rules.units.values())
-        object.__setattr__(self, "brief", brief)
+        units = [unit for rules in self.all for unit in rules.units.values()]
+        slides = (unit.expiry.events for unit in units if isinstance(unit.expiry, Slides))
         milestones = [milestone for rules in self.all for milestone in rules.milestones]
+        object.__setattr__(self, "brief", any(unit.brief for unit in units))
         object.__setattr__(self, "milestones", bool(milestones))
         object.__setattr__(self, "consuming", any(milestone.consume for milestone in milestones))
+        object.__setattr__(self, "sliding", ANY.union(*slides))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, transfers, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, reviving, transfers, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -165,6 +165,7 @@ _ABOUT = (
     holds.TIMEOUT,
     TransferReversal.kind,
     UNREACHED,
+    reviving.REVIVAL,
 )
 
 
@@ -284,9 +285,10 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
 
 
 def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
-    """One command's event, or the run of clock events that one settling wrote."""
+    """One command's event, with the ends that it undid before it; or the run of clock events of one settling."""
     if not _by_clock(events[at]):
-        return events[at : at + 1]
+        own = next((n for n in range(at, len(events)) if not _brought(events[n])), at)
+        return events[at : own + 1] if _revives(events[at]) else events[at : at + 1]
     end, last = at + 1, _settled_in(events[at])
     while end < len(events) and _by_clock(events[end]):
         following = _settled_in(events[end])
@@ -308,6 +310,15 @@ def _by_clock(stored: StoredEvent) -> bool:
     return stored.recorded.source == CLOCK and stored.recorded.kind in _CLOCK_KINDS
 
 
+def _revives(stored: StoredEvent) -> bool:
+    return stored.recorded.source == CLOCK and stored.recorded.kind == reviving.REVIVAL
+
+
+def _brought(stored: StoredEvent) -> bool:
+    """Whether it stands before the command's own event that brought it, or that it was settled for."""
+    return _revives(stored) or _by_clock(stored)
+
+
 def _decide_again(
     state: MemberState,
     group: Sequence[StoredEvent],
@@ -315,7 +326,7 @@ def _decide_again(
     history: History,
 ) -> Decision:
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
-    content = contents[0]
+    content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
     moment = Moment(
         program_id=history.program_id,
@@ -324,6 +335,7 @@ def _decide_again(
         judged_at=content.judged_at,
         silent=content.silent,
         ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
+        engine=content.engine,
     )
     if _by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in _BONUSES)
@@ -345,6 +357,7 @@ def _decide_again(
         in_time=True,  # judged when it was recorded
         admitted_by=context.get("admitted_by", ""),
     )
+    before = history.events[: group[0].recorded.sequence - 1]
     return engine.decide(
         state,
         command,
@@ -352,12 +365,21 @@ def _decide_again(
         digest=content.digest,
         facts=content.facts,
         identities=identities,
-        named=_named(command, history.events[: content.sequence - 1]),
-        recent=_recent(command, history.events[: content.sequence - 1]),
-        last_milestones=tuple(
-            one.recorded for one in history.events[: content.sequence - 1] if one.recorded.kind in MILESTONES
-        ),
+        named=_named(command, before),
+        recent=_recent(command, before),
+        last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
+        since=_since(state, command, before, versions),
     )
+
+
+def _since(
+    state: MemberState, command: Command, events: Sequence[StoredEvent], versions: Versions
+) -> tuple[Recorded, ...]:
+    """Of an event that may undo the end of an account, what was recorded before that tells it (semantics L10)."""
+    if not reviving.concerns(state, command.facts.kind, command.occurred_at, versions):
+        return ()
+    kinds = reviving.kinds(versions)
+    return tuple(one.recorded for one in events if one.recorded.kind in kinds)
 
 
 def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:

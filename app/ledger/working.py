@@ -1,6 +1,6 @@
 """The working memory of one batch: loaded, moved on command by command, and cut off piece by piece for writing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -64,6 +64,8 @@ class Fold:
     """What members who pass points on gave and received lately, in order."""
     milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """The last milestones of members of whom some may have to be taken back, in order."""
+    since: Mapping[bytes, Sequence[Recorded]] = field(default_factory=dict)
+    """Of members whose events come late, what `reviving` looks at, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
