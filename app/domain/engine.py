@@ -20,6 +20,7 @@ from app.domain import (
     referrals,
     returning,
     reversing,
+    reviews,
     sales,
     settling,
     tiers,
@@ -154,6 +155,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
     effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)
     events.append(own)
+    state, restored = reviews.undo(state, case.occurred_at, moment)
+    events.extend(restored)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
         events.extend(settled)

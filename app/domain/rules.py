@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
+from app.domain.ladders import Ladder
 from app.domain.units import Unit
 
 ANY: frozenset[str] = frozenset()
@@ -109,27 +110,6 @@ class Rule:
     applies: Applies
     include: Cover = EVERYTHING
     exclude: Cover = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """A level of a ladder: reached at `threshold` smallest parts of the ladder's unit."""
-
-    code: str
-    name: str
-    threshold: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ladder:
-    """Tiers in ascending order of threshold over the active balance of one unit (semantics T1).
-
-    The first tier has threshold 0: everybody holds at least that.
-    """
-
-    code: str
-    unit: str
-    tiers: tuple[Tier, ...]
 
 
 @dataclass(frozen=True, slots=True)
