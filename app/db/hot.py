@@ -109,6 +109,7 @@ def _columns(table: Table, *left_out: str) -> tuple[Column[Any], ...]:
 STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
+FLOOR_COLUMNS = _columns(t.tier_floor)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
 RESERVATION_COLUMNS = _columns(t.reservation)
@@ -159,6 +160,7 @@ _CIRCUMSTANCES = {
     "recorded": _each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS),
     "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
     "terms": _of_members(t.tier_term, TERM_COLUMNS),
+    "floors": _of_members(t.tier_floor, FLOOR_COLUMNS),
     "parked": _each(_asked(source=Text(), kind=Text(), key=Text()), t.parked, PARKED_COLUMNS),
     "waiting": select(*PARKED_COLUMNS).where(
         t.parked.c.program_id == _PROGRAM,
@@ -339,6 +341,8 @@ _WRITES: Mapping[str, _Write] = {
     "particulars": _insert(t.particulars),
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
+    "tier_floor": _upsert(t.tier_floor, ["ends_at"]),
+    "ended_floor": _remove(t.tier_floor, "ended_floor", "member_id", "ladder", "sequence", "rule"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "parked": _insert(t.parked),

@@ -76,8 +76,10 @@ _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
 
-def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
+def needs_lots(command: Command, versions: Versions, *, now: datetime, joined: datetime | None = None) -> bool:
     """Whether deciding on this command draws on lots, or may open one that is born expired (semantics L10).
+
+    `joined` is when the member did; None where the command enrols them.
 
     Settling what is due needs them in any case.
     """
@@ -86,7 +88,10 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
     rules, at = versions.at(command.occurred_at), command.occurred_at
-    seen = (lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
+    seen = (
+        lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone, joined=joined or at)
+        for unit in rules.units.values()
+    )
     return any(instant is not None and instant <= now for instant in seen)
 
 
@@ -360,7 +365,8 @@ def _earn(
     date = lots.dates if goods is None else lots.dates_of_goods
     for code, amount in gained.points:
         unit = case.rules.units[code]
-        credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
+        dates = date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
+        credits.append((unit, amount, dates))
     state, entries = lots.credit_state(state, credits, now=now)
     return state, entries, gained.steps
 

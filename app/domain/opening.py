@@ -36,7 +36,7 @@ def opened(state: MemberState, facts: Opening, case: Case) -> Effect:
     """The lots with their dates, the totals and the tiers; no rule of earning is asked."""
     _check_first(case)
     _check_code(facts, case)
-    now, credits = case.moment.judged_at, list(_credits(facts, case))
+    now, credits = case.moment.judged_at, list(_credits(facts, case, state.enrolled_at))
     state, entries = lots.credit_state(state, credits, now=now)
     tells = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
     return Effect(state, entries, tells=tells, given=_given(state, facts, case))
@@ -63,13 +63,13 @@ def _check_code(facts: Opening, case: Case) -> None:
         raise Refused(IdentityTaken("referral_code", owner))
 
 
-def _credits(facts: Opening, case: Case) -> Iterator[tuple[Unit, int, Dates]]:
+def _credits(facts: Opening, case: Case, joined: datetime | None) -> Iterator[tuple[Unit, int, Dates]]:
     rules, day = case.rules, case.occurred_at
     for lot in facts.lots:
         unit = _unit(lot.unit, rules)
         if not unit.has_lots:
             raise Refused(UnitHasNoLots(unit.code))
-        yield unit, lot.points, _dates(lot, unit, day=day, zone=rules.zone)
+        yield unit, lot.points, _dates(lot, unit, day=day, zone=rules.zone, joined=joined)
     for total in facts.totals:
         unit = _unit(total.unit, rules)
         if unit.has_lots:
@@ -77,14 +77,14 @@ def _credits(facts: Opening, case: Case) -> Iterator[tuple[Unit, int, Dates]]:
         yield unit, total.points, Dates(day, day, None)
 
 
-def _dates(lot: OpenedLot, unit: Unit, *, day: datetime, zone: ZoneInfo) -> Dates:
+def _dates(lot: OpenedLot, unit: Unit, *, day: datetime, zone: ZoneInfo, joined: datetime | None) -> Dates:
     """The lot's own dates, the program's where it says none.
 
     It begins to count here on the `day` of the books, and what had ended by then ends on it: looked back at, no points
     may be drawn, or end, before they are there (semantics L14).
     """
     nominal = lot.available_at or units.available_from(unit, occurred_at=lot.earned_at, zone=zone)
-    ends = lot.expires_at or units.expires_at(unit, available_from=nominal, zone=zone)
+    ends = lot.expires_at or units.expires_at(unit, available_from=nominal, zone=zone, joined=joined)
     return Dates(lot.earned_at, max(nominal, day), None if lot.never or ends is None else max(ends, day))
 
 

@@ -170,7 +170,9 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
     assert isinstance(bonus, ReferralBonus)
     rules = moment.versions.numbered(scheduled.rules_version)
     unit = rules.units[bonus.unit]
-    dates = lots.dates(unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone)
+    dates = lots.dates(
+        unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone, joined=state.enrolled_at
+    )
     state = referrals.rewarded(state, bonus)
     state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=scheduled.due_at)
     points = {bonus.unit: bonus.points}

@@ -37,6 +37,7 @@ _ACCOUNTS = _stream(t.account, "member_id", "unit")
 _LOTS = _stream(t.open_lot, "member_id", "sequence", "position")
 _RESERVATIONS = _stream(t.reservation, "member_id", "hold", "lot_sequence", "lot_position")
 _TERMS = _stream(t.tier_term, "member_id", "sequence")
+_FLOORS = _stream(t.tier_floor, "member_id", "sequence")
 _EVENTS = _stream(t.event, "member_id", "sequence")
 _ENTRIES = _stream(t.entry, "member_id", "sequence", "position")
 _DRAWS = _stream(t.draw, "member_id", "sequence", "position", "ordinal")
@@ -97,6 +98,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
             ("lot", _LOTS),
             ("reservation", _RESERVATIONS),
             ("term", _TERMS),
+            ("floor", _FLOORS),
             ("event", _EVENTS),
             ("entry", _ENTRIES),
             ("draw", _DRAWS),
@@ -115,6 +117,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
                 await feeds["reservation"].run("member_id", key=key),
             ),
             tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),
+            floors=tuple(rows.floor(floor) for floor in await feeds["floor"].run("member_id", key=key)),
             lots_loaded=True,
         )
         events = [await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)]
@@ -248,6 +251,7 @@ _ORPHANS = {
         _without(t.reservation, t.open_lot, "member_id", lot_sequence="sequence", lot_position="position")
     ),
     "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
+    "tier_floor rows without their event": hot.Statement(_without(t.tier_floor, t.event, "member_id", "sequence")),
     "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),
     "message rows without their event": hot.Statement(
         _without(t.message, t.event, "member_id", "sequence").where(t.message.c.sequence.is_not(None))

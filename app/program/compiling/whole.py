@@ -30,7 +30,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         currencies=currencies,
         units=known,
         rules=(*enabled, *ladders.multipliers(document.tiers)),
-        ladders=tuple(ladders.ladder(ladder, known[ladder.unit]) for ladder in document.tiers),
+        ladders=tuple(ladders.ladder(stated, known) for stated in document.tiers),
         referrals=referring.terms(document.referrals, known, currencies) if document.referrals else None,
         late=timedelta(days=document.events.late.days),
         early=document.events.early,

@@ -6,7 +6,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 
 from app.program.document.base import FORMAT, Part
 from app.program.document.earning import WAYS, Cover, Rate, Rule
-from app.program.document.ladders import Ladder, Level
+from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.referring import Bonus, Referrals
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
 from app.program.document.units import Expires, ExpiresInactive, ExpiresOn, ExpiresWithPeriod, PendingFulfilment, Unit
@@ -16,6 +16,7 @@ __all__ = [
     "FORMAT",
     "WAYS",
     "Adjustments",
+    "Benefit",
     "Bonus",
     "Cover",
     "Document",
@@ -33,6 +34,8 @@ __all__ = [
     "Redemptions",
     "Referrals",
     "Returns",
+    "ReviewAfter",
+    "ReviewWithPeriod",
     "Rule",
     "Transfers",
     "Unit",
