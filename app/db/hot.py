@@ -110,6 +110,7 @@ STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
 FLOOR_COLUMNS = _columns(t.tier_floor)
+USAGE_COLUMNS = _columns(t.usage)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
 RESERVATION_COLUMNS = _columns(t.reservation)
@@ -161,6 +162,7 @@ _CIRCUMSTANCES = {
     "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
     "terms": _of_members(t.tier_term, TERM_COLUMNS),
     "floors": _of_members(t.tier_floor, FLOOR_COLUMNS),
+    "usage": _of_members(t.usage, USAGE_COLUMNS),
     "parked": _each(_asked(source=Text(), kind=Text(), key=Text()), t.parked, PARKED_COLUMNS),
     "waiting": select(*PARKED_COLUMNS).where(
         t.parked.c.program_id == _PROGRAM,
@@ -174,7 +176,7 @@ class Circumstances(Statement):
     """What a batch asks once its members are locked, all in one statement, so in one round trip and one snapshot.
 
     The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
-    accounts, tiers and the scheduled commands due by `now`.
+    accounts, tiers, what they have used, and the scheduled commands due by `now`.
     """
 
     def __init__(self) -> None:
@@ -343,6 +345,8 @@ _WRITES: Mapping[str, _Write] = {
     "tier_term": _insert(t.tier_term),
     "tier_floor": _upsert(t.tier_floor, ["ends_at"]),
     "ended_floor": _remove(t.tier_floor, "ended_floor", "member_id", "ladder", "sequence", "rule"),
+    "usage": _upsert(t.usage, ["points", "times"]),
+    "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "parked": _insert(t.parked),

@@ -106,6 +106,9 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
     floors: dict[bytes, list[Any]] = {}
     for row in found["floors"]:
         floors.setdefault(row["member_id"].bytes, []).append(rows.floor(row))
+    used: dict[bytes, dict[tuple[str, datetime], Any]] = {}
+    for row in found["usage"]:
+        used.setdefault(row["member_id"].bytes, {})[row["counter"], row["since"]] = rows.usage(row)
     due: dict[bytes, list[Any]] = {}
     for row in found["schedules"]:
         due.setdefault(row["member_id"].bytes, []).append(rows.scheduled(row))
@@ -114,6 +117,7 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
             accounts=accounts.get(id, {}),
             tiers=tuple(sorted(terms.get(id, ()), key=lambda term: term.sequence)),
             floors=tuple(sorted(floors.get(id, ()))),
+            usage=used.get(id, {}),
             scheduled=tuple(due.get(id, ())),
         )
         for id, state in states.items()

@@ -40,7 +40,7 @@ class Period:
 
     every: Every
     start: date | None = None
-    from_enrolment: bool = False
+    from_joining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def add(day: date, span: Span) -> date:
 
 def anchored(period: Period, joined: datetime | None, zone: ZoneInfo) -> Period:
     """The periods of a member who joined at this instant."""
-    if not period.from_enrolment or joined is None:
+    if not period.from_joining or joined is None:
         return period
     return Period(period.every, local_day(joined, zone))
 

@@ -35,6 +35,8 @@ TIER_RENEWED = "tier.renewed"
 TIER_EXPIRING = "tier.expiring"
 REWARDED = "referral.rewarded"
 REFERRAL_REVERSED = "referral.reversed"
+ISSUED = "reward.issued"
+REWARD_CANCELLED = "reward.cancelled"
 
 TYPES = (
     ENROLLED,
@@ -58,6 +60,8 @@ TYPES = (
     TIER_EXPIRING,
     REWARDED,
     REFERRAL_REVERSED,
+    ISSUED,
+    REWARD_CANCELLED,
     PARKED,
     UNPARKED,
     LAPSED,

@@ -99,7 +99,7 @@ def expires_at(
     if isinstance(unit.expiry, ExpiresAt):
         return unit.expiry.instant
     expiry = unit.expiry
-    if isinstance(expiry, ExpiresWithPeriod) and expiry.period.from_enrolment:
+    if isinstance(expiry, ExpiresWithPeriod) and expiry.period.from_joining:
         expiry = ExpiresWithPeriod(calendar.anchored(expiry.period, joined, zone), expiry.later)
     return _end(expiry, calendar.local_day(available_from, zone), zone)
 

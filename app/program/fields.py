@@ -17,7 +17,7 @@ from app.program import values
 MAX_EARLY_MINUTES = 60
 MAX_HOLD = timedelta(days=7)
 
-ENROLMENT: Literal["enrolment"] = "enrolment"
+JOINING: Literal["joining"] = "joining"
 """Where periods start that are a member's own."""
 
 CODE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
@@ -131,14 +131,14 @@ def _day(value: object) -> date:
     return moment
 
 
-def _period_start(value: object) -> date | Literal["enrolment"]:
-    if value == ENROLMENT:
-        return ENROLMENT
+def _period_start(value: object) -> date | Literal["joining"]:
+    if value == JOINING:
+        return JOINING
     try:
         return _day(value)
     except PydanticCustomError as error:
         if error.type == "day":
-            text = "must be a date such as 2026-03-01, or enrolment"
+            text = "must be a date such as 2026-03-01, or joining"
             raise PydanticCustomError("day", text) from None
         raise
 
@@ -229,10 +229,10 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
 PeriodStart = Annotated[
-    date | Literal["enrolment"],
+    date | Literal["joining"],
     PlainValidator(_period_start),
     PlainSerializer(_period_start_text),
-    WithJsonSchema({"anyOf": [{"const": "enrolment"}, {"type": "string", "format": "date"}]}),
+    WithJsonSchema({"anyOf": [{"const": "joining"}, {"type": "string", "format": "date"}]}),
 ]
 Moment = Annotated[
     date | datetime,

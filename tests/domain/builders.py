@@ -41,6 +41,7 @@ from app.domain.rules import (
     Basis,
     Cover,
     Fixed,
+    Gives,
     Multiply,
     PerItem,
     Rate,
@@ -90,7 +91,7 @@ def cover(*categories: str, skus: Sequence[str] = ()) -> Cover:
 
 
 def rule(
-    gives: Rate | PerItem | Fixed | Multiply,
+    gives: Gives,
     *,
     code: str = "base",
     unit: str = "points",

@@ -26,7 +26,7 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
 def period(every: str, starting: date | str | None) -> calendar.Period:
     """Periods of the calendar, from a day on, or from the day on which each member joined."""
     if isinstance(starting, str):
-        return calendar.Period(calendar.Every(every), from_enrolment=True)
+        return calendar.Period(calendar.Every(every), from_joining=True)
     return calendar.Period(calendar.Every(every), starting)
 
 

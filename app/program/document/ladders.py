@@ -78,7 +78,7 @@ class ReviewWithPeriod(Part):
     ]
     starting: Annotated[
         fields.PeriodStart | None,
-        Field(description="A day on which such a period begins, such as 2026-03-01; or enrolment: each member's own."),
+        Field(description="A day on which such a period begins, such as 2026-03-01; or joining: each member's own."),
     ] = None
     later: Annotated[
         int,

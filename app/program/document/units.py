@@ -42,7 +42,7 @@ class ExpiresWithPeriod(Part):
     ]
     starting: Annotated[
         fields.PeriodStart | None,
-        Field(description="A day on which such a period begins, such as 2026-03-01; or enrolment: each member's own."),
+        Field(description="A day on which such a period begins, such as 2026-03-01; or joining: each member's own."),
     ] = None
     later: Annotated[int, Field(ge=0, le=100, description="How many periods later, such as 1 for next year's end.")] = 0
 
