@@ -9,6 +9,7 @@ from app.domain import (
     adjusting,
     chain,
     commands,
+    flooring,
     fulfilling,
     gifts,
     holds,
@@ -49,6 +50,7 @@ from app.domain.commands import (
     Reference,
     Release,
     Return,
+    TierFloor,
     Transfer,
     TransferIn,
     TransferReversal,
@@ -376,7 +378,9 @@ def _earn(
         dates = date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
         credits.append((unit, amount, dates))
     state, entries = lots.credit_state(state, credits, now=now)
-    given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=state.sequence + 1)
+    number, at = state.sequence + 1, case.occurred_at
+    given = gifts.give(gained.gifts, case.rules, occurred_at=at, sequence=number)
+    state = gifts.promoted(state, gained.gifts, case.rules, occurred_at=at, sequence=number, now=now)
     return state, entries, gained.steps, given
 
 
@@ -399,6 +403,7 @@ _EFFECTS: Mapping[type, Callable[[MemberState, Any, Case], Effect]] = {
     Adjustment: adjusting.adjust,
     Opening: opening.opened,
     Enrolment: _enrol,
+    TierFloor: flooring.set_floor,
     Transfer: transfers.give,
     TransferIn: transfers.receive,
     TransferReversal: transfers.take_back,

@@ -119,7 +119,18 @@ class Rewarded:
     reward: str
 
 
-Gives = Rate | PerItem | Fixed | Multiply | Rewarded
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A tier for so long from the event on, or until an instant, once per event (A10, T7)."""
+
+    ladder: str
+    tier: str
+    lasts: Span | None = None
+    until: datetime | None = None
+
+
+Gift = Rewarded | Promoted
+Gives = Rate | PerItem | Fixed | Multiply | Gift
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +288,7 @@ class Rules:
 
 
 def _gifts(kind: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Rewarded))
+    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Gift))
 
 
 def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:

@@ -314,9 +314,7 @@ async def _tiers(
     """The tiers by the instant, and when time alone changes them."""
     stored = await _state(member_id, mine, caller)
     versions = await mine.rulebook.of(caller.program_id)
-    state = await standing.by_now(
-        mine.engine, stored, versions, program_id=caller.program_id, now=mine.clock() if as_of is None else now
-    )
+    state = await standing.by_now(mine.engine, stored, versions, program_id=caller.program_id, now=now)
     if as_of is not None:
         reached = await past.terms(mine.engine, member_id, as_of, program_id=caller.program_id)
         unwritten = (term for term in state.tiers if term.sequence > stored.sequence and term.begins <= now)

@@ -5,7 +5,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 """
 
 from app.program.document.base import FORMAT, Part, Periods
-from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
+from app.program.document.earning import WAYS, Cover, Rate, Rule, TierGift, Visits
 from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.referring import Bonus, Referrals
 from app.program.document.rewards import Reward
@@ -40,6 +40,7 @@ __all__ = [
     "ReviewWithPeriod",
     "Reward",
     "Rule",
+    "TierGift",
     "Transfers",
     "Unit",
     "Visits",
