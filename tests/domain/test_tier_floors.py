@@ -84,7 +84,6 @@ class TestPlans:
         ended = settle(made, "2027-03-11")
         assert (kinds(ended), told(ended)[0][0]) == (["tier_review"], "tier.downgraded")
         assert (held(made), made.state.floors) == ("free", ())
-        assert made.state.tiers_due_at is None
         assert wrong(made) == []
 
     def test_bought_again_it_runs_on_from_its_end(self) -> None:
