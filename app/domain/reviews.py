@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from app.domain import floors, ladders, lots, messages, posting, tiers
 from app.domain.accrual import Step
-from app.domain.events import Posted
+from app.domain.events import Posted, Recorded
 from app.domain.ladders import AT_ONCE, Ladder
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
@@ -74,12 +74,12 @@ def notify(state: MemberState, instant: datetime, moment: Moment) -> tuple[Membe
     return state, events
 
 
-def undo(state: MemberState, occurred_at: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
-    """Undoes what reviews took that the event just recorded, had it come in time, would have kept (semantics T8)."""
+def undo(state: MemberState, own: Recorded, moment: Moment) -> tuple[MemberState, list[Posted]]:
+    """Undoes what reviews took that an event, with what came of it, would have kept, had it come in time (T8)."""
     events: list[Posted] = []
     for term in tiers.latest(state.tiers).values():
         missed = term.missed
-        if missed is None or term.sequence != state.sequence or occurred_at >= missed.at:
+        if missed is None or term.sequence < own.sequence or own.occurred_at >= missed.at:
             continue
         then = moment.versions.at(missed.at)
         ladder = next((ladder for ladder in then.ladders if ladder.code == term.ladder), None)
