@@ -17,6 +17,7 @@ from app.domain.commands import (
     Identity,
     Mode,
     Named,
+    Occurrence,
     Opening,
     Purchase,
     PurchaseChange,
@@ -383,7 +384,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
+_BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
 _CLOCK_KINDS = (NOTICE, reviews.NOTICE, holds.TIMEOUT, ACTIVATION, reviews.REVIEW, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
@@ -442,7 +443,7 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if sorted(again.floors) != sorted(stored.floors):
         yield Finding(place, "what it is given of tiers is not what its events gave")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    more = ("quiet_before", "referral_purchase", "referral_rounds", "purchases", "tiers_due_at")
+    more = ("quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at", "tiers_due_at")
     for name in (*names, *more):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")

@@ -67,7 +67,9 @@ class Rule(Part):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
     id: Annotated[fields.Code, Field(description="A short name of the rule, shown where points are explained.")]
-    on: Annotated[Literal["purchase", "enrolment", "activity"], Field(description="The kind of event it is for.")]
+    on: Annotated[
+        Literal["purchase", "enrolment", "activity", "scheduled"], Field(description="The kind of event it is for.")
+    ]
     unit: Annotated[
         fields.Code | None,
         Field(description="The unit it gives or multiplies; none where a reward or a tier is given."),
@@ -96,6 +98,7 @@ class Rule(Part):
     shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
     tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
     tier: Annotated[TierGift | None, Field(description="A tier for a time, such as a plan that members buy.")] = None
+    schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
     from_: Annotated[
         fields.Moment | None,
