@@ -68,6 +68,8 @@ _MESSAGE_TEXTS = {
     messages.TRANSFERRED: "Points went from one member to another; each side is told.",
     messages.UPGRADED: "A member reached a tier.",
     messages.DOWNGRADED: "A member lost a tier.",
+    messages.TIER_RENEWED: "A member keeps a tier after its review.",
+    messages.TIER_EXPIRING: "A member will lose a tier at `ends_at`, as things stand; `next` is what is left.",
     messages.REWARDED: "A bonus was given for bringing a friend.",
     messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
     messages.ISSUED: "A member was given a reward, such as a free coffee: hand it out.",

@@ -73,6 +73,7 @@ KINDS: Mapping[str, Kind] = {
         409, "Points that were just received stay for a day", "Give at most `free`, or wait 24 hours."
     ),
     "transfer_spent": Kind(409, "The receiver has not all of the points", "Only `left` are there; nothing was taken."),
+    "no_tier_floor": Kind(409, "Nobody set a tier there", "There is nothing to remove; name the `ladder`."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -111,6 +112,7 @@ KINDS: Mapping[str, Kind] = {
     "unit_has_lots": Kind(422, "The unit's points have dates", "Send them as `lots`, not as a total."),
     "unit_has_no_lots": Kind(422, "The unit only counts", "Send it in `totals`, without dates."),
     "unknown_tier": Kind(422, "No such tier", "Name one of `known`: ladder:tier."),
+    "until_passed": Kind(422, "That instant is over", "Name an instant after `now`, or none."),
     "unknown_reason": Kind(
         422, "The program has no such reason", "Name one of `known`; the program's document lists them."
     ),

@@ -110,6 +110,7 @@ def _columns(table: Table, *left_out: str) -> tuple[Column[Any], ...]:
 STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
+FLOOR_COLUMNS = _columns(t.tier_floor)
 USAGE_COLUMNS = _columns(t.usage)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
@@ -161,6 +162,7 @@ _CIRCUMSTANCES = {
     "recorded": _each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS),
     "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
     "terms": _of_members(t.tier_term, TERM_COLUMNS),
+    "floors": _of_members(t.tier_floor, FLOOR_COLUMNS),
     "usage": _of_members(t.usage, USAGE_COLUMNS),
     "parked": _each(_asked(source=Text(), kind=Text(), key=Text()), t.parked, PARKED_COLUMNS),
     "waiting": select(*PARKED_COLUMNS).where(
@@ -381,6 +383,8 @@ _WRITES: Mapping[str, _Write] = {
     "particulars": _insert(t.particulars),
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
+    "tier_floor": _upsert(t.tier_floor, ["ends_at"]),
+    "ended_floor": _remove(t.tier_floor, "ended_floor", "member_id", "ladder", "sequence", "rule"),
     "usage": _upsert(t.usage, ["points", "times"]),
     "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting", "expires_at"]),

@@ -166,6 +166,7 @@ member = Table(
     Column("referral_purchase", BigInteger, nullable=True),
     Column("referral_rounds", Integer, nullable=True),
     Column("parked", Integer, nullable=True),
+    _instant("tiers_due_at", nullable=True),
     Column("purchases", BigInteger, nullable=True),
     _instant("bought_at", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
@@ -174,6 +175,7 @@ member = Table(
     CheckConstraint("octet_length(head) = 32", name="head"),
     CheckConstraint("referrer_id <> member_id", name="own_referrer"),
     Index("member_referrer_idx", "program_id", "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
+    Index("member_tiers_due_idx", "program_id", "tiers_due_at", postgresql_where=text("tiers_due_at IS NOT NULL")),
     **_HOT,
 )
 
@@ -387,7 +389,36 @@ tier_term = Table(
     _amount("sequence"),
     _text("tier"),
     _instant("since"),
+    _instant("began_at", nullable=True),
+    _text("earned", nullable=True),
+    _text("confirmed", nullable=True),
+    _instant("review_at", nullable=True),
+    _instant("falls_at", nullable=True),
+    _text("falls_to", nullable=True),
+    _instant("notice_at", nullable=True),
+    _text("missed", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id", "ladder", "sequence"),
+    CheckConstraint("(falls_at IS NULL) = (falls_to IS NULL)", name="falls"),
+)
+
+tier_floor = Table(
+    "tier_floor",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("ladder"),
+    _amount("sequence"),
+    _text("rule"),
+    _text("tier"),
+    _instant("given_at"),
+    _instant("ends_at", nullable=True),
+    Column("months", Integer, nullable=True),
+    Column("days", Integer, nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id", "ladder", "sequence", "rule"),
+    CheckConstraint("(months IS NULL) = (days IS NULL)", name="lasts"),
+    _length("ladder", 32),
+    _length("tier", 32),
+    _length("rule", 128, least=0),
 )
 
 schedule = Table(

@@ -21,6 +21,7 @@ from app.domain.rules import (
     Basis,
     Cover,
     Fixed,
+    Gift,
     Multiply,
     PerItem,
     Rate,
@@ -71,7 +72,7 @@ class Earned(NamedTuple):
 
     points: tuple[tuple[str, int], ...]
     steps: tuple[Step, ...]
-    gifts: tuple[tuple[str, Rewarded], ...] = ()
+    gifts: tuple[tuple[str, Gift], ...] = ()
     """What rules gave besides points, with the rule of each (A10)."""
 
 
@@ -181,15 +182,14 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
     return whole
 
 
-def _gifts(
-    basket: _Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]
-) -> tuple[tuple[str, Rewarded], ...]:
+def _gifts(basket: _Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]) -> tuple[tuple[str, Gift], ...]:
     """What is given besides points: by the same conditions as a fixed grant, none for nothing (A10, R2)."""
     given = []
     for rule in rules.gifts.get(occasion.kind, ()):
         why = _why_not(rule.applies, occasion) or _grant(rule, basket)
-        assert isinstance(rule.gives, Rewarded)
-        steps.append((rule.code, "", why or "reward", "0" if why else rule.gives.reward))
+        assert isinstance(rule.gives, Gift)
+        kind, code = ("reward", rule.gives.reward) if isinstance(rule.gives, Rewarded) else ("tier", rule.gives.tier)
+        steps.append((rule.code, "", why or kind, "0" if why else code))
         if why is None:
             given.append((rule.code, rule.gives))
     return tuple(given)

@@ -44,6 +44,7 @@ from app.domain.commands import (
     Release,
     Return,
     ReturnedLine,
+    TierFloor,
     Transfer,
     TransferIn,
     TransferReversal,
@@ -170,6 +171,16 @@ def _capture(facts: Capture) -> dict[str, Any]:
 def _adjustment(facts: Adjustment) -> dict[str, Any]:
     value = _named(facts, "points", "unit", "reason", "actor", "approver")
     return value if facts.expires_at is None else value | {"expires_at": micros(facts.expires_at)}
+
+
+def _tier_floor(facts: TierFloor) -> dict[str, Any]:
+    value = _named(facts, "tier", "reason", "actor", "ladder")
+    return value if facts.until is None else value | {"until": micros(facts.until)}
+
+
+def _a_tier_floor(value: dict[str, Any]) -> TierFloor:
+    until = value.get("until")
+    return TierFloor(**{"tier": None, **value, "until": None if until is None else instant(until)})
 
 
 def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
@@ -308,6 +319,7 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Transfer: _transfer,
     TransferIn: _transfer_in,
     TransferReversal: lambda facts: {"of": _naming(facts.of)},
+    TierFloor: _tier_floor,
 }
 """How the facts of each kind are written, as JSON values."""
 
@@ -335,6 +347,7 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Transfer.kind: _a_transfer,
     TransferIn.kind: _a_transfer_in,
     TransferReversal.kind: lambda value: TransferReversal(_name(value["of"])),
+    TierFloor.kind: _a_tier_floor,
 }
 
 

@@ -375,6 +375,21 @@ class TransferReversal:
     of: Named
 
 
+@dataclass(frozen=True, slots=True)
+class TierFloor:
+    """A tier that a person sets for a member, until an instant or for good; without a `tier` it is removed (T4).
+
+    The ladder may be left out where the tier, or there being only one, says which.
+    """
+
+    kind = "tier_floor"
+    tier: str | None
+    reason: str
+    actor: str
+    ladder: str | None = None
+    until: datetime | None = None
+
+
 Naming = Return | Cancellation | Capture | Release | PurchaseChange | Fulfilment | TransferReversal
 """What names one earlier event."""
 
@@ -399,6 +414,7 @@ Facts = (
     | Transfer
     | TransferIn
     | TransferReversal
+    | TierFloor
 )
 
 

@@ -9,6 +9,7 @@ from app.domain import (
     adjusting,
     chain,
     commands,
+    flooring,
     fulfilling,
     gifts,
     holds,
@@ -22,6 +23,7 @@ from app.domain import (
     referrals,
     returning,
     reversing,
+    reviews,
     reviving,
     sales,
     schedules,
@@ -51,6 +53,7 @@ from app.domain.commands import (
     Reference,
     Release,
     Return,
+    TierFloor,
     Transfer,
     TransferIn,
     TransferReversal,
@@ -80,8 +83,10 @@ _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
 
-def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
+def needs_lots(command: Command, versions: Versions, *, now: datetime, joined: datetime | None = None) -> bool:
     """Whether deciding on this command draws on lots, or may open one that is born expired (semantics L10).
+
+    `joined` is when the member did; None where the command enrols them.
 
     Settling what is due needs them in any case.
     """
@@ -90,7 +95,10 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
     rules, at = versions.at(command.occurred_at), command.occurred_at
-    seen = (lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
+    seen = (
+        lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone, joined=joined or at)
+        for unit in rules.units.values()
+    )
     return any(instant is not None and instant <= now for instant in seen)
 
 
@@ -177,6 +185,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
     if case.moment.versions.milestones:
         state, reached = milestones.follow(state, own.recorded, case)
         events.extend(reached)
+    state, restored = reviews.undo(state, own.recorded, moment)
+    events.extend(restored)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
         events.extend(settled)
@@ -386,9 +396,12 @@ def _earn(
     date = lots.dates if goods is None else lots.dates_of_goods
     for code, amount in gained.points:
         unit = case.rules.units[code]
-        credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
+        dates = date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
+        credits.append((unit, amount, dates))
     state, entries = lots.credit_state(state, credits, now=now)
-    given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=state.sequence + 1)
+    number, at = state.sequence + 1, case.occurred_at
+    given = gifts.give(gained.gifts, case.rules, occurred_at=at, sequence=number)
+    state = gifts.promoted(state, gained.gifts, case.rules, occurred_at=at, sequence=number, now=now)
     return state, entries, gained.steps, given
 
 
@@ -411,6 +424,7 @@ _EFFECTS: Mapping[type, Callable[[MemberState, Any, Case], Effect]] = {
     Adjustment: adjusting.adjust,
     Opening: opening.opened,
     Enrolment: _enrol,
+    TierFloor: flooring.set_floor,
     Transfer: transfers.give,
     TransferIn: transfers.receive,
     TransferReversal: transfers.take_back,

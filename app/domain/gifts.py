@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.domain import calendar, messages
+from app.domain import calendar, floors, messages
 from app.domain.posting import Tell
-from app.domain.rules import Reward, Rewarded, Rules
+from app.domain.rules import Gift, Promoted, Reward, Rewarded, Rules
+from app.domain.state import Floor, MemberState
 
 GIFTS, TAKEN = "gifts", "gifts_taken"
 """Where an event's context tells what it gave besides points, and took back: of each its rule, its kind, its code."""
 
-Gained = tuple[str, Rewarded]
+Gained = tuple[str, Gift]
 """A rule, and what it gave."""
 
 
@@ -31,6 +32,7 @@ def give(gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, seque
     tells = [
         (messages.ISSUED, _told(rule, rules.rewards[gift.reward], rules.zone, occurred_at=occurred_at, by=sequence))
         for rule, gift in given
+        if isinstance(gift, Rewarded)
     ]
     return Given({GIFTS: _said(given)}, tuple(tells))
 
@@ -46,12 +48,52 @@ def moved(
     lost = [gained for gained in before if gained not in after]
     if not lost:
         return new
-    tells = [(messages.REWARD_CANCELLED, _named(rule, rules.rewards[gift.reward], by=sequence)) for rule, gift in lost]
+    tells = [
+        (messages.REWARD_CANCELLED, _named(rule, rules.rewards[gift.reward], by=sequence))
+        for rule, gift in lost
+        if isinstance(gift, Rewarded)
+    ]
     return Given({**new.context, TAKEN: _said(lost)}, (*tells, *new.tells))
 
 
+def promoted(
+    state: MemberState, gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, sequence: int, now: datetime
+) -> MemberState:
+    """The state with the tiers that an event gives, each a floor (semantics T7); what is over by now is none."""
+    more = [
+        Floor(gift.ladder, gift.tier, sequence, rule, occurred_at, gift.until, gift.lasts)
+        for rule, gift in gained
+        if isinstance(gift, Promoted)
+    ]
+    if not more:
+        return state
+    return state._replace(floors=floors.running(floors.added(state.floors, more, zone=rules.zone), now))
+
+
+def demoted(
+    state: MemberState, before: Sequence[Gained], after: Sequence[Gained], rules: Rules, *, sequence: int, now: datetime
+) -> MemberState:
+    """The state without the tiers that a purchase no longer gives: what ran on from them moves up, or is over (T7)."""
+    lost = {rule for rule, gift in before if isinstance(gift, Promoted) and (rule, gift) not in after}
+    return _without(state, [one for one in state.floors if one.sequence == sequence and one.rule in lost], rules, now)
+
+
+def withdrawn(state: MemberState, rules: Rules, *, sequence: int, now: datetime) -> MemberState:
+    """The state without the tiers that an event gave which is to be as if it had not been (semantics E6)."""
+    return _without(state, [one for one in state.floors if one.sequence == sequence], rules, now)
+
+
+def _without(state: MemberState, gone: Sequence[Floor], rules: Rules, now: datetime) -> MemberState:
+    if not gone:
+        return state
+    return state._replace(floors=floors.running(floors.without(state.floors, gone, zone=rules.zone), now))
+
+
 def _said(gained: Iterable[Gained]) -> list[list[str]]:
-    return [[rule, "reward", gift.reward] for rule, gift in gained]
+    return [
+        [rule, "reward", gift.reward] if isinstance(gift, Rewarded) else [rule, "tier", gift.tier]
+        for rule, gift in gained
+    ]
 
 
 def _named(rule: str, reward: Reward, *, by: int) -> dict[str, Any]:

@@ -31,6 +31,8 @@ ADJUSTED = "points.adjusted"
 TRANSFERRED = "points.transferred"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
+TIER_RENEWED = "tier.renewed"
+TIER_EXPIRING = "tier.expiring"
 REWARDED = "referral.rewarded"
 REFERRAL_REVERSED = "referral.reversed"
 ISSUED = "reward.issued"
@@ -54,6 +56,8 @@ TYPES = (
     TRANSFERRED,
     UPGRADED,
     DOWNGRADED,
+    TIER_RENEWED,
+    TIER_EXPIRING,
     REWARDED,
     REFERRAL_REVERSED,
     ISSUED,

@@ -421,3 +421,18 @@ class TransferSpent(Refusal):
     unit: str
     given: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class UntilPassed(Refusal):
+    """A tier cannot be given until an instant that is over (semantics T4)."""
+
+    code = "until_passed"
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoTierFloor(Refusal):
+    """No person has set a tier on that ladder (semantics T4)."""
+
+    code = "no_tier_floor"

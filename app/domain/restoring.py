@@ -48,7 +48,7 @@ def give_back(
     if owed == debt:
         return state, entries
     unit, now = rules.units[spent.unit], case.moment.judged_at
-    dates = lots.dates(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone)
+    dates = lots.dates(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at)
     dates = dates._replace(available_at=min(dates.available_at, now))  # they were spent, so they had waited
     if dates.expires_at is not None and dates.expires_at <= now:
         dates = dates._replace(expires_at=_grace(spent.unit, case) or dates.expires_at)

@@ -94,6 +94,10 @@ def _moved(
         for name, sums in (("given_before", given), ("given_after", left))
     ]
     besides = gifts.moved(was.gifts, still.gifts, rules, occurred_at=event.occurred_at, sequence=event.sequence)
+    now_at, at, number = case.moment.judged_at, event.occurred_at, event.sequence
+    state = gifts.demoted(state, was.gifts, still.gifts, rules, sequence=number, now=now_at)
+    more = [gained for gained in still.gifts if gained not in was.gifts]
+    state = gifts.promoted(state, more, rules, occurred_at=at, sequence=number, now=now_at)
     if times := returns.stands(after) - returns.stands(now):
         seen = chain.context_of(event.content)
         state = visits.counted(state, rules, seen, case, times=times, at=event.occurred_at)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
+from app.domain.ladders import Ladder
 from app.domain.periods import LIFETIME, Within
 from app.domain.units import Slides, Unit
 
@@ -119,7 +120,18 @@ class Rewarded:
     reward: str
 
 
-Gives = Rate | PerItem | Fixed | Multiply | Rewarded
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A tier for so long from the event on, or until an instant, once per event (A10, T7)."""
+
+    ladder: str
+    tier: str
+    lasts: Span | None = None
+    until: datetime | None = None
+
+
+Gift = Rewarded | Promoted
+Gives = Rate | PerItem | Fixed | Multiply | Gift
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,27 +153,6 @@ class Reward:
     code: str
     name: str
     valid: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """A level of a ladder: reached at `threshold` smallest parts of the ladder's unit."""
-
-    code: str
-    name: str
-    threshold: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ladder:
-    """Tiers in ascending order of threshold over the active balance of one unit (semantics T1).
-
-    The first tier has threshold 0: everybody holds at least that.
-    """
-
-    code: str
-    unit: str
-    tiers: tuple[Tier, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +337,7 @@ class Rules:
 
 
 def _gifts(kind: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Rewarded))
+    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Gift))
 
 
 def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:

@@ -60,9 +60,14 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     )
     gained = accrual.earned(None, occasion, rules)
     units = [(rules.units[code], points) for code, points in gained.points]
-    credits = [(unit, points, lots.dates(unit, occurred_at=at, now=at, zone=rules.zone)) for unit, points in units]
+    credits = [
+        (unit, points, lots.dates(unit, occurred_at=at, now=at, zone=rules.zone, joined=state.enrolled_at))
+        for unit, points in units
+    ]
     state, entries = lots.credit_state(state, credits, now=at)
-    given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=state.sequence + 1)
+    number = state.sequence + 1
+    given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=number)
+    state = gifts.promoted(state, gained.gifts, rules, occurred_at=at, sequence=number, now=at)
     earned: tuple[Tell, ...] = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
     context = {"cause": scheduled.cause.hex(), **({"tiers": held} if held else {}), **given.context}
     draft = Draft(

@@ -23,6 +23,7 @@ class Scope(StrEnum):
     ADJUSTMENTS_READ = "adjustments:read"
     ADJUSTMENTS_WRITE = "adjustments:write"
     ADJUSTMENTS_APPROVE = "adjustments:approve"
+    TIERS_WRITE = "tiers:write"
 
 
 DESCRIPTIONS = {
@@ -43,6 +44,7 @@ DESCRIPTIONS = {
     Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
     Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",
     Scope.ADJUSTMENTS_APPROVE: "decide on what another person asked to give or take",
+    Scope.TIERS_WRITE: "give members tiers by hand, and end such gifts",
 }
 
 SHOP = (

@@ -3,29 +3,46 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.domain import calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, schedules, typeid
+from app.domain import (
+    calendar,
+    chain,
+    holds,
+    lots,
+    messages,
+    notices,
+    posting,
+    referrals,
+    reserves,
+    reviews,
+    schedules,
+    typeid,
+)
 from app.domain.accrual import Step
-from app.domain.commands import CLOCK, Occurrence, ReferralBonus, ReferralReversal
+from app.domain.commands import Occurrence, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
-from app.domain.posting import Draft, Moment, Tell
-from app.domain.rules import FORGIVEN, Rules
+from app.domain.posting import Moment, Tell
+from app.domain.rules import FORGIVEN
 from app.domain.state import MemberState, OpenLot, Scheduled
 
 ACTIVATION, EXPIRY = "activation", "expiry"
+
+_draft = posting.by_clock
 
 
 def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
     """The earliest instant at or before `now` at which something is due to the member, or None."""
     dues = [a.next_due_at for a in state.accounts.values() if a.next_due_at is not None and a.next_due_at <= now]
     dues += [scheduled.due_at for scheduled in state.scheduled if scheduled.due_at <= now]
+    if state.tiers_due_at is not None and state.tiers_due_at <= now:
+        dues.append(state.tiers_due_at)
     return min(dues) if dues else None
 
 
 def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:
     """Everything due to the member up to the moment, each event effective at its own instant; again writes nothing.
 
-    Within an instant: notices, hold time-outs, activations, expiries, schedules (semantics T3). Needs all open lots
-    where an account is due.
+    Within an instant: notices, hold time-outs, activations, reviews, expiries, schedules (semantics T3). Needs all open
+    lots where an account or a tier is due.
     """
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
@@ -37,13 +54,16 @@ def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Poste
 
 def _lots_due(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
     due = sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant)
-    if due and not state.lots_loaded:
+    looked_at = state.tiers_due_at is not None and state.tiers_due_at <= instant
+    if (due or looked_at) and not state.lots_loaded:
         raise ValueError("settling needs the member's open lots")
     state, noticed = _notify(state, due, instant, moment)
+    state, warned = reviews.notify(state, instant, moment)
     state, lapsed = _time_out(state, instant, moment) if due else (state, [])
     state, begun = _activate(state, due, instant, moment)
+    state, reviewed = reviews.review(state, instant, moment)
     state, ended = _expire(state, due, instant, moment)
-    return state, [*noticed, *lapsed, *begun, *ended]
+    return state, [*noticed, *warned, *lapsed, *begun, *reviewed, *ended]
 
 
 def _notify(
@@ -181,7 +201,9 @@ def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tupl
     assert isinstance(bonus, ReferralBonus)
     rules = moment.versions.numbered(scheduled.rules_version)
     unit = rules.units[bonus.unit]
-    dates = lots.dates(unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone)
+    dates = lots.dates(
+        unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone, joined=state.enrolled_at
+    )
     state = referrals.rewarded(state, bonus)
     state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=scheduled.due_at)
     points = {bonus.unit: bonus.points}
@@ -241,31 +263,3 @@ def _post_scheduled(
         scheduled.kind, scheduled.key, due_at, rules, moment, entries=entries, tells=tells, facts=scheduled.facts
     )
     return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
-
-
-def _draft(
-    kind: str,
-    key: str,
-    instant: datetime,
-    rules: Rules,
-    moment: Moment,
-    *,
-    entries: tuple[Entry, ...] = (),
-    tells: tuple[Tell, ...],
-    facts: bytes = b"",
-) -> Draft:
-    return Draft(
-        id=moment.ids.fresh(),
-        source=CLOCK,
-        kind=kind,
-        key=key,
-        occurred_at=instant,
-        effective_at=instant,
-        rules=rules,
-        digest=bytes(chain.DIGEST_BYTES),
-        facts=facts,
-        context={},
-        entries=entries,
-        tells=tells,
-        as_of=instant,
-    )

@@ -89,13 +89,21 @@ def lapses_at(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime 
     return calendar.end_of_day(calendar.add(calendar.local_day(occurred_at, zone), unit.pending.lapse), zone)
 
 
-def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:
-    """When a lot available from this instant stops being active; None if it bears no date (semantics L10)."""
+def expires_at(
+    unit: Unit, *, available_from: datetime, zone: ZoneInfo, joined: datetime | None = None
+) -> datetime | None:
+    """When a lot available from this instant stops being active; None if it bears no date (semantics L10).
+
+    `joined` is when its member did: their own periods begin with that day.
+    """
     if unit.expiry is None or isinstance(unit.expiry, Slides):
         return None
     if isinstance(unit.expiry, ExpiresAt):
         return unit.expiry.instant
-    return _end(unit.expiry, calendar.local_day(available_from, zone), zone)
+    expiry = unit.expiry
+    if isinstance(expiry, ExpiresWithPeriod) and expiry.period.from_joining:
+        expiry = ExpiresWithPeriod(calendar.anchored(expiry.period, joined, zone), expiry.later)
+    return _end(expiry, calendar.local_day(available_from, zone), zone)
 
 
 def active_until(slides: Slides, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, reviving, transfers, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, reviews, reviving, transfers, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -407,7 +407,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
 
 
 _BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
-_CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
+_CLOCK_KINDS = (NOTICE, reviews.NOTICE, holds.TIMEOUT, ACTIVATION, reviews.REVIEW, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 
@@ -462,8 +462,11 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
         yield Finding(place, "what it has used of its limits and counts is not what its events lead to")
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
+    if sorted(again.floors) != sorted(stored.floors):
+        yield Finding(place, "what it is given of tiers is not what its events gave")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at"):
+    more = ("quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at", "tiers_due_at")
+    for name in (*names, *more):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

@@ -57,7 +57,7 @@ async def load(
     found = await loading.circumstances(connection, states, program_id=program_id, digests=digests, keys=keys, now=now)
     versions = await rules.of(connection, found.versions, program_id=program_id)
     states = found.states
-    drawing = {member_of(c, found.identities) for c in commands if engine.needs_lots(c, versions, now=now)}
+    drawing = _drawing(commands, found, versions, now=now)
     drawing |= {transfers.receiver(one) for one in undone} | {_whom(to, found.identities) for to in given}
     until = max([now, *(command.occurred_at for command in commands)])
     late = _late(commands, found, versions)
@@ -136,6 +136,19 @@ async def _undone(connection: Any, commands: Iterable[Command], *, program_id: b
     return [event for event in found if event.kind == Transfer.kind]
 
 
+def _drawing(
+    commands: Iterable[Command], found: loading.Circumstances, versions: Versions, *, now: datetime
+) -> set[bytes | None]:
+    """The members of commands that need their open lots."""
+    members: set[bytes | None] = set()
+    for command in commands:
+        id = member_of(command, found.identities)
+        joined = found.states[id].enrolled_at if id in found.states else None
+        if id not in members and engine.needs_lots(command, versions, now=now, joined=joined):
+            members.add(id)
+    return members
+
+
 def _whom(to: Reference, known: Mapping[bytes, bytes]) -> bytes | None:
     """Who is to receive points, as far as that is known."""
     return to.member_id if to.identity is None else known.get(to.identity.digest)
@@ -184,6 +197,7 @@ def _due(state: MemberState, *, now: datetime) -> bool:
     return (
         bool(state.scheduled)
         or state.parked > 0
+        or (state.tiers_due_at is not None and state.tiers_due_at <= now)
         or any(
             account.deficit > 0 or (account.next_due_at is not None and account.next_due_at <= now)
             for account in state.accounts.values()

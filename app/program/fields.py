@@ -17,6 +17,9 @@ from app.program import values
 MAX_EARLY_MINUTES = 60
 MAX_HOLD = timedelta(days=7)
 
+JOINING: Literal["joining"] = "joining"
+"""Where periods start that are a member's own."""
+
 CODE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
 
@@ -128,6 +131,22 @@ def _day(value: object) -> date:
     return moment
 
 
+def _period_start(value: object) -> date | Literal["joining"]:
+    if value == JOINING:
+        return JOINING
+    try:
+        return _day(value)
+    except PydanticCustomError as error:
+        if error.type == "day":
+            text = "must be a date such as 2026-03-01, or joining"
+            raise PydanticCustomError("day", text) from None
+        raise
+
+
+def _period_start_text(start: date | str) -> str:
+    return start if isinstance(start, str) else _moment_text(start)
+
+
 def _moment_text(moment: date | datetime) -> str:
     return moment.isoformat()
 
@@ -208,6 +227,12 @@ Day = Annotated[
     PlainValidator(_day),
     PlainSerializer(_moment_text),
     WithJsonSchema({"type": "string", "format": "date"}),
+]
+PeriodStart = Annotated[
+    date | Literal["joining"],
+    PlainValidator(_period_start),
+    PlainSerializer(_period_start_text),
+    WithJsonSchema({"anyOf": [{"const": "joining"}, {"type": "string", "format": "date"}]}),
 ]
 Moment = Annotated[
     date | datetime,

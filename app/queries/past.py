@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import rows
+from app.db import hot, rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import opening
@@ -104,14 +104,14 @@ def _lot(lot: OpenLot, earned_at: Sequence[datetime] | None) -> OpenLot:
 
 
 async def terms(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[TierTerm, ...]:
-    """The tiers the member had reached by then."""
+    """The tiers the member had held by then."""
     r = t.tier_term.c
     posted = and_(_v.program_id == r.program_id, _v.member_id == r.member_id, _v.sequence == r.sequence)
     query = (
-        select(r.ladder, r.tier, r.since, r.sequence)
+        select(*hot.TERM_COLUMNS)
         .join(t.event, posted)
         .where(r.program_id == program_id, r.member_id == member_id)
-        .where((_v.recorded_at if as_of.by_recording else r.since) <= as_of.instant)
+        .where((_v.recorded_at if as_of.by_recording else func.coalesce(r.began_at, r.since)) <= as_of.instant)
         .order_by(r.sequence)
     )
     async with reading(engine) as connection:

@@ -7,7 +7,7 @@ import httpx
 
 from app.db.tables import metadata
 from app.settings import Settings
-from tests.api.hostile import ADJUSTMENT
+from tests.api.hostile import ADJUSTMENT, TIER_FLOOR
 from tests.api.test_keys import PUBLIC, every_route
 from tests.builders import BY_HAND, Clock, Service, key_for, publish, purchase
 from tests.database import TABLES
@@ -75,6 +75,7 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/members/lookup": [{"member": ids["member_id"]}, {"member": f"card:{card}"}],
         "/v1/refused/{refused_id}/admit": [None],
         "/v1/purchases/{source}/{id}": [],  # a shop's own, by its own key: nothing of others can be named
+        "/v1/members/{member_id}/tier-floor": [TIER_FLOOR],
         "/v1/holds": [{"id": "h2", "member": f"card:{card}", "points": 1}],
         "/v1/holds/{hold}/capture": [{"id": "c1"}],
         "/v1/holds/{hold}/release": [{"id": "r1"}],
@@ -107,6 +108,7 @@ async def test_no_operation_shows_or_touches_anything_of_another_program(
                 seen.append((method, path, await service.client.request(method, filled, json=body, headers=headers)))
         else:
             query = {"source": "till", "id": CANARY} if path == "/v1/events" else {}
+            query |= {"reason": "mistake"} if method == "DELETE" and path.endswith("/tier-floor") else {}
             seen.append((method, path, await service.client.request(method, filled, params=query, headers=headers)))
 
     for method, path, answer in seen:

@@ -15,7 +15,7 @@ from app.domain.scopes import Scope
 from app.main import fresh_id
 from app.operations import keys as operations
 from app.settings import Settings
-from tests.api.hostile import ADJUSTMENT
+from tests.api.hostile import ADJUSTMENT, TIER_FLOOR
 from tests.builders import PROGRAM, Clock, Service, key_for, purchase
 from tests.database import picture
 
@@ -190,6 +190,8 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/members/{member_id}/tier", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/statement", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/lots", None, Scope.MEMBERS_READ),
+    ("PUT", "/v1/members/{member_id}/tier-floor", TIER_FLOOR, Scope.TIERS_WRITE),
+    ("DELETE", "/v1/members/{member_id}/tier-floor?reason=mistake", None, Scope.TIERS_WRITE),
     ("PUT", "/v1/purchases/{source}/{id}", {"revision": 1}, Scope.EVENTS_WRITE),
     ("GET", "/v1/parked", None, Scope.EVENTS_READ),
     ("GET", "/v1/refused", None, Scope.EVENTS_READ),

@@ -145,6 +145,7 @@ PATHS = {
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
+    "TierFloorIn": "/v1/members/{member}/tier-floor",
 }
 """Where a body goes; the others are events."""
 
@@ -156,15 +157,17 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
     assert set(examples) >= {*PATHS, *first, "ActivityIn", "ReturnIn", "CancellationIn", "TransferIn"}
-    before = purchase("1000.00", id="before", card="", at=START)
+    before, member = purchase("1000.00", id="before", card="", at=START), ""
 
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
-            method, path = "PUT" if name == "KeptPurchaseIn" else "POST", PATHS.get(name, "/v1/events")
+            method = "PUT" if name in ("KeptPurchaseIn", "TierFloorIn") else "POST"
+            path = PATHS.get(name, "/v1/events").format(member=member)
             answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
-                earned = await service.send({**before, "member": answer.json()["member"]})
+                member = answer.json()["member"]
+                earned = await service.send({**before, "member": member})
                 assert earned.status_code == 201
 
 

@@ -32,6 +32,7 @@ from app.domain.commands import (
     ReturnedLine,
 )
 from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
+from app.domain.ladders import Ladder, Tier
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -41,14 +42,12 @@ from app.domain.rules import (
     Cover,
     Fixed,
     Gives,
-    Ladder,
     Multiply,
     PerItem,
     Rate,
     ReferralTerms,
     Rule,
     Rules,
-    Tier,
     Versions,
 )
 from app.domain.state import Account, MemberState, OpenLot, Reserve
@@ -136,10 +135,14 @@ def multiply(factor: str, *, code: str = "times", **more: Any) -> Rule:
     return rule(Multiply(Fraction(factor)), code=code, **more)
 
 
-def ladder(*levels: tuple[str, int], code: str = "status", unit: str = "spent", first: str = "bronze") -> Ladder:
+def ladder(
+    *levels: tuple[str, int], code: str = "status", unit: str = "spent", first: str = "bronze", **more: Any
+) -> Ladder:
     """A ladder from everybody's first tier up: `ladder(("silver", 200_00))`."""
     named = [(first, 0), *levels]
-    return Ladder(code, unit, tuple(Tier(name, name.capitalize(), threshold) for name, threshold in named))
+    return Ladder(
+        code, (unit,), tuple(Tier(name, name.capitalize(), (threshold,)) for name, threshold in named), **more
+    )
 
 
 def make_rules(*rules: Rule, units: Sequence[Unit] | None = None, **more: Any) -> Rules:

@@ -12,20 +12,19 @@ from iso4217 import Currency
 
 from app.domain import rules
 from app.domain.calendar import Every, Period, Span
+from app.domain.ladders import Ladder, Tier
 from app.domain.points import Rounding
 from app.domain.rules import (
     Applies,
     Cost,
     Cover,
     Fixed,
-    Ladder,
     Multiply,
     PerItem,
     Rate,
     ReferralTerms,
     Rule,
     Rules,
-    Tier,
 )
 from app.domain.units import ExpiresAfter, ExpiresAt, ExpiresWithPeriod, Slides, Unit
 from app.program import compiling, reading, values
@@ -230,8 +229,8 @@ def test_tiers_compile_to_a_ladder_and_a_multiplier_for_each_level_and_unit() ->
     assert program.ladders == (
         Ladder(
             "status",
-            "spent",
-            (Tier("bronze", "Bronze", 0), Tier("silver", "Silver", 20_000), Tier("gold", "Gold", 50_000)),
+            ("spent",),
+            (Tier("bronze", "Bronze", (0,)), Tier("silver", "Silver", (20_000,)), Tier("gold", "Gold", (50_000,))),
         ),
     )
     silver = Applies(kind="purchase", tiers=frozenset({"silver"}))

@@ -55,10 +55,10 @@ def test_a_point_costs_a_cent() -> None:
 def test_tiers_begin_at_200_and_500_euros() -> None:
     (ladder,) = koffiehuis().ladders
 
-    assert [(tier.code, tier.threshold) for tier in ladder.tiers] == [
-        ("bronze", 0),
-        ("silver", 20_000),
-        ("gold", 50_000),
+    assert [(tier.code, tier.thresholds) for tier in ladder.tiers] == [
+        ("bronze", (0,)),
+        ("silver", (20_000,)),
+        ("gold", (50_000,)),
     ]
 
 

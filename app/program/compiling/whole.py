@@ -21,7 +21,8 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     known = {code: compile_unit(code, document.units[code], zone) for code in sorted(document.units)}
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
-    enabled = (earning.rule(rule, known, currencies, zone) for rule in document.rules if rule.enabled)
+    of_tier = {level.id: ladder.id for ladder in document.tiers for level in ladder.levels}
+    enabled = (earning.rule(rule, known, currencies, zone, of_tier) for rule in document.rules if rule.enabled)
     return rules.Rules(
         version=version,
         digest=digest,
@@ -30,7 +31,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         currencies=currencies,
         units=known,
         rules=(*enabled, *ladders.multipliers(document.tiers)),
-        ladders=tuple(ladders.ladder(ladder, known[ladder.unit]) for ladder in document.tiers),
+        ladders=tuple(ladders.ladder(stated, known) for stated in document.tiers),
         referrals=referring.terms(document.referrals, known, currencies) if document.referrals else None,
         rewards={
             code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())

@@ -5,8 +5,8 @@ money is written in whole currency (12.50). What the parts say about each other 
 """
 
 from app.program.document.base import FORMAT, Part, Periods
-from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
-from app.program.document.ladders import Ladder, Level
+from app.program.document.earning import WAYS, Cover, Rate, Rule, TierGift, Visits
+from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.milestones import Given, Milestone
 from app.program.document.referring import Bonus, Referrals
 from app.program.document.rewards import Reward
@@ -19,6 +19,7 @@ __all__ = [
     "FORMAT",
     "WAYS",
     "Adjustments",
+    "Benefit",
     "Bonus",
     "Cover",
     "Document",
@@ -39,9 +40,12 @@ __all__ = [
     "Redemptions",
     "Referrals",
     "Returns",
+    "ReviewAfter",
+    "ReviewWithPeriod",
     "Reward",
     "Rule",
     "Schedule",
+    "TierGift",
     "Transfers",
     "Unit",
     "Visits",

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from app.program import fields
 from app.program.document.base import MoneyAboveZero, Part, Within
 
-WAYS = ("rate", "per_item", "fixed", "multiply", "reward")
+WAYS = ("rate", "per_item", "fixed", "multiply", "reward", "tier")
 """How a rule gives; each rule has exactly one."""
 
 
@@ -47,8 +47,22 @@ class Visits(Part):
     in_: Annotated[Within, Field(alias="in", description="The period in which purchases are counted.")] = "lifetime"
 
 
+class TierGift(Part):
+    """A tier that is given: for so long, or until a day. Given again, it runs on from where it ends."""
+
+    tier: Annotated[fields.Code, Field(description="The tier that is given, such as gold.")]
+    for_: Annotated[
+        fields.LongSpan | None,
+        Field(alias="for", description="For how long, such as P1Y; the last day counts whole."),
+    ] = None
+    until: Annotated[
+        fields.Moment | None,
+        Field(description="Instead: until this day, which still counts, or this instant."),
+    ] = None
+
+
 class Rule(Part):
-    """One way to earn. It has exactly one of rate, per_item, fixed, multiply and reward."""
+    """One way to earn. It has exactly one of rate, per_item, fixed, multiply, reward and tier."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
@@ -57,7 +71,8 @@ class Rule(Part):
         Literal["purchase", "enrolment", "activity", "scheduled"], Field(description="The kind of event it is for.")
     ]
     unit: Annotated[
-        fields.Code | None, Field(description="The unit it gives or multiplies; none for a rule that gives a reward.")
+        fields.Code | None,
+        Field(description="The unit it gives or multiplies; none where a reward or a tier is given."),
     ] = None
     rate: Annotated[Rate | None, Field(description="So much for each amount of money. Purchases only.")] = None
     per_item: Annotated[fields.AboveZero | None, Field(description="So much for each item. Purchases only.")] = None
@@ -82,6 +97,7 @@ class Rule(Part):
     locations: Annotated[fields.Words | None, Field(description="Only at these locations.")] = None
     shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
     tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
+    tier: Annotated[TierGift | None, Field(description="A tier for a time, such as a plan that members buy.")] = None
     schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
     from_: Annotated[
