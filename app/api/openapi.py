@@ -68,6 +68,10 @@ _MESSAGE_TEXTS = {
     messages.TRANSFERRED: "Points went from one member to another; each side is told.",
     messages.UPGRADED: "A member reached a tier.",
     messages.DOWNGRADED: "A member lost a tier.",
+    messages.CLAIMED: "A member named the friend who brought them.",
+    messages.QUALIFIED: "A friend made a first purchase that counts; the bonuses follow.",
+    messages.REFERRAL_HELD: "A referral waits for a person to look at it; `reasons` says why.",
+    messages.REFERRAL_LAPSED: "No purchase that counts came in time; nobody gets a bonus.",
     messages.REWARDED: "A bonus was given for bringing a friend.",
     messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
 }

@@ -46,6 +46,10 @@ def member_state(row: Row) -> MemberState:
         referral_lapses_at=row["referral_lapses_at"],
         referral_purchase=row["referral_purchase"],
         referral_rounds=row["referral_rounds"] or 0,
+        referral_claimed_at=row["referral_claimed_at"],
+        referral_review=row["referral_review"] or "",
+        referral_due_at=row["referral_due_at"],
+        referral_version=row["referral_version"],
         parked=row["parked"] or 0,
         lots_loaded=False,
     )
@@ -187,7 +191,8 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at referral_purchase referral_rounds parked"
+    "referral referral_lapses_at referral_purchase referral_rounds referral_claimed_at referral_review "
+    "referral_due_at referral_version parked"
 ).split()
 _ACCOUNT = (
     "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
@@ -371,6 +376,10 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referral_lapses_at,
         state.referral_purchase,
         state.referral_rounds,
+        state.referral_claimed_at,
+        state.referral_review or None,
+        state.referral_due_at,
+        state.referral_version,
         state.parked,
     )
 

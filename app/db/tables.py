@@ -165,13 +165,33 @@ member = Table(
     _instant("referral_lapses_at", nullable=True),
     Column("referral_purchase", BigInteger, nullable=True),
     Column("referral_rounds", Integer, nullable=True),
+    _instant("referral_claimed_at", nullable=True),
+    _text("referral_review", nullable=True),
+    _instant("referral_due_at", nullable=True),
+    Column("referral_version", Integer, nullable=True),
     Column("parked", Integer, nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
     CheckConstraint("sequence >= 1", name="sequence"),
     CheckConstraint("messages >= 0", name="messages"),
     CheckConstraint("octet_length(head) = 32", name="head"),
     CheckConstraint("referrer_id <> member_id", name="own_referrer"),
-    Index("member_referrer_idx", "program_id", "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
+    Index(
+        "member_referrer_idx",
+        "program_id",
+        "referrer_id",
+        "referral_claimed_at",
+        "member_id",
+        postgresql_where=text("referrer_id IS NOT NULL"),
+    ),
+    Index(
+        "member_referral_idx", "program_id", "referral", "member_id", postgresql_where=text("referrer_id IS NOT NULL")
+    ),
+    Index(
+        "member_review_idx",
+        "program_id",
+        "member_id",
+        postgresql_where=text("referral_review IS NOT NULL AND referral_review <> 'approved'"),
+    ),
     **_HOT,
 )
 
@@ -186,6 +206,16 @@ member_identity = Table(
     PrimaryKeyConstraint("program_id", "digest"),
     Index("member_identity_member_idx", "program_id", "member_id"),
     _length("value", 320),
+)
+
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("program_id", "member_id", "digest"),
+    CheckConstraint("octet_length(digest) = 16", name="digest"),
 )
 
 profile = Table(

@@ -39,13 +39,17 @@ from app.domain.commands import (
     Redemption,
     Reference,
     ReferralBonus,
+    ReferralClaim,
+    ReferralLapse,
     ReferralReversal,
+    ReferralReview,
     Release,
     Return,
     ReturnedLine,
     Transfer,
     TransferIn,
     TransferReversal,
+    Verdict,
 )
 from app.domain.events import Entry
 
@@ -126,6 +130,8 @@ def decode_facts(kind: str, data: bytes) -> Facts:
 
 
 _PLACE = ("channel", "location", "terminal", "operator")
+_UNNAMED = Identity("", "", b"")
+"""Stands for a code that lies outside the ledger."""
 
 
 def _naming(of: Named) -> dict[str, Any]:
@@ -303,6 +309,9 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Adjustment: _adjustment,
     ReferralBonus: _bonus,
     ReferralReversal: _bonus,
+    ReferralLapse: lambda facts: {},
+    ReferralClaim: lambda facts: _named(facts, *_PLACE),
+    ReferralReview: lambda facts: {"verdict": facts.verdict.value, "actor": facts.actor},
     Transfer: _transfer,
     TransferIn: _transfer_in,
     TransferReversal: lambda facts: {"of": _naming(facts.of)},
@@ -329,6 +338,9 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Adjustment.kind: _an_adjustment,
     ReferralBonus.kind: lambda value: ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])}),
     ReferralReversal.kind: lambda value: ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])}),
+    ReferralLapse.kind: lambda value: ReferralLapse(),
+    ReferralClaim.kind: lambda value: ReferralClaim(_UNNAMED, **value),
+    ReferralReview.kind: lambda value: ReferralReview(Verdict(value["verdict"]), value["actor"]),
     Transfer.kind: _a_transfer,
     TransferIn.kind: _a_transfer_in,
     TransferReversal.kind: lambda value: TransferReversal(_name(value["of"])),

@@ -193,6 +193,41 @@ class ReferralReversal:
     given_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReferralLapse:
+    """No purchase has qualified in time for a referral (semantics F2)."""
+
+    kind = "referral_lapse"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralClaim:
+    """A member names the friend who brought them, after joining (semantics F1). The code lies outside the ledger."""
+
+    kind = "referral_claim"
+    code: Identity
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+class Verdict(StrEnum):
+    """What a person says of a referral that was held for them (semantics F4)."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralReview:
+    """A person has looked at a referral that was held; `actor` is who (semantics F4). Their words are a particular."""
+
+    kind = "referral_review"
+    verdict: Verdict
+    actor: str
+
+
 class Named(NamedTuple):
     """An earlier event of the same member: by our id, or by the key its shop gave it; of the `kind`, if one is said."""
 
@@ -386,6 +421,9 @@ Facts = (
     | Adjustment
     | ReferralBonus
     | ReferralReversal
+    | ReferralLapse
+    | ReferralClaim
+    | ReferralReview
     | Transfer
     | TransferIn
     | TransferReversal

@@ -8,8 +8,11 @@ from app.domain.accrual import Step
 from app.domain.refusals import Refusal
 from app.domain.state import MemberState, Scheduled
 
-ENGINE = 1
-"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable."""
+ENGINE = 2
+"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
+
+2: referrals are told of at every step, and counted for those who bring friends (semantics F2, F3).
+"""
 
 
 class Draw(NamedTuple):
@@ -92,6 +95,7 @@ class Posted(NamedTuple):
     messages: tuple[Message, ...] = ()
     salt: bytes = b""
     particulars: bytes = b""
+    schedules: tuple[Scheduled, ...] = ()
 
 
 class Decision(NamedTuple):

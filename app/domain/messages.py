@@ -31,8 +31,12 @@ ADJUSTED = "points.adjusted"
 TRANSFERRED = "points.transferred"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
+CLAIMED = "referral.claimed"
+QUALIFIED = "referral.qualified"
 REWARDED = "referral.rewarded"
+REFERRAL_HELD = "referral.held"
 REFERRAL_REVERSED = "referral.reversed"
+REFERRAL_LAPSED = "referral.lapsed"
 
 TYPES = (
     ENROLLED,
@@ -52,8 +56,12 @@ TYPES = (
     TRANSFERRED,
     UPGRADED,
     DOWNGRADED,
+    CLAIMED,
+    QUALIFIED,
     REWARDED,
+    REFERRAL_HELD,
     REFERRAL_REVERSED,
+    REFERRAL_LAPSED,
     PARKED,
     UNPARKED,
     LAPSED,

@@ -132,16 +132,6 @@ class Ladder:
     tiers: tuple[Tier, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReferralTerms:
-    """What bringing a friend gives, and from which first purchase on (semantics F2, F3)."""
-
-    minimum: Mapping[str, int]
-    lapse: Span
-    referrer: tuple[str, int] | None = None
-    referee: tuple[str, int] | None = None
-
-
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -154,6 +144,28 @@ class Shortage(NamedTuple):
 
 OWED = Shortage()
 FORGIVEN = Shortage(forgive=True)
+
+
+class ClaimLimit(NamedTuple):
+    """How many may name the same friend within a span before somebody has to look (semantics F4)."""
+
+    claims: int
+    within: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralTerms:
+    """What bringing a friend gives, from which first purchase on, and after which wait (semantics F2, F3, F4)."""
+
+    minimum: Mapping[str, int]
+    lapse: Span
+    referrer: tuple[str, int] | None = None
+    referee: tuple[str, int] | None = None
+    wait: Span | None = None
+    """The return window after which the reward falls due; None for at once."""
+    shortage: Shortage = FORGIVEN
+    """What becomes of points that are to be taken back and are spent."""
+    review: ClaimLimit | None = None
 
 
 class Cost(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, transfers, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, referrals, transfers, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -22,12 +22,15 @@ from app.domain.commands import (
     PurchaseChange,
     Reference,
     ReferralBonus,
+    ReferralClaim,
+    ReferralLapse,
     ReferralReversal,
     Release,
     Return,
     Transfer,
     TransferReversal,
 )
+from app.domain.effects import Friends
 from app.domain.events import Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
@@ -298,7 +301,7 @@ def _settled_in(stored: StoredEvent) -> tuple[Any, Any]:
     """When a clock event was written, and its place in the order of one settling (semantics T3)."""
     content = chain.decode_content(stored.recorded.content)
     rank = min(_CLOCK_KINDS.index(content.kind), _CLOCK_KINDS.index(ReferralBonus.kind))
-    order = (content.effective_at, rank, content.key if content.kind in _BONUSES else "")
+    order = (content.effective_at, rank, content.key if content.kind in _SCHEDULED else "")
     return (content.recorded_at, content.judged_at), order
 
 
@@ -322,16 +325,17 @@ def _decide_again(
         judged_at=content.judged_at,
         silent=content.silent,
         ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
+        engine=content.engine,
     )
     if _by_clock(group[0]):
-        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _BONUSES)
+        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _SCHEDULED)
         return engine.settle(state._replace(scheduled=scheduled), moment)
     facts = chain.decode_facts(content.kind, content.facts)
     identities: dict[bytes, bytes] = {}
-    if isinstance(facts, Enrolment) and "referrer" in context:
+    if isinstance(facts, Enrolment | ReferralClaim) and "referrer" in context:
         friend = Identity("code", "", b"friend")
-        facts = replace(facts, referral_code=friend)
         identities[friend.digest] = bytes.fromhex(context["referrer"])
+        facts = _naming(facts, friend)
     command = Command(
         id=content.event_id,
         source=content.source,
@@ -352,7 +356,13 @@ def _decide_again(
         identities=identities,
         named=_named(command, history.events[: content.sequence - 1]),
         recent=_recent(command, history.events[: content.sequence - 1]),
+        friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
     )
+
+
+def _naming(facts: Enrolment | ReferralClaim, friend: Identity) -> Enrolment | ReferralClaim:
+    """What named a friend, with a code that stands for theirs: it lies outside the ledger."""
+    return replace(facts, referral_code=friend) if isinstance(facts, Enrolment) else replace(facts, code=friend)
 
 
 def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
@@ -379,8 +389,8 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
-_CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
+_SCHEDULED = (ReferralBonus.kind, ReferralReversal.kind, ReferralLapse.kind)
+_CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_SCHEDULED)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 
@@ -434,7 +444,8 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds"):
+    more = ("quiet_before", "referral_purchase", "referral_rounds", "referral_claimed_at", "referral_review")
+    for name in (*names, *more, "referral_due_at", "referral_version"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

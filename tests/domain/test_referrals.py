@@ -297,7 +297,9 @@ def test_shops_learn_who_was_brought_by_whom_by_id() -> None:
         NEW, Enrolment((card(),), referral_code=CODE), rules=friends_rules(), identities={CODE.digest: BRAM}
     )
 
-    ((type, data),) = told(decision)
+    (enrolled, data), (claimed, said) = told(decision)
 
-    assert type == "member.enrolled"
-    assert data["referrer"].startswith("mem_")
+    assert (enrolled, claimed) == ("member.enrolled", "referral.claimed")
+    assert data["referrer"] == said["referrer"]
+    assert said["referrer"].startswith("mem_")
+    assert (said["state"], said["lapses_at"]) == ("claimed", "2027-05-20T22:00:00Z")
