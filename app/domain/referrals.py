@@ -166,8 +166,8 @@ def lapsed(state: MemberState, scheduled: Scheduled, moment: Moment) -> Progress
 
 def review(state: MemberState, facts: ReferralReview, case: Case) -> Effect:
     """A person has looked (semantics F4): it goes on as if it had never been held, or ends."""
-    if not held(state):
-        raise Refused(NotInReview(shown(state, now=case.moment.judged_at)))
+    if (found := shown(state, now=case.moment.judged_at)) != REVIEW:
+        raise Refused(NotInReview(found))
     purchase, version = state.referral_purchase, state.referral_version
     if facts.verdict is Verdict.REJECT:
         state = state._replace(

@@ -23,6 +23,8 @@ class Scope(StrEnum):
     ADJUSTMENTS_READ = "adjustments:read"
     ADJUSTMENTS_WRITE = "adjustments:write"
     ADJUSTMENTS_APPROVE = "adjustments:approve"
+    REFERRALS_READ = "referrals:read"
+    REFERRALS_REVIEW = "referrals:review"
 
 
 DESCRIPTIONS = {
@@ -43,6 +45,8 @@ DESCRIPTIONS = {
     Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
     Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",
     Scope.ADJUSTMENTS_APPROVE: "decide on what another person asked to give or take",
+    Scope.REFERRALS_READ: "read who brought whom, and what waits for a person to look at",
+    Scope.REFERRALS_REVIEW: "decide on referrals that look like fraud",
 }
 
 SHOP = (
@@ -67,5 +71,6 @@ PROGRAM = (
     Scope.PROGRAM_WRITE,
     Scope.REPORTS_READ,
     Scope.ADJUSTMENTS_READ,
+    Scope.REFERRALS_READ,
 )
 """What a program's own key, which belongs to no shop, gets unless told otherwise."""

@@ -29,6 +29,9 @@ _YEARS = range(2000, 3000)
 """The years a document may name: far enough for any program, and no arithmetic on days leaves the calendar."""
 
 
+MAX_SHORT_DAYS = 31
+
+
 def whole_number(value: object) -> object:
     """The value, if it is written as a whole number: to Python, true and 1.0 also equal 1."""
     if type(value) is not int:
@@ -70,6 +73,12 @@ def _not_empty(span: calendar.Span) -> calendar.Span:
 def _in_days(span: calendar.Span) -> calendar.Span:
     if span.months:
         raise PydanticCustomError("span", "must be a duration in weeks or days, such as P30D")
+    return span
+
+
+def _short(span: calendar.Span) -> calendar.Span:
+    if not 1 <= span.days <= MAX_SHORT_DAYS:
+        raise PydanticCustomError("span", "must be a duration of 1 to 31 days, such as P1D")
     return span
 
 
@@ -188,6 +197,14 @@ Days = Annotated[
     calendar.Span,
     PlainValidator(_span),
     AfterValidator(_in_days),
+    PlainSerializer(span_text),
+    WithJsonSchema(_DAYS_SCHEMA),
+]
+ShortDays = Annotated[
+    calendar.Span,
+    PlainValidator(_span),
+    AfterValidator(_in_days),
+    AfterValidator(_short),
     PlainSerializer(span_text),
     WithJsonSchema(_DAYS_SCHEMA),
 ]

@@ -25,6 +25,7 @@ from app.api.schemas.events import (
     EventBody,
     HoldIn,
     RedemptionIn,
+    ReferralClaimIn,
     ReleaseIn,
     TransferIn,
 )
@@ -203,7 +204,7 @@ def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
         may(caller, Scope.REDEMPTIONS_OFFLINE)
     if isinstance(body, TransferIn) or (isinstance(body, CancellationIn) and body.kind == Transfer.kind):
         may(caller, Scope.TRANSFERS_WRITE)
-    if isinstance(body, EnrolmentIn):
+    if isinstance(body, EnrolmentIn | ReferralClaimIn):
         may(caller, Scope.MEMBERS_WRITE)
     if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:
         may(caller, Scope.ADJUSTMENTS_WRITE)

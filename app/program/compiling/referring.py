@@ -8,9 +8,13 @@ from app.program.compiling import amounts
 
 
 def terms(
-    referrals: documents.Referrals, known: Mapping[str, units.Unit], currencies: Mapping[str, int]
+    referrals: documents.Referrals,
+    known: Mapping[str, units.Unit],
+    currencies: Mapping[str, int],
+    *,
+    shortage: rules.Shortage,
 ) -> rules.ReferralTerms:
-    """What bringing a friend gives."""
+    """What bringing a friend gives; `shortage` is what becomes of spent points where they are not forgiven."""
 
     def bonus(side: documents.Bonus | None) -> tuple[str, int] | None:
         return None if side is None else (side.unit, amounts.whole_parts(side.points, known[side.unit].decimals))
@@ -21,4 +25,7 @@ def terms(
         lapse=referrals.lapse,
         referrer=bonus(referrals.referrer),
         referee=bonus(referrals.referee),
+        wait=referrals.wait,
+        shortage=rules.FORGIVEN if referrals.reversal == "clamp" else shortage._replace(forgive=False),
+        review=None if referrals.review is None else rules.ClaimLimit(referrals.review.claims, referrals.review.within),
     )

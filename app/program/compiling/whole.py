@@ -21,6 +21,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     known = {code: compile_unit(code, document.units[code], zone) for code in sorted(document.units)}
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
+    shortage = terms.shortage(document.returns, known)
     enabled = (earning.rule(rule, known, currencies, zone) for rule in document.rules if rule.enabled)
     return rules.Rules(
         version=version,
@@ -31,7 +32,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         units=known,
         rules=(*enabled, *ladders.multipliers(document.tiers)),
         ladders=tuple(ladders.ladder(ladder, known[ladder.unit]) for ladder in document.tiers),
-        referrals=referring.terms(document.referrals, known, currencies) if document.referrals else None,
+        referrals=referring.terms(document.referrals, known, currencies, shortage=shortage)
+        if document.referrals
+        else None,
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),
@@ -40,7 +43,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
             for code, amount in (document.cash_rounding or {}).items()
         },
         unpaid_kinds=frozenset(document.payments_without_points),
-        shortage=terms.shortage(document.returns, known),
+        shortage=shortage,
         returns_lower_tiers=document.returns.lower_tiers,
         points_back=document.returns.points_back,
         loose_returns=document.returns.without_purchase == "allow",
