@@ -31,6 +31,7 @@ from app.api.routes import (
     members,
     program,
     purchases,
+    referrals,
     reports,
     waiting,
 )

@@ -74,6 +74,8 @@ _MESSAGE_TEXTS = {
     messages.REFERRAL_LAPSED: "No purchase that counts came in time; nobody gets a bonus.",
     messages.REWARDED: "A bonus was given for bringing a friend.",
     messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
+    messages.ISSUED: "A member was given a reward, such as a free coffee: hand it out.",
+    messages.REWARD_CANCELLED: "A reward was taken back with the goods that it was given for.",
 }
 
 

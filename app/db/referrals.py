@@ -13,7 +13,6 @@ from sqlalchemy import ARRAY, Select, Text, Uuid, bindparam, func, literal_colum
 
 from app.db import hot, rows
 from app.db import tables as t
-from app.domain.commands import Purchase
 
 EMAIL = "email"
 CLAIMS_MOST = 1_000
@@ -22,16 +21,15 @@ CLAIMS_MOST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """By member: the digests of fingerprints, e-mail addresses, when their code was claimed lately; and two questions.
+    """By member: the digests of fingerprints, e-mail addresses, and when their code was claimed lately.
 
-    `referring` have brought others, `buying` have bought; both of those asked about.
+    `referring` have brought others, of those asked about.
     """
 
     fingerprints: dict[bytes, set[bytes]] = field(default_factory=dict)
     emails: dict[bytes, set[str]] = field(default_factory=dict)
     claims: dict[bytes, list[datetime]] = field(default_factory=dict)
     referring: set[bytes] = field(default_factory=set)
-    buying: set[bytes] = field(default_factory=set)
 
 
 def _any(name: str) -> Any:
@@ -67,18 +65,6 @@ def _referring() -> Select[Any]:
     return select(found.c.member_id).select_from(asked.join(found, true()))
 
 
-def _buying() -> Select[Any]:
-    asked, v = _each("claiming", "asked"), t.event.c
-    found = (
-        select(v.member_id)
-        .where(v.program_id == hot.PROGRAM_PARAMETER, v.member_id == asked.c.id)
-        .where(v.kind == bindparam("purchase", Purchase.kind, type_=Text()))
-        .limit(literal_column("1"))
-        .lateral("found")
-    )
-    return select(found.c.member_id).select_from(asked.join(found, true()))
-
-
 _i, _f = t.member_identity.c, t.fingerprint.c
 KNOWN = hot.Questions(
     {
@@ -92,7 +78,6 @@ KNOWN = hot.Questions(
         ),
         "claims": _claims(),
         "referring": _referring(),
-        "buying": _buying(),
     }
 )
 """All of it in one statement, so in one round trip and one snapshot, which is later than the members' lock."""
@@ -124,7 +109,6 @@ async def known(
     for row in found["claims"]:
         known.claims.setdefault(row["referrer_id"].bytes, []).append(row["referral_claimed_at"])
     known.referring.update(row["member_id"].bytes for row in found["referring"])
-    known.buying.update(row["member_id"].bytes for row in found["buying"])
     return known
 
 

@@ -20,13 +20,11 @@ Identities = Mapping[bytes, bytes]
 class Friends(NamedTuple):
     """What is known of a referee and of who brought them, beyond the referee's own state (semantics F1, F4).
 
-    `reasons` say why somebody should look at their referral; `refers` that the member has brought others, `bought` that
-    they have bought before.
+    `reasons` say why somebody should look at their referral; `refers` that the member has brought others.
     """
 
     reasons: tuple[str, ...] = ()
     refers: bool = False
-    bought: bool = False
 
 
 NOBODY = Friends()

@@ -37,6 +37,8 @@ REWARDED = "referral.rewarded"
 REFERRAL_HELD = "referral.held"
 REFERRAL_REVERSED = "referral.reversed"
 REFERRAL_LAPSED = "referral.lapsed"
+ISSUED = "reward.issued"
+REWARD_CANCELLED = "reward.cancelled"
 
 TYPES = (
     ENROLLED,
@@ -62,6 +64,8 @@ TYPES = (
     REFERRAL_HELD,
     REFERRAL_REVERSED,
     REFERRAL_LAPSED,
+    ISSUED,
+    REWARD_CANCELLED,
     PARKED,
     UNPARKED,
     LAPSED,

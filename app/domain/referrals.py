@@ -77,8 +77,8 @@ def claim(state: MemberState, facts: ReferralClaim, case: Case) -> Effect:
         raise Refused(OwnReferralCode())
     if case.friends.refers:
         raise Refused(HasReferred())
-    if case.friends.bought:
-        raise Refused(HasBought())
+    if state.purchases:
+        raise Refused(HasBought(state.purchases))
     after, tells, schedules, context = claimed(state, referrer, case)
     return Effect(after, context={"referrer": referrer.hex(), **context}, tells=tells, schedules=schedules)
 

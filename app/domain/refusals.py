@@ -92,9 +92,10 @@ class HasReferred(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class HasBought(Refusal):
-    """The member has bought before (semantics F1)."""
+    """The member has bought before, and so many `purchases` stand (semantics F1, A11)."""
 
     code = "has_bought"
+    purchases: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,16 @@ class TierTerm(NamedTuple):
     sequence: int
 
 
+class Usage(NamedTuple):
+    """What a member has used of a counter in the period from `since` until `until`; no end means all time."""
+
+    counter: str
+    since: datetime
+    until: datetime | None
+    points: int = 0
+    times: int = 0
+
+
 class ReferralState(StrEnum):
     """How far a member's own referral has come (semantics F2); kept on the referee."""
 
@@ -126,9 +136,10 @@ class MemberState(NamedTuple):
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
     that qualified, `referral_rounds` how often one did, `referral_due_at` when its reward falls due where that waits,
     `referral_version` the rules that judged it where somebody has to look first; `referral_review` says why somebody
-    has to, or that they did (semantics F4). `parked` counts the events that wait outside the chain. `lots` are those
-    loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as they
-    are known: an undo may open them again. `bonuses` are those for friends that may be taken back now, by their key.
+    has to, or that they did (semantics F4). `purchases` counts those that stand (semantics A11), `parked` the events
+    that wait outside the chain. `usage` is by counter and the start of its period. `lots` are those loaded or opened
+    since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo
+    may open them again. `bonuses` are those for friends that may be taken back now, by their key.
     """
 
     id: bytes
@@ -149,9 +160,11 @@ class MemberState(NamedTuple):
     referral_review: str = ""
     referral_due_at: datetime | None = None
     referral_version: int | None = None
+    purchases: int = 0
     parked: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
+    usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})

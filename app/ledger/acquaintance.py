@@ -100,11 +100,9 @@ def friends(command: Command, state: MemberState, batch: Fold) -> Friends:
     emails = known.emails.get(state.id, set())
     if isinstance(facts, Enrolment):
         emails = {identity.value for identity in facts.identities if identity.kind == referrals.EMAIL}
-    posted = (one.recorded for one in batch.posted if one.recorded.member_id == state.id)
     return Friends(
         _reasons(command, state, referrer, known.claims.get(referrer, ()), batch, emails=emails),
         refers=state.id in known.referring,
-        bought=state.id in known.buying or any(event.kind == Purchase.kind for event in posted),
     )
 
 

@@ -35,6 +35,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         referrals=referring.terms(document.referrals, known, currencies, shortage=shortage)
         if document.referrals
         else None,
+        rewards={
+            code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
+        },
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),
