@@ -1,21 +1,25 @@
 """What either side of a referral gets, and what is taken back of it (semantics F3, F5, R5)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any
 
-from app.domain import chain, lots, messages, typeid
+from app.domain import chain, friends, gifts, lots, messages, typeid
 from app.domain.accrual import Step
 from app.domain.commands import ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Recorded
+from app.domain.lots import Place
 from app.domain.posting import Moment, Tell
-from app.domain.rules import ReferralTerms, Rules
+from app.domain.rules import ReferralGift, ReferralTerms, Rewarded, Rules
+from app.domain.runs import Run
 from app.domain.state import MemberState, OpenLot, ReferralState, Scheduled, StandingBonus
 
-Bonus = tuple[str, int]
-"""A unit, and points of it; none of no unit ("") where only the count matters."""
+FIXED, CAPPED = "fixed", "capped"
+"""What a bonus's step says of it: given, or beyond the cap."""
 
-NOTHING: Bonus = ("", 0)
+COUNTED = 2
+"""The engine number from which on friends are counted for those who brought them."""
 
 
 class Side(StrEnum):
@@ -25,26 +29,18 @@ class Side(StrEnum):
     REFEREE = "referee"
 
 
-class Run(NamedTuple):
-    """What a scheduled command comes to: the member's state, entries in order, whom to tell, why, what follows."""
-
-    state: MemberState
-    entries: tuple[Entry, ...] = ()
-    tells: tuple[Tell, ...] = ()
-    steps: tuple[Step, ...] = ()
-    schedules: tuple[Scheduled, ...] = ()
-
-
-def of_side(terms: ReferralTerms, side: Side) -> Bonus | None:
-    """What a side gets for a friend; None where it gets nothing."""
-    return terms.referrer if side is Side.REFERRER else terms.referee
+def of_side(terms: ReferralTerms, side: Side) -> ReferralGift | None:
+    """What a side gets for a friend; None where it gets nothing. Friends may be only counted, for milestones."""
+    if side is Side.REFEREE:
+        return terms.referee
+    return terms.referrer or (ReferralGift() if terms.milestones else None)
 
 
 def scheduled(state: MemberState, side: Side, rules: Rules, *, due_at: datetime, cause: bytes) -> Scheduled:
     """A side's bonus for the referral of this referee, under a key by which it happens once (semantics F5)."""
     assert rules.referrals is not None
-    unit, points = of_side(rules.referrals, side) or NOTHING
-    facts = ReferralBonus(side.value, state.id, unit, points)
+    gift = of_side(rules.referrals, side) or ReferralGift()
+    facts = ReferralBonus(side.value, state.id, gift.unit, gift.points, gift.reward)
     return Scheduled(
         _whose(state, side),
         due_at,
@@ -64,9 +60,10 @@ def reversals(
     assert terms is not None
     found = []
     for side in Side:
-        unit, points = of_side(terms, side) or NOTHING
-        if of_side(terms, side) is not None:
-            facts = ReferralReversal(side.value, state.id, unit, points, chain.micros(given_at.recorded_at))
+        gift = of_side(terms, side)
+        if gift is not None:
+            given = chain.micros(given_at.recorded_at)
+            facts = ReferralReversal(side.value, state.id, gift.unit, gift.points, given, gift.reward)
             key = _key("rrv", state.id, side, state.referral_rounds)
             encoded = chain.encode_facts(facts)
             found.append(Scheduled(_whose(state, side), due_at, key, facts.kind, encoded, rules.version, cause))
@@ -80,41 +77,41 @@ def bonus_key(reversal: str) -> str:
 
 def standing(bonus: Recorded) -> StandingBonus:
     """What a recorded bonus gave."""
-    points = sum(entry.points for entry in bonus.entries)
-    return StandingBonus(bonus.sequence, points, not any(what == "capped" for _, _, what, _ in bonus.steps))
+    points = sum(int(value) for rule, _, what, value in bonus.steps if (rule, what) == ("referral", FIXED))
+    capped = any(what == CAPPED for _, _, what, _ in bonus.steps)
+    facts = chain.decode_facts(bonus.kind, chain.decode_content(bonus.content).facts)
+    assert isinstance(facts, ReferralBonus)
+    counted = bonus.engine >= COUNTED and facts.side == Side.REFERRER and not capped
+    return StandingBonus(bonus.sequence, bonus.effective_at, points, counted, given=not capped)
 
 
 def pay(state: MemberState, due: Scheduled, moment: Moment) -> Run | None:
     """A bonus that has fallen due (semantics F2); None where what it was for has come back while it waited.
 
-    The referee's that has waited closes the referral, and brings the referrer's.
+    The referee's that has waited closes the referral, and brings the referrer's. Beyond the cap nothing is given, and
+    the event says so (F3).
     """
     bonus = chain.decode_facts(due.kind, due.facts)
     assert isinstance(bonus, ReferralBonus)
     rules = moment.versions.numbered(due.rules_version)
-    waited = rules.referrals is not None and rules.referrals.wait is not None
-    schedules: tuple[Scheduled, ...] = ()
+    terms = rules.referrals
+    assert terms is not None
     if bonus.side == Side.REFEREE:
-        if waited:
-            if due.key != _key("ref", state.id, Side.REFEREE, state.referral_rounds) or not _stands(state):
-                return None
-            if rules.referrals is not None and of_side(rules.referrals, Side.REFERRER) is not None:
-                schedules = (scheduled(state, Side.REFERRER, rules, due_at=due.due_at, cause=due.cause),)
+        if terms.wait is not None and not _stands(state, due):
+            return None
+        schedules = () if terms.wait is None else _others(state, due, rules)
         if state.referral is ReferralState.QUALIFIED:
             state = state._replace(referral=ReferralState.REWARDED, referral_due_at=None)
-    entries: tuple[Entry, ...] = ()
-    if bonus.points:
-        unit = rules.units[bonus.unit]
-        dates = lots.dates(unit, occurred_at=due.due_at, now=due.due_at, zone=rules.zone)
-        state, entries = lots.credit_state(state, [(unit, bonus.points, dates)], now=due.due_at)
-    given = StandingBonus(state.sequence + 1, bonus.points)
-    state = state._replace(bonuses={**state.bonuses, due.key: given})
-    points = {bonus.unit: bonus.points} if bonus.points else {}
-    tells: tuple[Tell, ...] = ((messages.REWARDED, _said(points, bonus)),)
-    if points:
-        tells = ((messages.EARNED, {"points": points}), *tells)
-    steps = (("referral", bonus.unit, "fixed", str(bonus.points)),)
-    return Run(state, entries, tells, steps, schedules)
+        return _given(state, bonus, due, rules, counted=False)._replace(schedules=schedules)
+    if moment.engine < COUNTED:
+        return _given(state, bonus, due, rules, counted=False)
+    if friends.is_capped(state, rules, at=due.due_at):
+        beyond = StandingBonus(state.sequence + 1, due.due_at, 0, given=False)
+        state = state._replace(bonuses={**state.bonuses, due.key: beyond})
+        said = {**_said({}, bonus), "capped": True}
+        steps = (("referral", bonus.unit, CAPPED, str(bonus.points)),)
+        return Run(state, tells=((messages.REWARDED, said),), steps=steps)
+    return friends.one_more(_given(state, bonus, due, rules, counted=True), rules, due, moment)
 
 
 def take_back(state: MemberState, due: Scheduled, moment: Moment) -> Run:
@@ -124,45 +121,78 @@ def take_back(state: MemberState, due: Scheduled, moment: Moment) -> Run:
     rules = moment.versions.numbered(due.rules_version)
     assert rules.referrals is not None
     given = state.bonuses.get(bonus_key(due.key)) or _by_lot(state, reversal)
-    entry = None
-    if reversal.points and reversal.unit in state.accounts:
-        state, entry = lots.take(
-            state,
-            rules.units[reversal.unit],
-            min(given.points, reversal.points),
-            own={given.sequence},
-            shortage=rules.referrals.shortage,
-            at=lots.Place(state.sequence + 1, 0),
-            now=due.due_at,
-        )
+    wanted, entry = min(given.points, reversal.points), None
+    if wanted and reversal.unit in state.accounts:
+        unit, shortage, place = rules.units[reversal.unit], rules.referrals.shortage, Place(state.sequence + 1, 0)
+        state, entry = lots.take(state, unit, wanted, own={given.sequence}, shortage=shortage, at=place, now=due.due_at)
     taken = -entry.points if entry is not None else 0
-    tells: tuple[Tell, ...] = ((messages.REFERRAL_REVERSED, _said({reversal.unit: taken}, reversal)),)
+    tells: tuple[Tell, ...] = ((messages.REFERRAL_REVERSED, _said(_by_unit(reversal.unit, taken), reversal)),)
     if entry is not None:
         tells = ((messages.REVERSED, {"points": {reversal.unit: taken}}), *tells)
     steps: tuple[Step, ...] = (("referral", reversal.unit, "taken", str(taken)),)
-    if taken < reversal.points:
-        steps += (("referral", reversal.unit, "forgiven", str(reversal.points - taken)),)
-    return Run(state, () if entry is None else (entry,), tells, steps)
+    if taken < wanted:
+        steps += (("referral", reversal.unit, "forgiven", str(wanted - taken)),)
+    besides = gifts.moved(
+        _gift(reversal) if given.given else (), (), rules, occurred_at=given.at, sequence=given.sequence
+    )
+    entries = () if entry is None else (entry,)
+    run = Run(state, entries, (*tells, *besides.tells), steps, context=besides.context)
+    return friends.one_less(run, rules, given.at, due, moment) if given.counted else run
 
 
-def _stands(state: MemberState) -> bool:
+def _given(state: MemberState, bonus: ReferralBonus, due: Scheduled, rules: Rules, *, counted: bool) -> Run:
+    """The points and the reward of a bonus."""
+    given = StandingBonus(state.sequence + 1, due.due_at, bonus.points, counted)
+    state = state._replace(bonuses={**state.bonuses, due.key: given})
+    entries: tuple[Entry, ...] = ()
+    if bonus.points:
+        unit = rules.units[bonus.unit]
+        dates = lots.dates(unit, occurred_at=due.due_at, now=due.due_at, zone=rules.zone)
+        state, entries = lots.credit_state(state, [(unit, bonus.points, dates)], now=due.due_at)
+    points = {bonus.unit: bonus.points} if bonus.points else {}
+    besides = gifts.give(_gift(bonus), rules, occurred_at=due.due_at, sequence=state.sequence + 1)
+    tells: tuple[Tell, ...] = ((messages.REWARDED, _said(points, bonus)), *besides.tells)
+    if points:
+        tells = ((messages.EARNED, {"points": points}), *tells)
+    steps = (("referral", bonus.unit, FIXED, str(bonus.points)),)
+    return Run(state, entries, tells, steps, context=besides.context)
+
+
+def _others(state: MemberState, due: Scheduled, rules: Rules) -> tuple[Scheduled, ...]:
+    """The referrer's bonus, which the referee's brings once it has waited."""
+    assert rules.referrals is not None
+    if of_side(rules.referrals, Side.REFERRER) is None:
+        return ()
+    return (scheduled(state, Side.REFERRER, rules, due_at=due.due_at, cause=due.cause),)
+
+
+def _stands(state: MemberState, due: Scheduled) -> bool:
     """Whether the purchase that qualified has stood until now. What is held is not scheduled before somebody looks."""
-    return state.referral is ReferralState.QUALIFIED and state.referral_purchase is not None
+    this = _key("ref", state.id, Side.REFEREE, state.referral_rounds)
+    return due.key == this and state.referral is ReferralState.QUALIFIED
 
 
 def _by_lot(state: MemberState, reversal: ReferralReversal) -> StandingBonus:
     """The bonus as its lot tells: of several that may be it, the one that was posted last."""
     given_at = chain.instant(reversal.given_at)
     same = (lot.sequence for lot in state.lots if _is_bonus(lot, reversal, given_at))
-    return StandingBonus(max(same, default=0), reversal.points)
+    return StandingBonus(max(same, default=0), given_at, reversal.points)
 
 
 def _is_bonus(lot: OpenLot, reversal: ReferralReversal, given_at: datetime) -> bool:
     return (lot.unit, lot.credited, lot.occurred_at) == (reversal.unit, reversal.points, given_at)
 
 
-def _said(points: dict[str, int], facts: ReferralBonus | ReferralReversal) -> dict[str, object]:
+def _said(points: Mapping[str, int], facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
     return {"points": points, "side": facts.side, "referee": typeid.encode(typeid.MEMBER, facts.referee)}
+
+
+def _gift(facts: ReferralBonus | ReferralReversal) -> tuple[gifts.Gained, ...]:
+    return () if facts.reward is None else (("referral", Rewarded(facts.reward)),)
+
+
+def _by_unit(unit: str, points: int) -> dict[str, int]:
+    return {unit: points} if unit else {}
 
 
 def _whose(state: MemberState, side: Side) -> bytes:

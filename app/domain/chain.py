@@ -179,6 +179,8 @@ def _adjustment(facts: Adjustment) -> dict[str, Any]:
 
 def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
     value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
+    if facts.reward is not None:
+        value["reward"] = facts.reward
     return value | {"given_at": facts.given_at} if isinstance(facts, ReferralReversal) else value
 
 

@@ -176,6 +176,7 @@ class ReferralBonus:
     referee: bytes
     unit: str
     points: int
+    reward: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ class ReferralReversal:
     unit: str
     points: int
     given_at: int
+    reward: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

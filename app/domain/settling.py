@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.domain import bonuses, calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, typeid
-from app.domain.bonuses import Run
 from app.domain.commands import CLOCK, ReferralBonus, ReferralLapse, ReferralReversal
 from app.domain.events import Entry, Posted
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import Rules
+from app.domain.runs import Run
 from app.domain.state import MemberState, Scheduled
 
 ACTIVATION, EXPIRY = "activation", "expiry"
@@ -175,7 +175,7 @@ def _post_scheduled(scheduled: Scheduled, run: Run, moment: Moment) -> tuple[Mem
     """The event of a scheduled command, under the version that scheduled it."""
     rules, due_at = moment.versions.numbered(scheduled.rules_version), scheduled.due_at
     draft = _draft(scheduled.kind, scheduled.key, due_at, rules, moment, tells=run.tells, facts=scheduled.facts)
-    context = {"cause": scheduled.cause.hex()}
+    context = {"cause": scheduled.cause.hex(), **run.context}
     draft = draft._replace(entries=run.entries, steps=run.steps, context=context, schedules=run.schedules)
     return posting.post(run.state, draft, moment)
 

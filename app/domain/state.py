@@ -108,11 +108,16 @@ class ReferralState(StrEnum):
 
 
 class StandingBonus(NamedTuple):
-    """What a bonus for bringing a friend gave, by its event `sequence`; one beyond the cap is not `counted` (F3)."""
+    """What a bonus for bringing a friend gave `at` which instant, by the event of this number.
+
+    One beyond the cap gave nothing, and one from before friends were counted is not `counted` (semantics F3).
+    """
 
     sequence: int
+    at: datetime
     points: int
-    counted: bool = True
+    counted: bool = False
+    given: bool = True
 
 
 class Scheduled(NamedTuple):

@@ -45,6 +45,7 @@ from app.domain.rules import (
     Multiply,
     PerItem,
     Rate,
+    ReferralGift,
     ReferralTerms,
     Rule,
     Rules,
@@ -171,10 +172,15 @@ def ladder_rules(**more: Any) -> Rules:
     )
 
 
-def friends_rules(**more: Any) -> Rules:
+def friends_terms(**more: Any) -> ReferralTerms:
     """A hundred points for the referrer and 25 for the friend, from a first purchase of 10.00 on."""
-    terms = ReferralTerms({"EUR": 10_00}, parse_span("P180D"), referrer=("points", 100), referee=("points", 25))
-    return make_rules(**({"referrals": terms} | more))
+    gifts = {"referrer": ReferralGift("points", 100), "referee": ReferralGift("points", 25)}
+    return ReferralTerms(**({"minimum": {"EUR": 10_00}, "lapse": parse_span("P180D")} | gifts | more))
+
+
+def friends_rules(**more: Any) -> Rules:
+    """A program with these terms."""
+    return make_rules(**({"referrals": friends_terms()} | more))
 
 
 def line(amount: str = "10.00", *categories: str, id: str = "1", **more: Any) -> Line:

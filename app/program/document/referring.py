@@ -6,13 +6,40 @@ from pydantic import BeforeValidator, Field
 
 from app.domain import calendar
 from app.program import fields
-from app.program.document.base import Money, Part
+from app.program.document.base import Money, Part, Within
 
 
 class Bonus(Part):
-    """What one side of a referral gets."""
+    """What one side of a referral gets: points of a unit, or a reward."""
 
-    unit: Annotated[fields.Code, Field(description="The unit of the bonus.")]
+    unit: Annotated[fields.Code | None, Field(description="The unit of the bonus.")] = None
+    points: Annotated[fields.AboveZero | None, Field(description="How much of it.")] = None
+    reward: Annotated[fields.Code | None, Field(description="One of the document's rewards, instead of points.")] = None
+
+
+class Cap(Part):
+    """For how many friends a member is rewarded in a period; the friends get theirs all the same."""
+
+    rewards: Annotated[
+        int, BeforeValidator(fields.whole_number), Field(ge=1, le=1_000_000, description="For so many friends.")
+    ]
+    within: Annotated[Within, Field(alias="in", description="In which period.")] = "lifetime"
+
+
+class FriendMilestone(Part):
+    """Points for a number of friends for whom a member was rewarded."""
+
+    at: Annotated[
+        int | None,
+        BeforeValidator(fields.whole_number_or_none),
+        Field(ge=1, le=1_000_000, description="Once, for the friend of this number."),
+    ] = None
+    every: Annotated[
+        int | None,
+        BeforeValidator(fields.whole_number_or_none),
+        Field(ge=2, le=1_000_000, description="For every so many-th friend."),
+    ] = None
+    unit: Annotated[fields.Code | None, Field(description="The unit; without it, that of the referrer's bonus.")] = None
     points: Annotated[fields.AboveZero, Field(description="How much of it.")]
 
 
@@ -53,5 +80,10 @@ class Referrals(Part):
         ),
     ] = "clamp"
     review: Annotated[Review | None, Field(description="When a person has to look at a referral first.")] = None
+    cap: Annotated[Cap | None, Field(description="For how many friends a member is rewarded.")] = None
+    milestones: Annotated[
+        tuple[FriendMilestone, ...],
+        Field(max_length=20, description="What a member gets besides for a number of friends."),
+    ] = ()
     referrer: Annotated[Bonus | None, Field(description="For the member who brought the friend.")] = None
     referee: Annotated[Bonus | None, Field(description="For the friend.")] = None
