@@ -31,6 +31,7 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
+from app.domain.effects import NOBODY, Friends
 from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
@@ -330,6 +331,7 @@ def decide(
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
+    friends: Friends = NOBODY,
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
@@ -338,7 +340,10 @@ def decide(
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {}, named=named)
+    known = identities or {}
+    return engine.decide(
+        state, asked, when, digest=digest, facts=encoded, identities=known, named=named, friends=friends
+    )
 
 
 @dataclasses.dataclass
@@ -353,7 +358,7 @@ class Books:
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
         asked = facts if isinstance(facts, Command) else command(facts, **({"at": self.now} | more))
-        named = tuple(self._earlier(of) for of in commands.names(asked))
+        named = tuple(self.earlier(of) for of in commands.names(asked))
         if isinstance(asked.facts, Opening):
             events = (one.recorded for one in self.posted)
             first = next((event for event in events if event.kind not in opening.BEFORE), None)
@@ -375,7 +380,8 @@ class Books:
         """The event of a purchase."""
         return accepted(self.do(facts, **more)).recorded
 
-    def _earlier(self, of: Named) -> Earlier | None:
+    def earlier(self, of: Named) -> Earlier | None:
+        """The event that is named, with what has been recorded about it."""
         events = [one.recorded for one in self.posted]
         key = (of.source, of.kind, of.key)
         named = next((e for e in events if e.id == of.event_id or (e.source, e.kind, e.key) == key), None)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import rules, units
-from app.domain.rules import Multiply, Rate
+from app.domain.rules import Multiply, Rate, ReferralGift
 from app.program import compiling, reading
 
 SAMPLE = Path(__file__).parents[2] / "programs" / "koffiehuis.yaml"
