@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import hot, rows
@@ -43,7 +43,7 @@ async def of_referrer(
     order = (_m.referral_claimed_at, _m.member_id)
     query = _referees(program_id).where(_m.referrer_id == referrer).order_by(*order).limit(limit)
     if after is not None:
-        query = query.where(tuple_(*order) > tuple_(after.claimed_at, after.referee))
+        query = query.where(tuple_(*order) > tuple_(literal(after.claimed_at, t.INSTANT), literal(after.referee, t.Id)))
     return await _all(engine, query)
 
 

@@ -175,8 +175,9 @@ def ladder_rules(**more: Any) -> Rules:
 
 def friends_terms(**more: Any) -> ReferralTerms:
     """A hundred points for the referrer and 25 for the friend, from a first purchase of 10.00 on."""
-    gifts = {"referrer": ReferralGift("points", 100), "referee": ReferralGift("points", 25)}
-    return ReferralTerms(**({"minimum": {"EUR": 10_00}, "lapse": parse_span("P180D")} | gifts | more))
+    gifts: dict[str, Any] = {"referrer": ReferralGift("points", 100), "referee": ReferralGift("points", 25)}
+    terms: dict[str, Any] = {"minimum": {"EUR": 10_00}, "lapse": parse_span("P180D")}
+    return ReferralTerms(**(terms | gifts | more))
 
 
 def friends_rules(**more: Any) -> Rules:

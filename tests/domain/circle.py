@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain import bonuses, commands
-from app.domain.commands import Command, Enrolment, Facts, Identity, Reference, ReferralClaim
+from app.domain.commands import Enrolment, Facts, Identity, Reference, ReferralClaim
 from app.domain.effects import Friends
 from app.domain.events import Decision, Recorded
 from app.domain.rules import Rules, Versions
@@ -47,7 +47,8 @@ class Circle:
         """What comes of a command; kept unless it is refused."""
         mine = self.books[member]
         who = Reference() if isinstance(facts, Enrolment) else Reference(id_of(member))
-        asked: Command = command(facts, **({"at": self.now, "member": who} | more))
+        said: dict[str, Any] = {"at": self.now, "member": who} | more
+        asked = command(facts, **said)
         named = tuple(mine.earlier(of) for of in commands.names(asked))
         decision = decide(
             mine.state,

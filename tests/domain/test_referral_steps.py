@@ -1,11 +1,12 @@
 """Referrals step by step: claimed later, waiting, lapsed, held for a person, capped, counted (semantics F1 to F4)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app.domain.calendar import Every, Period, parse_span
-from app.domain.commands import Mode, Redemption, ReferralClaim, ReferralReview, Verdict
+from app.domain.commands import Facts, Mode, Redemption, ReferralClaim, ReferralReview, Verdict
 from app.domain.events import Decision, Recorded
 from app.domain.periods import LIFETIME, Within
 from app.domain.refusals import AlreadyReferred, HasBought, HasReferred, NotInReview, OwnReferralCode, Refusal
@@ -29,7 +30,7 @@ ANNA, BRAM = 1, 2
 WAIT = parse_span("P14D")
 
 
-def circle(*, joined: int | None = BRAM, **terms: object) -> Circle:
+def circle(*, joined: int | None = BRAM, **terms: Any) -> Circle:
     """Bram, and Anna whom he brought, unless told otherwise."""
     made = Circle(friends_rules(referrals=friends_terms(**terms)))
     made.join(BRAM)
@@ -236,7 +237,7 @@ class TestLapsing:
 class TestReviewing:
     """Semantics F4: held for a person, never silently dropped."""
 
-    def held(self, **terms: object) -> Circle:
+    def held(self, **terms: Any) -> Circle:
         """Anna, whom Bram brought, from the same mailbox."""
         made = Circle(friends_rules(referrals=friends_terms(**terms)))
         made.join(BRAM)
@@ -265,15 +266,12 @@ class TestReviewing:
 
     @pytest.mark.parametrize("first", ["approve", "buy"])
     @pytest.mark.parametrize("wait", [None, WAIT])
-    def test_once_approved_it_goes_on_as_if_never_held(self, first: str, wait: object) -> None:
+    def test_once_approved_it_goes_on_as_if_never_held(self, first: str, wait: Any) -> None:
         """Semantics F4: in whichever order; the wait runs from the purchase."""
         made = self.held(wait=wait)
-        steps = [
-            lambda: made.do(ANNA, ReferralReview(Verdict.APPROVE, "els")),
-            lambda: made.do(ANNA, purchase("10.00")),
-        ]
+        steps: list[Facts] = [ReferralReview(Verdict.APPROVE, "els"), purchase("10.00")]
         for step in steps if first == "approve" else reversed(steps):
-            assert step().refusal is None
+            assert made.do(ANNA, step).refusal is None
         if wait is not None:
             made.now += timedelta(days=10)
             made.settle()

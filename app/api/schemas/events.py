@@ -439,7 +439,7 @@ class ReferralClaimIn(EventIn):
     """
 
     type: Literal["referral_claim"]
-    referral_code: ReferralCode = Field(description="The code of the friend who brought them.", examples=["7KQ2M9XWHD"])
+    referral_code: ReferralCode = Field(description="The code of the friend who brought them.", examples=["ANNA-2024"])
     fingerprints: Fingerprints = Field(default_factory=list)
 
     model_config = ConfigDict(
@@ -447,9 +447,9 @@ class ReferralClaimIn(EventIn):
             {
                 "type": "referral_claim",
                 "id": "app-000021",
-                "member": "card:2740001234567",
+                "member": "card:2740001234574",
                 "occurred_at": "2026-11-21T09:35:00+01:00",
-                "referral_code": "REPLACED-IN-TESTS",
+                "referral_code": "ANNA-2024",
             }
         )
     )
