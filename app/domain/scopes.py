@@ -35,7 +35,7 @@ DESCRIPTIONS = {
     Scope.REDEMPTIONS_WRITE: "spend members' points, and give them back",
     Scope.REDEMPTIONS_OFFLINE: "report points that were given out without a network",
     Scope.TRANSFERS_WRITE: "pass members' points on to other members, and take that back",
-    Scope.MEMBERS_WRITE: "enrol members",
+    Scope.MEMBERS_WRITE: "enrol members, and name the friends who brought them",
     Scope.MEMBERS_READ: "read members, balances, tiers and statements",
     Scope.WEBHOOKS_READ: "read webhook endpoints",
     Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
