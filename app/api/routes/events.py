@@ -77,6 +77,7 @@ _REFUSALS = (
     "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
     "transfers_off", "unknown_receiver", "own_transfer", "transfer_limit", "recently_received", "transfer_spent",
+    "already_referred", "own_referral_code", "has_referred", "has_bought",
 )  # fmt: skip
 
 
