@@ -31,7 +31,7 @@ from app.domain.commands import (
     TransferReversal,
 )
 from app.domain.effects import Friends
-from app.domain.events import Decision, Earlier, Posted, Recorded
+from app.domain.events import MILESTONES, UNREACHED, Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
@@ -166,6 +166,7 @@ _ABOUT = (
     Release.kind,
     holds.TIMEOUT,
     TransferReversal.kind,
+    UNREACHED,
 )
 
 
@@ -357,6 +358,9 @@ def _decide_again(
         named=_named(command, history.events[: content.sequence - 1]),
         recent=_recent(command, history.events[: content.sequence - 1]),
         friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
+        last_milestones=tuple(
+            one.recorded for one in history.events[: content.sequence - 1] if one.recorded.kind in MILESTONES
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.db.referrals import Known
 from app.domain.commands import Enrolment, Identity, Named
-from app.domain.events import Earlier, Message, Posted, Recorded
+from app.domain.events import MILESTONES, Earlier, Message, Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.parking import Parked, TurnedAway
 from app.domain.posting import Ids
@@ -66,6 +66,8 @@ class Fold:
     """What members who pass points on gave and received lately, in order."""
     friends: Known = field(default_factory=Known)
     """What is known of those who name a friend, of those who named one and buy, and of their friends."""
+    milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    """The last milestones of members of whom some may have to be taken back, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -95,6 +97,8 @@ class Fold:
         """Lets the commands that follow in the batch find the event."""
         self.recorded[event.source, event.kind, event.key] = event
         self.by_id[event.id] = event
+        if event.kind in MILESTONES:
+            self.milestones.setdefault(event.member_id, []).append(event)
         if event.about is not None:
             self.about.setdefault(event.about, []).append(event)
 

@@ -32,7 +32,7 @@ from app.domain.commands import (
     ReturnedLine,
 )
 from app.domain.effects import NOBODY, Friends
-from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
+from app.domain.events import MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -290,9 +290,9 @@ def _account(code: str, mine: list[OpenLot], now: datetime) -> Account:
     return Account(code, active + pending, active, pending, held, 0, due, earned=earned, redeemed=gone)
 
 
-def make_ids() -> Ids:
-    """Ids and bytes that repeat in every run."""
-    fresh, random = itertools.count(1), itertools.count(1)
+def make_ids(*, first: int = 1) -> Ids:
+    """Ids from `first` on and bytes, that repeat in every run."""
+    fresh, random = itertools.count(first), itertools.count(1)
     return Ids(
         fresh=lambda: next(fresh).to_bytes(16),
         random=lambda size: sha256(str(next(random)).encode()).digest()[:size],
@@ -333,6 +333,7 @@ def decide(
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
     friends: Friends = NOBODY,
+    last_milestones: tuple[Recorded, ...] = (),
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
@@ -343,7 +344,15 @@ def decide(
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
     known = identities or {}
     return engine.decide(
-        state, asked, when, digest=digest, facts=encoded, identities=known, named=named, friends=friends
+        state,
+        asked,
+        when,
+        digest=digest,
+        facts=encoded,
+        identities=known,
+        named=named,
+        friends=friends,
+        last_milestones=last_milestones,
     )
 
 
@@ -355,6 +364,7 @@ class Books:
     now: datetime = NOW
     state: MemberState = dataclasses.field(default_factory=make_state)
     posted: list[Posted] = dataclasses.field(default_factory=list)
+    ids: Ids = dataclasses.field(default_factory=lambda: make_ids(first=1 << 64))
 
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
@@ -364,7 +374,10 @@ class Books:
             events = (one.recorded for one in self.posted)
             first = next((event for event in events if event.kind not in opening.BEFORE), None)
             named = (None if first is None else Earlier(first),)
-        decision = decide(self.state, asked, rules=self.rules, now=self.now, named=named)
+        reached = tuple(one.recorded for one in self.posted if one.recorded.kind in MILESTONES)
+        decision = decide(
+            self.state, asked, rules=self.rules, now=self.now, ids=self.ids, named=named, last_milestones=reached
+        )
         if decision.refusal is None:
             self.state = decision.state
             self.posted += decision.events
