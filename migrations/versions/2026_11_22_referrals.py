@@ -23,6 +23,7 @@ def upgrade() -> None:
     op.add_column("member", sa.Column("referral_review", sa.Text(), nullable=True))
     op.add_column("member", sa.Column("referral_due_at", _INSTANT, nullable=True))
     op.add_column("member", sa.Column("referral_version", sa.Integer(), nullable=True))
+    op.get_bind().exec_driver_sql(_COUNT)
     op.execute("UPDATE member SET referral_claimed_at = enrolled_at WHERE referrer_id IS NOT NULL")
     op.drop_index("member_referrer_idx", "member")
     op.create_index(
@@ -46,6 +47,20 @@ def upgrade() -> None:
         sa.CheckConstraint("octet_length(digest) = 16", name=op.f("fingerprint_digest_check")),
         sa.PrimaryKeyConstraint("program_id", "member_id", "digest", name=op.f("fingerprint_pkey")),
     )
+
+
+_COUNT = """
+INSERT INTO usage (program_id, member_id, counter, since, until, points, times)
+SELECT b.program_id, b.member_id, 'referrals', '1970-01-01T00:00:00Z', NULL, 0, count(*) FROM event b
+WHERE b.kind = 'referral_bonus' AND b.engine >= 2 AND starts_with(b.key, 'ref:') AND strpos(b.key, ':referrer:') > 0
+    AND strpos(b.explanation::text, '"capped"') = 0
+    AND NOT EXISTS (
+        SELECT FROM event r WHERE r.program_id = b.program_id AND r.source = b.source
+        AND r.kind = 'referral_reversal' AND r.key = 'rrv' || substr(b.key, 4)
+    )
+GROUP BY b.program_id, b.member_id ON CONFLICT DO NOTHING
+"""
+"""Friends are counted from engine 2 on; there are such events only where this has been taken back before."""
 
 
 def downgrade() -> None:
