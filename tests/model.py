@@ -160,6 +160,8 @@ class Member:
     qualified_by: str | None = None
     """The purchase on which the bonuses stand."""
     lapses_at: datetime | None = None
+    lapses: list[datetime] = field(default_factory=list)
+    """When it is to be looked whether the referral has lapsed (semantics F2)."""
 
     def level(self, instant: datetime) -> int:
         """The level held at an instant: from its own on, a move lifts to a level or lowers to it (semantics A6, T5)."""
@@ -289,6 +291,7 @@ class Model:
         if (friend := body.get("friend")) is not None:
             member.referrer, member.referral = friend, "claimed"
             member.lapses_at = _end_of(_day(when) + LAPSE)
+            member.lapses.append(member.lapses_at)
         return _enrol(member, when, now)
 
     def _purchase(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
@@ -321,7 +324,7 @@ class Model:
         )
         _settle(member, now)
         in_time = member.lapses_at is None or when < member.lapses_at
-        if member.referral == "claimed" and member.referrer and sold.left() >= MINIMUM and in_time:
+        if member.referral in ("claimed", "lapsed") and member.referrer and sold.left() >= MINIMUM and in_time:
             member.referral, member.qualified_by = "qualified", body["id"]
             members[member.referrer].bonuses.append(Bonus(now, card, "referrer", REFERRER))
             member.bonuses.append(Bonus(now, card, "referee", REFEREE))
@@ -606,6 +609,8 @@ def _take_back(
         assert member.referrer is not None
         card = next(card for card, x in members.items() if x is member)
         member.referral, member.qualified_by = "claimed", None
+        if member.lapses_at is not None and member.lapses_at <= now:
+            member.lapses.append(now)
         members[member.referrer].bonuses.append(Bonus(now, card, "referrer", -REFERRER))
         member.bonuses.append(Bonus(now, card, "referee", -REFEREE))
     return event
@@ -676,13 +681,16 @@ def _by_the_clock(member: Member, instant: datetime) -> None:
 def _settle(member: Member, now: datetime) -> None:
     """Instant by instant: holds that lapse, expiries, one event an instant, then bonuses (semantics L7, T3)."""
     while True:
-        instant = min((*_dues(member), *(x.due_at for x in member.bonuses)), default=now + EARLY)
+        instant = min((*_dues(member), *(x.due_at for x in member.bonuses), *member.lapses), default=now + EARLY)
         if instant > now:
             for lot in member.lots:
                 lot.freed_at = None
             return
         _by_the_clock(member, instant)
-        for bonus in sorted((x for x in member.bonuses if x.due_at == instant), key=lambda x: (x.referee, x.side)):
+        due = [x for x in member.bonuses if x.due_at == instant]
+        for bonus in sorted(due, key=lambda x: (x.points < 0, x.referee, x.side)):
+            if bonus.points < 0:
+                _lapse(member, instant)
             member.bonuses.remove(bonus)
             pair = (bonus.referee, bonus.side)
             if bonus.points < 0:  # its own lot first; what is no longer there is forgiven (semantics R3, F3)
@@ -694,6 +702,16 @@ def _settle(member: Member, now: datetime) -> None:
             member.paid[pair] = _post(member, "referral_bonus", instant, points=bonus.points)["sequence"]
             if bonus.side == "referee":
                 member.referral = "rewarded"
+        _lapse(member, instant)
+
+
+def _lapse(member: Member, instant: datetime) -> None:
+    """A referral that nothing has qualified for in time is over; after the bonuses of an instant (semantics F2)."""
+    if instant in member.lapses:
+        member.lapses = [x for x in member.lapses if x != instant]
+        if member.referral == "claimed":
+            _post(member, "referral_lapse", instant)
+            member.referral = "lapsed"
 
 
 def _post(

@@ -38,7 +38,7 @@ from app.db import tables as t
 from app.domain.events import MILESTONES
 from app.domain.messages import time_text
 
-_PROGRAM = bindparam("program_id", type_=Uuid())
+PROGRAM_PARAMETER = _PROGRAM = bindparam("program_id", type_=Uuid())
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
@@ -173,31 +173,31 @@ _CIRCUMSTANCES = {
 }
 
 
-class Circumstances(Statement):
-    """What a batch asks once its members are locked, all in one statement, so in one round trip and one snapshot.
+class Questions(Statement):
+    """Several questions asked in one statement, so in one round trip and one snapshot."""
 
-    The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
-    accounts, tiers, what they have used, and the scheduled commands due by `now`.
-    """
+    __slots__ = ("_names",)
 
-    def __init__(self) -> None:
+    def __init__(self, queries: Mapping[str, Select[Any]]) -> None:
         all_of = {
             name: func.array(query.with_only_columns(func.row(*query.selected_columns)).scalar_subquery())
-            for name, query in _CIRCUMSTANCES.items()
+            for name, query in queries.items()
         }
         super().__init__(select(*[rows.label(name) for name, rows in all_of.items()]))
+        self._names = {name: tuple(column.name for column in query.selected_columns) for name, query in queries.items()}
 
     async def ask(self, connection: asyncpg.Connection, **values: Any) -> dict[str, list[dict[str, Any]]]:
         """Per question its rows, by the names of their columns."""
         (found,) = await self.fetch(connection, **values)
         return {name: [dict(zip(of, row, strict=True)) for row in found[name]] for name, of in self._names.items()}
 
-    _names: Mapping[str, tuple[str, ...]] = {
-        name: tuple(column.name for column in query.selected_columns) for name, query in _CIRCUMSTANCES.items()
-    }
 
+CIRCUMSTANCES = Questions(_CIRCUMSTANCES)
+"""What a batch asks once its members are locked.
 
-CIRCUMSTANCES = Circumstances()
+The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
+accounts, tiers, what they have used, and the scheduled commands due by `now`.
+"""
 
 
 def _of_events(table: Table, *order: str) -> Select[Any]:
@@ -345,6 +345,17 @@ def _upsert(table: Table, changing: Sequence[str]) -> _Write:
     return _Write(columns, make)
 
 
+def _insert_new(table: Table) -> _Write:
+    """Adds the rows that are not there yet."""
+    columns = _columns(table)
+
+    def make(rows: TableValuedAlias) -> CTE:
+        statement = insert(table).from_select(*_source(columns, rows)).on_conflict_do_nothing()
+        return statement.cte(f"w_{table.name}")
+
+    return _Write(columns, make)
+
+
 def _remove(table: Table, prefix: str, *names: str) -> _Write:
     """Deletes rows by their places, each looked up by itself: a join might walk all rows of the program (`_each`)."""
     place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
@@ -377,6 +388,7 @@ _WRITES: Mapping[str, _Write] = {
     "member": _upsert(t.member, _STATE_CHANGES),
     "member_identity": _insert(t.member_identity),
     "profile": _insert(t.profile, "birthday_changed_at"),
+    "fingerprint": _insert_new(t.fingerprint),
     "event": _insert(t.event),
     "entry": _insert(t.entry),
     "draw": _insert(t.draw),

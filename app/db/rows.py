@@ -59,6 +59,10 @@ def member_state(row: Row) -> MemberState:
         referral_lapses_at=row["referral_lapses_at"],
         referral_purchase=row["referral_purchase"],
         referral_rounds=row["referral_rounds"] or 0,
+        referral_claimed_at=row["referral_claimed_at"],
+        referral_review=row["referral_review"] or "",
+        referral_due_at=row["referral_due_at"],
+        referral_version=row["referral_version"],
         purchases=row["purchases"] or 0,
         bought_at=row["bought_at"],
         parked=row["parked"] or 0,
@@ -230,7 +234,8 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at referral_purchase referral_rounds parked purchases bought_at tiers_due_at"
+    "referral referral_lapses_at referral_purchase referral_rounds referral_claimed_at referral_review "
+    "referral_due_at referral_version parked purchases bought_at tiers_due_at"
 ).split()
 _ACCOUNT = (
     "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
@@ -437,6 +442,10 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referral_lapses_at,
         state.referral_purchase,
         state.referral_rounds,
+        state.referral_claimed_at,
+        state.referral_review or None,
+        state.referral_due_at,
+        state.referral_version,
         state.parked,
         state.purchases,
         state.bought_at,

@@ -165,6 +165,10 @@ member = Table(
     _instant("referral_lapses_at", nullable=True),
     Column("referral_purchase", BigInteger, nullable=True),
     Column("referral_rounds", Integer, nullable=True),
+    _instant("referral_claimed_at", nullable=True),
+    _text("referral_review", nullable=True),
+    _instant("referral_due_at", nullable=True),
+    Column("referral_version", Integer, nullable=True),
     Column("parked", Integer, nullable=True),
     _instant("tiers_due_at", nullable=True),
     Column("purchases", BigInteger, nullable=True),
@@ -174,8 +178,24 @@ member = Table(
     CheckConstraint("messages >= 0", name="messages"),
     CheckConstraint("octet_length(head) = 32", name="head"),
     CheckConstraint("referrer_id <> member_id", name="own_referrer"),
-    Index("member_referrer_idx", "program_id", "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
     Index("member_tiers_due_idx", "program_id", "tiers_due_at", postgresql_where=text("tiers_due_at IS NOT NULL")),
+    Index(
+        "member_referrer_idx",
+        "program_id",
+        "referrer_id",
+        "referral_claimed_at",
+        "member_id",
+        postgresql_where=text("referrer_id IS NOT NULL"),
+    ),
+    Index(
+        "member_referral_idx", "program_id", "referral", "member_id", postgresql_where=text("referrer_id IS NOT NULL")
+    ),
+    Index(
+        "member_review_idx",
+        "program_id",
+        "member_id",
+        postgresql_where=text("referral_review IS NOT NULL AND referral_review <> 'approved'"),
+    ),
     **_HOT,
 )
 
@@ -190,6 +210,16 @@ member_identity = Table(
     PrimaryKeyConstraint("program_id", "digest"),
     Index("member_identity_member_idx", "program_id", "member_id"),
     _length("value", 320),
+)
+
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("program_id", "member_id", "digest"),
+    CheckConstraint("octet_length(digest) = 16", name="digest"),
 )
 
 profile = Table(

@@ -40,7 +40,10 @@ from app.domain.commands import (
     Redemption,
     Reference,
     ReferralBonus,
+    ReferralClaim,
+    ReferralLapse,
     ReferralReversal,
+    ReferralReview,
     Release,
     Return,
     ReturnedLine,
@@ -48,6 +51,7 @@ from app.domain.commands import (
     Transfer,
     TransferIn,
     TransferReversal,
+    Verdict,
 )
 from app.domain.events import Entry
 
@@ -128,6 +132,8 @@ def decode_facts(kind: str, data: bytes) -> Facts:
 
 
 _PLACE = ("channel", "location", "terminal", "operator")
+_UNNAMED = Identity("", "", b"")
+"""Stands for a code that lies outside the ledger."""
 
 
 def _naming(of: Named) -> dict[str, Any]:
@@ -185,6 +191,8 @@ def _a_tier_floor(value: dict[str, Any]) -> TierFloor:
 
 def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
     value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
+    if facts.reward is not None:
+        value["reward"] = facts.reward
     return value | {"given_at": facts.given_at} if isinstance(facts, ReferralReversal) else value
 
 
@@ -316,6 +324,9 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Occurrence: lambda facts: {"schedule": facts.schedule, "step": facts.step},
     ReferralBonus: _bonus,
     ReferralReversal: _bonus,
+    ReferralLapse: lambda facts: {},
+    ReferralClaim: lambda facts: _named(facts, *_PLACE),
+    ReferralReview: lambda facts: {"verdict": facts.verdict.value, "actor": facts.actor},
     Transfer: _transfer,
     TransferIn: _transfer_in,
     TransferReversal: lambda facts: {"of": _naming(facts.of)},
@@ -344,6 +355,9 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Occurrence.kind: lambda value: Occurrence(**value),
     ReferralBonus.kind: lambda value: ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])}),
     ReferralReversal.kind: lambda value: ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])}),
+    ReferralLapse.kind: lambda value: ReferralLapse(),
+    ReferralClaim.kind: lambda value: ReferralClaim(_UNNAMED, **value),
+    ReferralReview.kind: lambda value: ReferralReview(Verdict(value["verdict"]), value["actor"]),
     Transfer.kind: _a_transfer,
     TransferIn.kind: _a_transfer_in,
     TransferReversal.kind: lambda value: TransferReversal(_name(value["of"])),

@@ -1,6 +1,6 @@
 """The door of the core: what a command does to a member, or why it must not (architecture §4)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,6 +51,8 @@ from app.domain.commands import (
     PurchaseChange,
     Redemption,
     Reference,
+    ReferralClaim,
+    ReferralReview,
     Release,
     Return,
     TierFloor,
@@ -58,7 +60,7 @@ from app.domain.commands import (
     TransferIn,
     TransferReversal,
 )
-from app.domain.effects import Case, Effect, Identities, Other
+from app.domain.effects import NOBODY, Case, Effect, Friends, Identities, Other
 from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Draft, Ids, Moment, Tell
 from app.domain.refusals import (
@@ -70,7 +72,7 @@ from app.domain.refusals import (
     UnknownReferralCode,
 )
 from app.domain.rules import OutOfTime, Versions
-from app.domain.state import MemberState, ReferralState, Scheduled
+from app.domain.state import MemberState, Scheduled
 
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
@@ -135,18 +137,20 @@ def decide(
     recent: tuple[Recorded, ...] = (),
     last_milestones: tuple[Recorded, ...] = (),
     since: tuple[Recorded, ...] = (),
+    friends: Friends = NOBODY,
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
     only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `last_milestones` what may
-    have to be undone, `since` is what `reviving` looks at. A refusal leaves states as they were.
+    have to be undone, `since` is what `reviving` looks at, `friends` what is known of a referral besides. A refusal
+    leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        looked_at = (last_milestones, recent, since)
+        looked_at = (last_milestones, recent, since, friends)
         case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, *looked_at)
         return _decide(state, case)
     except Refused as refused:
@@ -156,14 +160,15 @@ def decide(
 def settle(state: MemberState, moment: Moment) -> Decision:
     """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
     settled, events = settling.settle(state, moment)
-    if not events:  # all that may have changed is a row that moved on
-        return Decision(settled if settled.scheduled != state.scheduled else state)
+    if not events:  # what was scheduled may be over, or have moved on, without an event
+        return Decision(state if settled.scheduled == state.scheduled else state._replace(scheduled=settled.scheduled))
+    following = _following(events)
     if moment.versions.consuming:  # points that waited may fill a card
         last = events[-1].recorded
         rules = moment.versions.at(last.effective_at)
         settled, reached = milestones.collect(settled, moment, rules, cause=last.id, at=last.effective_at)
         events = (*events, *reached)
-    return Decision(settled, events)
+    return Decision(settled, events, schedules=following)
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
@@ -195,7 +200,13 @@ def _decide(state: MemberState, case: Case) -> Decision:
     others = (
         () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
     )
-    return Decision(state, tuple(events), own=own.recorded, schedules=(*effect.schedules, *armed), others=others)
+    following = (*_following(events), *effect.schedules, *armed)
+    return Decision(state, tuple(events), own=own.recorded, schedules=following, others=others)
+
+
+def _following(events: Sequence[Posted]) -> tuple[Scheduled, ...]:
+    """What the clock brings in turn."""
+    return tuple(scheduled for one in events for scheduled in one.schedules)
 
 
 def _since_settled(case: Case, settled: tuple[Posted, ...]) -> Case:
@@ -311,25 +322,17 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
         context = {**context, "captured": paid.captured}
     if paid.about is not None:
         context = {**context, "of": paid.about.hex()}
-    schedules: tuple[Scheduled, ...] = ()
-    if state.referral is ReferralState.CLAIMED:
-        state, schedules = referrals.qualified(
-            state,
-            facts,
-            case.rules,
-            occurred_at=case.occurred_at,
-            due_at=case.moment.recorded_at,
-            cause=case.command.id,
-            silent=case.moment.silent,
-        )
-    tells = (*_earned(earned), *given.tells, *paid.tells)
+    brought = referrals.Progress(state) if state.referrer is None else referrals.qualified(state, facts, case)
+    if brought.context:
+        context = {**context, **brought.context}
+    tells = (*_earned(earned), *given.tells, *paid.tells, *brought.tells)
     return Effect(
-        state,
+        brought.state,
         (*earned, *paid.entries),
         (*steps, *paid.steps),
         context,
         tells,
-        schedules,
+        brought.schedules,
         flags=paid.flags,
         about=paid.about,
     )
@@ -349,20 +352,21 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
             raise Refused(IdentityTaken(identity.kind, owner))
     code = referral_code.make(case.moment.ids.random(8))
     state = state._replace(enrolled_at=case.occurred_at, referral_code=code)
-    context = {"code": code}
+    context: dict[str, Any] = {"code": code}
     extra: dict[str, str] = {}
+    brought = referrals.Progress(state)
     if facts.referral_code is not None:
         referrer = case.identities.get(facts.referral_code.digest)
         if referrer is None:
             raise Refused(UnknownReferralCode())
-        state = referrals.claimed(state, referrer=referrer, rules=case.rules, occurred_at=case.occurred_at)
-        context["referrer"] = referrer.hex()
+        brought = referrals.claimed(state, referrer, case)
+        context |= {"referrer": referrer.hex(), **brought.context}
         extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
     if facts.opening:
-        return Effect(state, context=context, tells=((messages.ENROLLED, extra),))
-    state, entries, steps, given = _earn(state, None, _occasion(facts, _context(state, case), case), case)
-    tells = ((messages.ENROLLED, extra), *_earned(entries), *given.tells)
-    return Effect(state, entries, steps, {**context, **given.context}, tells)
+        return Effect(brought.state, context=context, tells=((messages.ENROLLED, extra), *brought.tells))
+    state, entries, steps, given = _earn(brought.state, None, _occasion(facts, _context(state, case), case), case)
+    tells = ((messages.ENROLLED, extra), *brought.tells, *_earned(entries), *given.tells)
+    return Effect(state, entries, steps, {**context, **given.context}, tells, brought.schedules)
 
 
 def _context(state: MemberState, case: Case) -> Mapping[str, Any]:
@@ -425,6 +429,8 @@ _EFFECTS: Mapping[type, Callable[[MemberState, Any, Case], Effect]] = {
     Opening: opening.opened,
     Enrolment: _enrol,
     TierFloor: flooring.set_floor,
+    ReferralClaim: referrals.claim,
+    ReferralReview: referrals.review,
     Transfer: transfers.give,
     TransferIn: transfers.receive,
     TransferReversal: transfers.take_back,

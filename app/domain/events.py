@@ -11,7 +11,8 @@ from app.domain.state import MemberState, Scheduled
 ENGINE = 2
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
 
-Since 2 a late event undoes the end of an account that it would have kept (semantics L10).
+Since 2 a late event undoes the end of an account that it would have kept (semantics L10), and referrals are told of at
+every step, and counted for those who bring friends (semantics F2, F3).
 """
 
 
@@ -102,6 +103,7 @@ class Posted(NamedTuple):
     messages: tuple[Message, ...] = ()
     salt: bytes = b""
     particulars: bytes = b""
+    schedules: tuple[Scheduled, ...] = ()
 
 
 class Decision(NamedTuple):

@@ -10,7 +10,7 @@ from app.domain.accrual import Step
 from app.domain.commands import CLOCK, Hold
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
 from app.domain.rules import Rules, Versions
-from app.domain.state import Account, MemberState
+from app.domain.state import Account, MemberState, Scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Moment(NamedTuple):
     """When and under what a member's command is judged.
 
     `recorded_at` is the batch's time, never before the member's last; `judged_at` is the `now` of the rules, which
-    differs where history is sent (semantics E3, E7). `silent`: nothing is told to shops or scheduled.
+    differs where history is sent (semantics E3, E7). `silent`: nothing is told to shops or scheduled. `engine` is the
+    number of the behavior asked for: an older one where an older event is decided on again.
     """
 
     program_id: bytes
@@ -66,6 +67,8 @@ class Draft(NamedTuple):
     """The accounts before it, where it may cost a tier at once (semantics T5)."""
     given: tuple[tiers.Moved, ...] = ()
     """Tiers that it gives by itself (semantics E7)."""
+    schedules: tuple[Scheduled, ...] = ()
+    """What the clock brings in turn, where the clock brought it."""
     as_of: datetime | None = None
     """The instant at which tiers are judged, where it is not that of the command: what the clock brings (K2)."""
 
@@ -129,7 +132,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         recorded_at=moment.recorded_at,
         judged_at=moment.judged_at,
     )
-    return state, Posted(recorded, told, salt, draft.particulars)
+    return state, Posted(recorded, told, salt, draft.particulars, draft.schedules)
 
 
 def _drew(draft: Draft) -> bool:

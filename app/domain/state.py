@@ -147,6 +147,21 @@ class ReferralState(StrEnum):
     CLAIMED = "claimed"
     QUALIFIED = "qualified"
     REWARDED = "rewarded"
+    LAPSED = "lapsed"
+    REJECTED = "rejected"
+
+
+class StandingBonus(NamedTuple):
+    """What a bonus for bringing a friend gave `at` which instant, by the event of this number.
+
+    One beyond the cap gave nothing, and one from before friends were counted is not `counted` (semantics F3).
+    """
+
+    sequence: int
+    at: datetime
+    points: int
+    counted: bool = False
+    given: bool = True
 
 
 class Scheduled(NamedTuple):
@@ -168,12 +183,13 @@ class MemberState(NamedTuple):
     `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
-    that qualified, `referral_rounds` how often one did. `purchases` counts those that stand (semantics A11),
-    `bought_at` is when the latest of all occurred; `parked` counts the events that wait outside the chain.
-    `tiers_due_at` is when a review, the end of a floor or a notice of either is due next. `usage` is by counter and the
-    start of its period. `lots`
-    are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far
-    as they are known: an undo may open them again.
+    that qualified, `referral_rounds` how often one did, `referral_due_at` when its reward falls due where that waits,
+    `referral_version` the rules that judged it where somebody has to look first; `referral_review` says why somebody
+    has to, or that they did (semantics F4). `purchases` counts those that stand (semantics A11), `bought_at` is when
+    the latest of all occurred; `parked` counts the events that wait outside the chain. `tiers_due_at` is when a review,
+    the end of a floor or a notice of either is due next. `usage` is by counter and the start of its period. `lots` are
+    those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as
+    they are known: an undo may open them again. `bonuses` are those for friends that may be taken back now, by key.
     """
 
     id: bytes
@@ -190,6 +206,10 @@ class MemberState(NamedTuple):
     referral_lapses_at: datetime | None = None
     referral_purchase: int | None = None
     referral_rounds: int = 0
+    referral_claimed_at: datetime | None = None
+    referral_review: str = ""
+    referral_due_at: datetime | None = None
+    referral_version: int | None = None
     purchases: int = 0
     bought_at: datetime | None = None
     parked: int = 0
@@ -202,3 +222,4 @@ class MemberState(NamedTuple):
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})
     scheduled: tuple[Scheduled, ...] = ()
+    bonuses: Mapping[str, StandingBonus] = MappingProxyType({})

@@ -5,7 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, reviews, reviving, transfers, typeid
+from app.domain import (
+    chain,
+    commands,
+    engine,
+    holds,
+    opening,
+    referral_code,
+    referrals,
+    reviews,
+    reviving,
+    transfers,
+    typeid,
+)
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -23,12 +35,15 @@ from app.domain.commands import (
     PurchaseChange,
     Reference,
     ReferralBonus,
+    ReferralClaim,
+    ReferralLapse,
     ReferralReversal,
     Release,
     Return,
     Transfer,
     TransferReversal,
 )
+from app.domain.effects import Friends
 from app.domain.events import MILESTONES, UNREACHED, Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
@@ -302,7 +317,7 @@ def _settled_in(stored: StoredEvent) -> tuple[Any, Any]:
     """When a clock event was written, and its place in the order of one settling (semantics T3)."""
     content = chain.decode_content(stored.recorded.content)
     rank = min(_CLOCK_KINDS.index(content.kind), _CLOCK_KINDS.index(ReferralBonus.kind))
-    order = (content.effective_at, rank, content.key if content.kind in _BONUSES else "")
+    order = (content.effective_at, rank, content.key if content.kind in _SCHEDULED else "")
     return (content.recorded_at, content.judged_at), order
 
 
@@ -338,14 +353,14 @@ def _decide_again(
         engine=content.engine,
     )
     if _by_clock(group[0]):
-        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _BONUSES)
+        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _SCHEDULED)
         return engine.settle(state._replace(scheduled=scheduled), moment)
     facts = chain.decode_facts(content.kind, content.facts)
     identities: dict[bytes, bytes] = {}
-    if isinstance(facts, Enrolment) and "referrer" in context:
+    if isinstance(facts, Enrolment | ReferralClaim) and "referrer" in context:
         friend = Identity("code", "", b"friend")
-        facts = replace(facts, referral_code=friend)
         identities[friend.digest] = bytes.fromhex(context["referrer"])
+        facts = _naming(facts, friend)
     command = Command(
         id=content.event_id,
         source=content.source,
@@ -369,7 +384,13 @@ def _decide_again(
         recent=_recent(command, before),
         last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
         since=_since(state, command, before, versions),
+        friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
     )
+
+
+def _naming(facts: Enrolment | ReferralClaim, friend: Identity) -> Enrolment | ReferralClaim:
+    """What named a friend, with a code that stands for theirs: it lies outside the ledger."""
+    return replace(facts, referral_code=friend) if isinstance(facts, Enrolment) else replace(facts, code=friend)
 
 
 def _since(
@@ -406,8 +427,8 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
-_CLOCK_KINDS = (NOTICE, reviews.NOTICE, holds.TIMEOUT, ACTIVATION, reviews.REVIEW, EXPIRY, *_BONUSES)
+_SCHEDULED = (ReferralBonus.kind, ReferralReversal.kind, ReferralLapse.kind, Occurrence.kind)
+_CLOCK_KINDS = (NOTICE, reviews.NOTICE, holds.TIMEOUT, ACTIVATION, reviews.REVIEW, EXPIRY, *_SCHEDULED)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 
@@ -465,8 +486,9 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if sorted(again.floors) != sorted(stored.floors):
         yield Finding(place, "what it is given of tiers is not what its events gave")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    more = ("quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at", "tiers_due_at")
-    for name in (*names, *more):
+    more = ("quiet_before", "referral_purchase", "referral_rounds", "referral_claimed_at", "referral_review")
+    others = ("referral_due_at", "referral_version", "purchases", "bought_at", "tiers_due_at")
+    for name in (*names, *more, *others):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

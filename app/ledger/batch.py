@@ -13,12 +13,13 @@ from app.db.lanes import Lane
 from app.db.loading import EventKey
 from app.domain import books, chain, engine, opening, reviving, settling, transfers
 from app.domain import commands as commanding
-from app.domain.commands import Command, Enrolment, Named, Opening, Reference, Transfer
+from app.domain.commands import Command, Enrolment, Named, Opening, Reference, ReferralClaim, Transfer
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
 from app.domain.rules import Versions
 from app.domain.state import MemberState, OpenLot
+from app.ledger import acquaintance
 from app.ledger.folding import Settle, Work, member_of
 from app.ledger.versions import CompiledRules
 from app.ledger.working import Fold, Piece
@@ -46,6 +47,7 @@ async def load(
     given = [c.facts.to for c in commands if isinstance(c.facts, Transfer)]
     named |= {to.member_id for to in given if to.member_id is not None} | {transfers.receiver(one) for one in undone}
     cards |= {to.identity.digest for to in given if to.identity is not None}
+    cards |= {c.facts.code.digest for c in commands if isinstance(c.facts, ReferralClaim)}  # the friend is locked too
     states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
     now = clock()  # after the lock, for which it may have waited
     earlier = [of for command in commands for of in commanding.names(command)]
@@ -73,6 +75,10 @@ async def load(
         states |= {id: _reopening(states[id], lots) for id, lots in closed.items() if id in states}
     opened = [id for id in _members_of(commands, Opening, found) if states[id].sequence > 1]
     givers, looked_back = _members_of(commands, Transfer, found), now - transfers.LOOKS_BACK
+    states |= await acquaintance.with_bonuses(connection, states, program_id=program_id)
+    friends = await acquaintance.of(
+        connection, commands, states, found.identities, versions, program_id=program_id, now=now
+    )
     return Fold(
         program_id,
         versions,
@@ -89,6 +95,7 @@ async def load(
         recent=await loading.recent(
             connection, givers, program_id=program_id, kinds=transfers.RECENT, since=looked_back
         ),
+        friends=friends,
         milestones=reached,
         since=since.events,
     )
@@ -108,6 +115,7 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     columns |= rows.parking_columns(piece.parked, piece.unparked, piece.refused)
     columns |= rows.state_columns(piece.changes)
     columns |= rows.schedule_columns(piece.schedules)
+    columns |= rows.columns("fingerprint", ("member_id", "digest"), piece.fingerprints)
     columns |= _new_members(piece)
     if last and batch.posted:
         columns |= _block(batch, lane, number)

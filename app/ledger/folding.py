@@ -12,7 +12,7 @@ from app.domain.parking import may_wait
 from app.domain.posting import Moment
 from app.domain.refusals import EventIdReused, NoRules, Refusal, UnknownMember, UnknownReceiver
 from app.domain.state import MemberState
-from app.ledger import parking
+from app.ledger import acquaintance, parking
 from app.ledger.outcomes import Created, Outcome, Parked, Refused, Replayed, Settled
 from app.ledger.working import Fold
 
@@ -102,6 +102,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         named=_named(command, state, batch),
         other=other,
         recent=tuple(batch.recent.get(state.id, ())),
+        friends=acquaintance.friends(command, state, batch),
         last_milestones=tuple(batch.milestones.get(state.id, ())),
         since=_since(command, state, batch),
     )
@@ -116,6 +117,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         _name(decision.state, command, batch)
     if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
         _know(state.id, command.facts.referral_code, batch)
+    acquaintance.remember(command, decision.state, batch)
     for elsewhere in decision.others:
         _keep_other(elsewhere, decision.own, batch)
     if state.parked:
@@ -220,8 +222,10 @@ def _keep(decision: Decision, batch: Fold) -> None:
     batch.schedules.extend(decision.schedules)
     for scheduled in decision.schedules:  # what is due already is settled by the batch's next command of that member
         state = batch.state(scheduled.member_id)
-        if state is not None:
+        if state is not None and acquaintance.can_run(scheduled, state):
             batch.states[state.id] = state._replace(scheduled=(*state.scheduled, scheduled))
+        else:
+            batch.postponed.add((scheduled.member_id, scheduled.key))
 
 
 def _keep_other(decision: Decision, own: Recorded, batch: Fold) -> None:

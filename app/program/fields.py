@@ -32,11 +32,19 @@ _YEARS = range(2000, 3000)
 """The years a document may name: far enough for any program, and no arithmetic on days leaves the calendar."""
 
 
+MAX_SHORT_DAYS = 31
+
+
 def whole_number(value: object) -> object:
     """The value, if it is written as a whole number: to Python, true and 1.0 also equal 1."""
     if type(value) is not int:
         raise PydanticCustomError("number", "must be a whole number, without quotes")
     return value
+
+
+def whole_number_or_none(value: object) -> object:
+    """The same where nothing may stand too."""
+    return None if value is None else whole_number(value)
 
 
 def _number(value: object) -> Decimal:
@@ -73,6 +81,12 @@ def _not_empty(span: calendar.Span) -> calendar.Span:
 def _in_days(span: calendar.Span) -> calendar.Span:
     if span.months:
         raise PydanticCustomError("span", "must be a duration in weeks or days, such as P30D")
+    return span
+
+
+def _short(span: calendar.Span) -> calendar.Span:
+    if not 1 <= span.days <= MAX_SHORT_DAYS:
+        raise PydanticCustomError("span", "must be a duration of 1 to 31 days, such as P1D")
     return span
 
 
@@ -207,6 +221,14 @@ Days = Annotated[
     calendar.Span,
     PlainValidator(_span),
     AfterValidator(_in_days),
+    PlainSerializer(span_text),
+    WithJsonSchema(_DAYS_SCHEMA),
+]
+ShortDays = Annotated[
+    calendar.Span,
+    PlainValidator(_span),
+    AfterValidator(_in_days),
+    AfterValidator(_short),
     PlainSerializer(span_text),
     WithJsonSchema(_DAYS_SCHEMA),
 ]

@@ -265,6 +265,7 @@ _ORPHANS = {
     ),
     "transfer events without their transfer_in": hot.Statement(_one_sided(Transfer.kind, TransferIn.kind)),
     "transfer_in events without their transfer": hot.Statement(_one_sided(TransferIn.kind, Transfer.kind)),
+    "fingerprint rows without their member": hot.Statement(_without(t.fingerprint, t.member, "member_id")),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }
 

@@ -49,7 +49,10 @@ async def filled_program(service: Service) -> dict[str, str]:
         headers={"Idempotency-Key": "k1"},
     )
     given = await service.send({**ADJUSTMENT, "id": CANARY, "member": member, "note": CANARY}, path="/v1/adjustments")
+    code = (await service.client.get(f"/v1/members/{member}")).json()["referral_code"]
+    friend = await service.enrol(f"{CANARY}-2", referral_code=code)
     return {
+        "referral_id": friend["id"].replace("mem_", "rfl_"),
         "member_id": member,
         "event_id": event.json()["id"],
         "hold": held.json()["id"],
@@ -82,6 +85,8 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/members": [],
         "/v1/webhook-endpoints": [],
         "/v1/adjustments": [{**ADJUSTMENT, "member": name} for name in (ids["member_id"], f"card:{card}")],
+        "/v1/referrals/{referral_id}/approve": [{"reason": "known"}],
+        "/v1/referrals/{referral_id}/reject": [{"reason": "known"}],
         "/v1/adjustments/{adjustment_id}/approve": [{}],
         "/v1/adjustments/{adjustment_id}/reject": [{}],
         "/v1/adjustments/{adjustment_id}/cancel": [{}],

@@ -48,7 +48,7 @@ def every_route(service: Service) -> list[tuple[str, str]]:
 def filled(path: str) -> str:
     """The path with an id of the right form in each place."""
     ids = {"member_id": typeid.MEMBER, "event_id": typeid.EVENT, "endpoint_id": typeid.ENDPOINT}
-    ids["adjustment_id"] = typeid.ADJUSTMENT
+    ids |= {"adjustment_id": typeid.ADJUSTMENT, "referral_id": typeid.REFERRAL}
     for name, prefix in ids.items():
         path = path.replace("{" + name + "}", typeid.encode(prefix, fresh_id()))
     path = path.replace("{refused_id}", typeid.encode(typeid.REFUSED, fresh_id()))
@@ -215,6 +215,11 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("POST", "/v1/adjustments/{adjustment_id}/approve", None, Scope.ADJUSTMENTS_APPROVE),
     ("POST", "/v1/adjustments/{adjustment_id}/reject", None, Scope.ADJUSTMENTS_APPROVE),
     ("POST", "/v1/adjustments/{adjustment_id}/cancel", None, Scope.ADJUSTMENTS_WRITE),
+    ("GET", "/v1/members/{member_id}/referrals", None, Scope.MEMBERS_READ),
+    ("GET", "/v1/referrals", None, Scope.REFERRALS_READ),
+    ("GET", "/v1/referrals/{referral_id}", None, Scope.REFERRALS_READ),
+    ("POST", "/v1/referrals/{referral_id}/approve", {"reason": "known"}, Scope.REFERRALS_REVIEW),
+    ("POST", "/v1/referrals/{referral_id}/reject", {"reason": "known"}, Scope.REFERRALS_REVIEW),
 ]
 
 
@@ -234,6 +239,13 @@ async def test_every_route_asks_for_its_scope(service: Service, settings: Settin
 
 
 REDEMPTION = {"type": "redemption", "id": "r1", "member": "card:1", "occurred_at": "2026-11-21T09:00:00Z", "points": 1}
+CLAIM = {
+    "type": "referral_claim",
+    "id": "c1",
+    "member": "card:1",
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "referral_code": "code-of-old",
+}
 ENROLMENT = {"type": "enrolment", "id": "e1", "occurred_at": "2026-11-21T09:00:00Z"}
 
 
@@ -242,6 +254,7 @@ ENROLMENT = {"type": "enrolment", "id": "e1", "occurred_at": "2026-11-21T09:00:0
     [
         (REDEMPTION, Scope.REDEMPTIONS_WRITE, "forbidden"),
         (ENROLMENT, Scope.MEMBERS_WRITE, "forbidden"),
+        (CLAIM, Scope.MEMBERS_WRITE, "forbidden"),
         (purchase(history=True), Scope.EVENTS_HISTORY, "history_scope"),
     ],
 )

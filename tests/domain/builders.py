@@ -31,6 +31,7 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
+from app.domain.effects import NOBODY, Friends
 from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.ladders import Ladder, Tier
 from app.domain.posting import Ids, Moment
@@ -45,6 +46,7 @@ from app.domain.rules import (
     Multiply,
     PerItem,
     Rate,
+    ReferralGift,
     ReferralTerms,
     Rule,
     Rules,
@@ -174,10 +176,16 @@ def ladder_rules(**more: Any) -> Rules:
     )
 
 
-def friends_rules(**more: Any) -> Rules:
+def friends_terms(**more: Any) -> ReferralTerms:
     """A hundred points for the referrer and 25 for the friend, from a first purchase of 10.00 on."""
-    terms = ReferralTerms({"EUR": 10_00}, parse_span("P180D"), referrer=("points", 100), referee=("points", 25))
-    return make_rules(**({"referrals": terms} | more))
+    gifts: dict[str, Any] = {"referrer": ReferralGift("points", 100), "referee": ReferralGift("points", 25)}
+    terms: dict[str, Any] = {"minimum": {"EUR": 10_00}, "lapse": parse_span("P180D")}
+    return ReferralTerms(**(terms | gifts | more))
+
+
+def friends_rules(**more: Any) -> Rules:
+    """A program with these terms."""
+    return make_rules(**({"referrals": friends_terms()} | more))
 
 
 def line(amount: str = "10.00", *categories: str, id: str = "1", **more: Any) -> Line:
@@ -327,6 +335,7 @@ def decide(
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
+    friends: Friends = NOBODY,
     last_milestones: tuple[Recorded, ...] = (),
     since: tuple[Recorded, ...] = (),
     engine_number: int = ENGINE,
@@ -339,7 +348,7 @@ def decide(
     when = when._replace(engine=engine_number)
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    known: dict[str, Any] = {"identities": identities or {}, "named": named, "since": since}
+    known: dict[str, Any] = {"identities": identities or {}, "named": named, "since": since, "friends": friends}
     return engine.decide(state, asked, when, digest=digest, facts=encoded, last_milestones=last_milestones, **known)
 
 
@@ -357,7 +366,7 @@ class Books:
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
         asked = facts if isinstance(facts, Command) else command(facts, **({"at": self.now} | more))
-        named = tuple(self._earlier(of) for of in commands.names(asked))
+        named = tuple(self.earlier(of) for of in commands.names(asked))
         if isinstance(asked.facts, Opening):
             events = (one.recorded for one in self.posted)
             first = next((event for event in events if event.kind not in opening.BEFORE), None)
@@ -390,7 +399,8 @@ class Books:
         """The event of a purchase."""
         return accepted(self.do(facts, **more)).recorded
 
-    def _earlier(self, of: Named) -> Earlier | None:
+    def earlier(self, of: Named) -> Earlier | None:
+        """The event that is named, with what has been recorded about it."""
         events = [one.recorded for one in self.posted]
         key = (of.source, of.kind, of.key)
         named = next((e for e in events if e.id == of.event_id or (e.source, e.kind, e.key) == key), None)

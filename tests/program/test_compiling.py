@@ -22,6 +22,7 @@ from app.domain.rules import (
     Multiply,
     PerItem,
     Rate,
+    ReferralGift,
     ReferralTerms,
     Rule,
     Rules,
@@ -270,8 +271,8 @@ def test_referrals() -> None:
     assert program.referrals == ReferralTerms(
         minimum={"EUR": 1000},
         lapse=Span(months=6),
-        referrer=("points", 100),
-        referee=("spent", 50),
+        referrer=ReferralGift("points", 100),
+        referee=ReferralGift("spent", 50),
     )
 
 
@@ -282,7 +283,7 @@ def test_referrals_without_a_minimum_take_any_purchase_within_180_days(minimum: 
         referrals={"referrer": {"unit": "points", "points": 1}} | minimum,
     )
 
-    assert program.referrals == ReferralTerms({"EUR": 0, "JPY": 0}, Span(days=180), referrer=("points", 1))
+    assert program.referrals == ReferralTerms({"EUR": 0, "JPY": 0}, Span(days=180), referrer=ReferralGift("points", 1))
 
 
 def test_adjustments() -> None:

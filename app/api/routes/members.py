@@ -332,7 +332,7 @@ async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> dict[
     if state is None:
         return None
     person = await member_queries.person(mine.engine, member_id, program_id=caller.program_id)
-    return bodies.member(state, person)
+    return bodies.member(state, person, now=mine.clock())
 
 
 async def _member(

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.api.schemas.common import Id, In, Instant, Name, Out, Page, example, maybe_time, time
 from app.api.schemas.events import PersonIn
-from app.domain import tiers, typeid
+from app.domain import referrals, tiers, typeid
 from app.domain.rules import Rules
 from app.domain.state import Account, MemberState, OpenLot
 from app.queries.balances import Balance
@@ -141,7 +141,10 @@ class MemberOut(Out):
     enrolled_at: str
     referral_code: str = Field(description="For friends to name when they join.")
     referred_by: str | None
-    referral: str = Field(description="How far the member's own referral has come: none, claimed, qualified, rewarded.")
+    referral: str = Field(
+        description="How far the member's own referral has come: none, claimed, qualified, rewarded, review, lapsed, "
+        "rejected."
+    )
     identities: list[IdentityOut]
     birthday: str | None
     attributes: dict[str, Any]
@@ -171,14 +174,14 @@ class LotPage(Page):
     lots: list[LotOut]
 
 
-def member(state: MemberState, person: Person) -> dict[str, Any]:
+def member(state: MemberState, person: Person, *, now: datetime) -> dict[str, Any]:
     """The member as an answer shows them."""
     return {
         "id": typeid.encode(typeid.MEMBER, state.id),
         "enrolled_at": maybe_time(state.enrolled_at),
         "referral_code": state.referral_code,
         "referred_by": None if state.referrer is None else typeid.encode(typeid.MEMBER, state.referrer),
-        "referral": state.referral.value,
+        "referral": referrals.shown(state, now=now),
         "identities": [{"kind": kind, "value": value} for kind, value in person.identities],
         "birthday": None if person.birthday is None else person.birthday.isoformat(),
         "attributes": person.attributes or {},

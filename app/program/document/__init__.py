@@ -8,7 +8,7 @@ from app.program.document.base import FORMAT, Part, Periods
 from app.program.document.earning import WAYS, Cover, Rate, Rule, TierGift, Visits
 from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.milestones import Given, Milestone
-from app.program.document.referring import Bonus, Referrals
+from app.program.document.referring import Bonus, FriendMilestone, Referrals
 from app.program.document.rewards import Reward
 from app.program.document.schedules import Schedule
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
@@ -28,6 +28,7 @@ __all__ = [
     "ExpiresInactive",
     "ExpiresOn",
     "ExpiresWithPeriod",
+    "FriendMilestone",
     "Given",
     "Holds",
     "Ladder",
