@@ -22,7 +22,19 @@ from prometheus_client import Counter, Gauge
 from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
-from app.api.routes import adjustments, endpoints, events, health, holds, members, program, purchases, reports, waiting
+from app.api.routes import (
+    adjustments,
+    endpoints,
+    events,
+    feed,
+    health,
+    holds,
+    members,
+    program,
+    purchases,
+    reports,
+    waiting,
+)
 from app.api.routing import DirectRoute
 from app.db import roles, transactions
 from app.db.transactions import Engine
@@ -31,7 +43,7 @@ from app.ledger.corridor import Ledger, open_ledger
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender, signing
-from app.worker import clearing, settling
+from app.worker import clearing, sequencing, settling
 
 ROOT = Path(__file__).parent.parent
 DRAIN_SECONDS = 10
@@ -100,7 +112,7 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    others = (events, purchases, waiting, holds, members, adjustments, endpoints, program, reports, health)
+    others = (events, purchases, waiting, holds, members, adjustments, endpoints, feed, program, reports, health)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
@@ -215,6 +227,7 @@ async def _loops(
     try:
         async with sender.open_client(address_policy(settings)) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(settling.settle_forever(engine, ledger, clock=options.clock, stopping=stopping))
+            tasks.create_task(sequencing.sequence_forever(engine, clock=options.clock, stopping=stopping))
             tasks.create_task(clearing.clear_forever(engine, clock=options.clock, stopping=stopping))
             courier = delivery.Courier(
                 engine=engine,

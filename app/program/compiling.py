@@ -52,6 +52,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
         costs=dict(_costs(document)),
         adjustments=_adjustments(document.adjustments, known) if document.adjustments else rules.NO_REASONS,
+        audience=rules.Audience(document.webhooks.messages),
         transfers=_transfers(document.transfers, known) if document.transfers else None,
     )
 

@@ -344,6 +344,15 @@ class Transfers(Part):
     ] = {}
 
 
+class Webhooks(Part):
+    """What shops are told."""
+
+    messages: Annotated[
+        Literal["all", "own"],
+        Field(description="Which messages a shop gets: all of the program, or those of events it sent itself (own)."),
+    ] = "all"
+
+
 class Document(Part):
     """A loyalty program: what it counts, how members earn, which tiers there are."""
 
@@ -388,3 +397,4 @@ class Document(Part):
     holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()
     adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None
     transfers: Annotated[Transfers | None, Field(description="Which points members may pass on.")] = None
+    webhooks: Annotated[Webhooks, Field(description="What shops are told.")] = Webhooks()
