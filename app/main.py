@@ -24,6 +24,7 @@ from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import (
     adjustments,
+    deliveries,
     endpoints,
     events,
     feed,
@@ -112,7 +113,8 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    others = (events, purchases, waiting, holds, members, adjustments, endpoints, feed, program, reports, health)
+    beside = (adjustments, endpoints, deliveries, feed, program, reports, health)
+    others = (events, purchases, waiting, holds, members, *beside)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
