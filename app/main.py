@@ -33,6 +33,7 @@ from app.api.routes import (
     members,
     program,
     purchases,
+    replays,
     reports,
     waiting,
 )
@@ -44,7 +45,7 @@ from app.ledger.corridor import Ledger, open_ledger
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender, signing
-from app.worker import clearing, sequencing, settling
+from app.worker import clearing, replaying, sequencing, settling
 
 ROOT = Path(__file__).parent.parent
 DRAIN_SECONDS = 10
@@ -113,7 +114,7 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    beside = (adjustments, endpoints, deliveries, feed, program, reports, health)
+    beside = (adjustments, endpoints, deliveries, replays, feed, program, reports, health)
     others = (events, purchases, waiting, holds, members, *beside)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, *(module.router for module in others)):
@@ -230,6 +231,7 @@ async def _loops(
         async with sender.open_client(address_policy(settings)) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(settling.settle_forever(engine, ledger, clock=options.clock, stopping=stopping))
             tasks.create_task(sequencing.sequence_forever(engine, clock=options.clock, stopping=stopping))
+            tasks.create_task(replaying.replay_forever(engine, clock=options.clock, stopping=stopping))
             tasks.create_task(clearing.clear_forever(engine, clock=options.clock, stopping=stopping))
             courier = delivery.Courier(
                 engine=engine,

@@ -1,36 +1,40 @@
 """Messages that are to be sent to an endpoint again, beside those that a batch leaves for it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, literal_column, null, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import tables as t
 
 _COLUMNS = ("program_id", "endpoint_id", "message_id", "due_at", "lease", "ordering_key", "attempts")
-_m, _e, _p = t.message.c, t.endpoint.c, t.pending_delivery.c
+_m, _p = t.message.c, t.pending_delivery.c
 
 
-def taken_by_endpoint() -> list[ColumnElement[bool]]:
+def takes(endpoint: Any, message: Any) -> list[ColumnElement[bool]]:
     """Whether an endpoint gets a message: it asks for the type, and its shop may see it (webhooks W10)."""
-    family = func.split_part(_m.type, literal_column("'.'"), literal_column("1")) + literal_column("'.*'")
+    first: ColumnElement[str] = func.split_part(message.type, literal_column("'.'"), literal_column("1"))
+    family = func.concat(first, literal_column("'.*'"))
+    types = endpoint.types
     return [
-        or_(_e.types.is_(None), _m.type == func.any(_e.types), family == func.any(_e.types)),
-        or_(_m.audience.is_(None), _e.source.is_(None), _m.audience == _e.source),
+        or_(types.is_(None), message.type == func.any(types), family == func.any(types)),
+        or_(message.audience.is_(None), endpoint.source.is_(None), message.audience == endpoint.source),
     ]
 
 
-def pending(endpoint_id: Any, *, now: datetime) -> Select[Any]:
-    """The rows that make messages pending for an endpoint, from the table of messages."""
+def pending(message: Any, *, endpoint_id: bytes, now: datetime) -> Sequence[ColumnElement[Any]]:
+    """The columns of a row that makes a message pending for an endpoint."""
+    endpoint: ColumnElement[Any] = bindparam("endpoint", endpoint_id, type_=t.Id())
     due: ColumnElement[Any] = bindparam("due", now, type_=t.INSTANT)
     attempts: ColumnElement[int] = literal_column("0")
-    return select(_m.program_id, endpoint_id, _m.message_id, due, null(), _m.member_id, attempts)
+    return [message.program_id, endpoint, message.message_id, due, null(), message.member_id, attempts]
 
 
-def add(rows: Select[Any]) -> Any:
+def add(rows: Select[Any]) -> Insert:
     """Inserts such rows; a message that is pending anyway stays as it is."""
     return insert(t.pending_delivery).from_select(_COLUMNS, rows).on_conflict_do_nothing()
 
@@ -42,8 +46,8 @@ async def again(
 
     One that is being sent at this moment stays as it is: whoever sends it still holds its lease.
     """
-    endpoint: ColumnElement[Any] = bindparam("endpoint", endpoint_id, type_=t.Id())
-    rows = pending(endpoint, now=now).where(_m.program_id == program_id, _m.message_id == message_id)
+    columns = pending(_m, endpoint_id=endpoint_id, now=now)
+    rows = select(*columns).where(_m.program_id == program_id, _m.message_id == message_id)
     statement = insert(t.pending_delivery).from_select(_COLUMNS, rows)
     await connection.execute(
         statement.on_conflict_do_update(
