@@ -10,6 +10,7 @@ import pytest
 
 from app.domain import typeid
 from app.queries import deliveries as queries
+from app.queries import statistics
 from app.settings import Settings
 from tests.builders import Clock, Service, key_for, open_service
 from tests.webhooks import receiver
@@ -236,3 +237,59 @@ async def test_wrong_filters_and_ids_are_told(service: Service) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "malformed_query"), params
     for wrong in (f"{path}/deliveries/msg_1", f"{PATH}/whe_1/deliveries", f"{path[:-1]}0/deliveries"):
         assert (await service.client.get(wrong)).status_code == 404
+
+
+async def test_statistics_count_attempts_by_outcome_and_tell_what_waits(
+    service: Service, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    path = await make_endpoint(service)
+    nothing = (await service.client.get(f"{path}/statistics")).json()
+    await service.enrol("1")
+    clock.forward(hours=3)
+    await service.enrol("2")
+    made = (
+        "INSERT INTO attempt SELECT program_id, endpoint_id, message_id, gen_random_uuid(), 1, $1,"
+        " $2, $3, $4, NULL, '' FROM pending_delivery ORDER BY message_id LIMIT 1"
+    )
+    for minutes, milliseconds, status, outcome in (
+        (0, 10, 200, "delivered"),
+        (1, 20, 200, "delivered"),
+        (59, 90, 500, "failed"),
+        (2, 40, None, "timed_out"),
+        (90, 7_000, 200, "delivered"),
+        (2_000, 9_000, 200, "delivered"),
+    ):
+        await owner.execute(made, clock() - timedelta(minutes=minutes), milliseconds, status, outcome)
+
+    hour = (await service.client.get(f"{path}/statistics")).json()
+    day = (await service.client.get(f"{path}/statistics", params={"over": "day"})).json()
+
+    assert (nothing["outcomes"], nothing["milliseconds"], nothing["pending"]) == ({}, None, 0)
+    assert nothing["oldest_pending_at"] is None
+    assert hour["outcomes"] == {"delivered": 2, "failed": 1, "timed_out": 1}
+    assert hour["statuses"] == {"200": 2, "500": 1}
+    assert hour["milliseconds"] == {"p50": 20, "p95": 90, "p99": 90}
+    assert (hour["pending"], hour["oldest_pending_at"]) == (2, "2026-11-21T09:00:00Z")
+    assert hour["complete"] is hour["pending_complete"] is True
+    assert day["outcomes"]["delivered"] == 3
+    assert day["milliseconds"]["p99"] == 7_000
+    assert (await service.client.get(f"{path}/statistics", params={"over": "week"})).status_code == 422
+
+
+async def test_statistics_say_when_they_did_not_look_at_all(
+    service: Service, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "EXAMINED", 1)
+    monkeypatch.setattr(statistics, "PENDING", 1)
+    path = await make_endpoint(service)
+    for n in range(2):
+        await service.enrol(str(n))
+    await owner.execute(
+        "INSERT INTO attempt SELECT program_id, endpoint_id, message_id, gen_random_uuid(), 1, $1,"
+        " 5, 200, 'delivered', NULL, '' FROM pending_delivery",
+        service.clock(),
+    )
+
+    found = (await service.client.get(f"{path}/statistics")).json()
+
+    assert (found["complete"], found["pending_complete"], found["pending"]) == (False, False, 1)

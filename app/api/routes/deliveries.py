@@ -1,5 +1,6 @@
 """What becomes of messages at an endpoint: deliveries, their attempts, and sending one again (webhooks W10)."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from app.api.schemas.common import time
 from app.domain import typeid
 from app.domain.scopes import Scope
 from app.operations import resending
-from app.queries import deliveries, endpoints
+from app.queries import deliveries, endpoints, statistics
 from app.queries.deliveries import Filter
 
 router = APIRouter(prefix="/v1/webhook-endpoints/{endpoint_id}", tags=["webhooks"], route_class=PrivateRoute)
@@ -36,6 +37,16 @@ class State(StrEnum):
     ABANDONED = "abandoned"
 
 
+class Stretch(StrEnum):
+    """How far statistics look back."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+_STRETCHES = {Stretch.HOUR: timedelta(hours=1), Stretch.DAY: timedelta(days=1)}
+
+Over = Annotated[Stretch, Query(description="How far to look back.")]
 OfState = Annotated[State | None, Query(description="Only deliveries in this state.")]
 OfType = Annotated[str | None, Query(max_length=64, description="Only those of messages of this type.")]
 OfMessage = Annotated[str | None, Query(max_length=64, description="Only that of this message, by its id.")]
@@ -133,6 +144,24 @@ async def resend_message(
     except resending.KeyReused:
         raise Problem("idempotency_key_reused") from None
     return keyed.answered(answer, new=new)
+
+
+@router.get(
+    "/statistics",
+    operation_id="get_endpoint_statistics",
+    summary="Read how an endpoint fares",
+    response_model=bodies.StatisticsOut,
+    responses=problems("not_found", "malformed_query"),
+)
+async def get_endpoint_statistics(
+    endpoint_id: str, mine: PartsHere, caller: Reader, over: Over = Stretch.HOUR
+) -> Response:
+    """Attempts of the last hour or day by outcome, how long they took, and what waits to be sent."""
+    id = await seen(endpoint_id, mine, caller)
+    since = mine.clock() - _STRETCHES[over]
+    found = await statistics.of_endpoint(mine.engine, id, program_id=caller.program_id, since=since)
+    body = bodies.statistics(found, over=over.value, since=since)
+    return Response(orjson.dumps(body), media_type="application/json")
 
 
 async def seen(endpoint_id: str, mine: Parts, caller: Caller) -> bytes:

@@ -1,5 +1,6 @@
 """Deliveries and attempts, as they are read."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from app.api.schemas.common import Out, Page, maybe_time, time
 from app.domain import typeid
 from app.queries.deliveries import AttemptRow, DeliveryRow
+from app.queries.statistics import Statistics
 
 
 class DeliveryOut(Out):
@@ -55,6 +57,44 @@ class ResentOut(Out):
     message: str
     state: str
     due_at: str
+
+
+class LatencyOut(Out):
+    """Milliseconds from the look-up of the name to the last byte, that so many in a hundred attempts stayed within."""
+
+    p50: int
+    p95: int
+    p99: int
+
+
+class StatisticsOut(Out):
+    """How an endpoint has fared."""
+
+    over: str = Field(description="`hour` or `day`: the last one.")
+    since: str
+    outcomes: dict[str, int] = Field(description="Attempts by what they came to.")
+    statuses: dict[str, int] = Field(description="Attempts by the HTTP status of the answer.")
+    milliseconds: LatencyOut | None = Field(description="How long attempts took; null where there was none.")
+    complete: bool = Field(description="False where there were more attempts than were looked at.")
+    pending: int = Field(description="Deliveries that wait now.")
+    pending_complete: bool = Field(description="False where more wait than were counted.")
+    oldest_pending_at: str | None = Field(description="When the oldest message that waits was committed.")
+
+
+def statistics(found: Statistics, *, over: str, since: datetime) -> dict[str, Any]:
+    """The statistics as an answer shows them."""
+    took = found.milliseconds
+    return {
+        "over": over,
+        "since": time(since),
+        "outcomes": dict(found.outcomes),
+        "statuses": {str(status): count for status, count in found.statuses.items()},
+        "milliseconds": None if took is None else dict(zip(("p50", "p95", "p99"), took, strict=True)),
+        "complete": found.complete,
+        "pending": found.pending,
+        "pending_complete": found.pending_complete,
+        "oldest_pending_at": maybe_time(found.oldest_pending_at),
+    }
 
 
 def delivery(row: DeliveryRow) -> dict[str, Any]:
