@@ -145,6 +145,7 @@ PATHS = {
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
+    "ReplayIn": "/v1/webhook-endpoints/{endpoint_id}/replays",
 }
 """Where a body goes; the others are events."""
 
@@ -161,6 +162,9 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
             method, path = "PUT" if name == "KeptPurchaseIn" else "POST", PATHS.get(name, "/v1/events")
+            if "{endpoint_id}" in path:
+                listed = (await service.client.get("/v1/webhook-endpoints")).json()["endpoints"]
+                path = path.format(endpoint_id=listed[0]["id"])
             answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
