@@ -345,7 +345,7 @@ class Transfers(Part):
 
 
 class Webhooks(Part):
-    """What shops are told."""
+    """Which shops are told what."""
 
     messages: Annotated[
         Literal["all", "own"],
