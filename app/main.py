@@ -126,6 +126,12 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
     return app
 
 
+def end_soon(app: FastAPI) -> None:
+    """Tells the app that it is to end: it is not ready any more, and who waits for messages is answered."""
+    if hasattr(app.state, "parts"):  # not before it has started
+        app.state.parts.draining = True
+
+
 async def run_worker(settings: Settings, options: Options, *, stopping: asyncio.Event) -> None:
     """The worker's loops alone, until `stopping` is set: `zegel worker`."""
     async with _opened(settings, options) as (engine, ledger):
