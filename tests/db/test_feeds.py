@@ -201,11 +201,11 @@ async def test_a_page_looks_its_messages_up_one_by_one(
 
 
 async def test_two_services_write_and_every_member_reads_in_order(settings: Settings, engine: AsyncEngine) -> None:
-    """Members of one program are written by two processes' ledgers in turn; their messages stay in their order."""
-    clock = Clock()
-    await publish(settings, clock=clock)
+    """Members of one program are written by two processes' ledgers in turn, one of whose clocks is behind."""
+    await publish(settings, clock=Clock())
+    clocks = (Clock(), Clock(START - timedelta(minutes=3)))
     async with AsyncExitStack() as stack:
-        services = [await stack.enter_async_context(open_service(settings, clock=clock)) for _ in range(2)]
+        services = [await stack.enter_async_context(open_service(settings, clock=clock)) for clock in clocks]
         stopping = asyncio.Event()
 
         async def sequencer() -> None:
