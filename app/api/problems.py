@@ -47,6 +47,9 @@ KINDS: Mapping[str, Kind] = {
     "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
     "body_too_large": Kind(413, "The body is too large", "Send at most `limit` bytes."),
     "unsupported_media_type": Kind(415, "The body must be application/json", "Send `Content-Type: application/json`."),
+    "feed_gone": Kind(
+        410, "What follows this position is kept no longer", "Go on from `oldest`; read what is missing by other means."
+    ),
     # 409: the state of things is against it
     "insufficient_points": Kind(
         409, "Not enough points", "Ask for at most `available`. The id is free to be sent again."
@@ -136,6 +139,9 @@ KINDS: Mapping[str, Kind] = {
     "endpoint_refused": Kind(422, "The endpoint's address is not allowed", "Use a public https:// address."),
     # 5xx
     "too_busy": Kind(503, "Too many events are waiting", "Send it again after `Retry-After` seconds.", retryable=True),
+    "too_many_wait": Kind(
+        503, "Too many callers wait for messages", "Ask again after `Retry-After` seconds.", retryable=True
+    ),
     "unavailable": Kind(503, "The database cannot be reached", "Send it again with the same id.", retryable=True),
     "unknown_outcome": Kind(
         503, "Nobody knows yet if it was recorded", "Send it again with the same id.", retryable=True

@@ -27,6 +27,13 @@ class Basis(StrEnum):
     BEFORE_DISCOUNT = "before_discount"
 
 
+class Audience(StrEnum):
+    """Which messages of the program a shop gets: all, or those of the events that it sent itself (webhooks W10)."""
+
+    ALL = "all"
+    OWN = "own"
+
+
 class OutOfTime(StrEnum):
     """What becomes of an event beyond the late or early limit (semantics E3)."""
 
@@ -358,6 +365,8 @@ class Rules:
     costs: Mapping[str, Cost] = field(default_factory=dict)
     """What a point costs, of the units that say so. No decision reads it: it is for reports."""
     adjustments: AdjustmentTerms = NO_REASONS
+    audience: Audience = Audience.ALL
+    """Which messages a shop gets (webhooks W10). No decision reads it."""
     transfers: TransferTerms | None = None
     """None where members cannot pass points on (semantics L13)."""
     rewards: Mapping[str, Reward] = field(default_factory=dict)

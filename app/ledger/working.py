@@ -19,10 +19,11 @@ Key = tuple[str, str, str]
 
 
 class Notice(NamedTuple):
-    """A message about a member that no event of the chain brings."""
+    """A message about a member that no event of the chain brings; `source` sent what it tells of."""
 
     member_id: bytes
     message: Message
+    source: str
 
 
 class Piece(NamedTuple):

@@ -6,9 +6,10 @@ import asyncpg
 import httpx
 
 from app.db.tables import metadata
+from app.operations import feeds
 from app.settings import Settings
 from tests.api.hostile import ADJUSTMENT, TIER_FLOOR
-from tests.api.test_keys import PUBLIC, every_route
+from tests.api.test_keys import PUBLIC, REPLAY, every_route
 from tests.builders import BY_HAND, Clock, Service, key_for, publish, purchase
 from tests.database import TABLES
 
@@ -48,6 +49,11 @@ async def filled_program(service: Service) -> dict[str, str]:
         path="/v1/webhook-endpoints",
         headers={"Idempotency-Key": "k1"},
     )
+    await service.buy("11.00", card=CANARY, id="told")
+    await feeds.sequence(service.app.state.parts.engine, now=service.clock())
+    path = f"/v1/webhook-endpoints/{endpoint.json()['id']}"
+    told = (await service.client.get(f"{path}/deliveries")).json()["deliveries"]
+    replay = await service.send(REPLAY, path=f"{path}/replays", headers={"Idempotency-Key": "k2"})
     given = await service.send({**ADJUSTMENT, "id": CANARY, "member": member, "note": CANARY}, path="/v1/adjustments")
     code = (await service.client.get(f"/v1/members/{member}")).json()["referral_code"]
     friend = await service.enrol(f"{CANARY}-2", referral_code=code)
@@ -61,6 +67,8 @@ async def filled_program(service: Service) -> dict[str, str]:
         "refused_id": refused.json()["refused"][0]["id"],
         "endpoint_id": endpoint.json()["id"],
         "adjustment_id": given.json()["id"],
+        "message_id": told[0]["message"],
+        "replay_id": replay.json()["id"],
         "version": "3",
     }
 
@@ -84,6 +92,8 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/holds/{hold}/release": [{"id": "r1"}],
         "/v1/members": [],
         "/v1/webhook-endpoints": [],
+        "/v1/webhook-endpoints/{endpoint_id}/deliveries/{message_id}/resend": [None],
+        "/v1/webhook-endpoints/{endpoint_id}/replays": [REPLAY],
         "/v1/adjustments": [{**ADJUSTMENT, "member": name} for name in (ids["member_id"], f"card:{card}")],
         "/v1/referrals/{referral_id}/approve": [{"reason": "known"}],
         "/v1/referrals/{referral_id}/reject": [{"reason": "known"}],

@@ -147,6 +147,7 @@ PATHS = {
     "AdjustmentIn": "/v1/adjustments",
     "TierFloorIn": "/v1/members/{member}/tier-floor",
     "ReviewIn": "/v1/referrals/{held}/approve",
+    "ReplayIn": "/v1/webhook-endpoints/{endpoint_id}/replays",
 }
 """Where a body goes; the others are events."""
 
@@ -180,7 +181,11 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
             method = "PUT" if name in ("KeptPurchaseIn", "TierFloorIn") else "POST"
-            path = PATHS.get(name, "/v1/events").format(member=member, held=held["id"].replace("mem_", "rfl_"))
+            path = PATHS.get(name, "/v1/events")
+            if "{endpoint_id}" in path:
+                listed = (await service.client.get("/v1/webhook-endpoints")).json()["endpoints"]
+                path = path.replace("{endpoint_id}", listed[0]["id"])
+            path = path.format(member=member, held=held["id"].replace("mem_", "rfl_"))
             answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend

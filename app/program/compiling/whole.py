@@ -58,5 +58,6 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
         costs=dict(terms.costs(document)),
         adjustments=terms.adjustments(document.adjustments, known) if document.adjustments else rules.NO_REASONS,
+        audience=rules.Audience(document.webhooks.messages),
         transfers=terms.transfers(document.transfers, known) if document.transfers else None,
     )
