@@ -22,7 +22,19 @@ from prometheus_client import Counter, Gauge
 from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
-from app.api.routes import adjustments, endpoints, events, health, holds, members, program, purchases, reports, waiting
+from app.api.routes import (
+    adjustments,
+    endpoints,
+    events,
+    health,
+    holds,
+    members,
+    program,
+    purchases,
+    reports,
+    rules,
+    waiting,
+)
 from app.api.routing import DirectRoute
 from app.db import roles, transactions
 from app.db.transactions import Engine
@@ -100,9 +112,9 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    others = (events, purchases, waiting, holds, members, adjustments, endpoints, program, reports, health)
+    others = (events, purchases, waiting, holds, members, adjustments, endpoints, rules, program, reports, health)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
-    for router in (*busy, *(module.router for module in others)):
+    for router in (*busy, rules.texts, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
     handlers.install(app)
     openapi.install(app)

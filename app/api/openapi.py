@@ -38,6 +38,7 @@ _PROBLEM = {
                 "type": "object",
                 "properties": {
                     "pointer": {"type": "string", "description": "JSON Pointer into the body."},
+                    "line": {"type": "integer", "description": "The line of the text, of a program document."},
                     "message": {"type": "string"},
                     "suggestion": {"type": "string"},
                 },
@@ -70,6 +71,7 @@ _MESSAGE_TEXTS = {
     messages.DOWNGRADED: "A member lost a tier.",
     messages.REWARDED: "A bonus was given for bringing a friend.",
     messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
+    messages.RULES_PUBLISHED: "The program has a new version of its rules, in force now or later.",
 }
 
 

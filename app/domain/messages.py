@@ -33,6 +33,7 @@ UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
 REFERRAL_REVERSED = "referral.reversed"
+RULES_PUBLISHED = "rules.published"
 
 TYPES = (
     ENROLLED,
@@ -57,6 +58,7 @@ TYPES = (
     PARKED,
     UNPARKED,
     LAPSED,
+    RULES_PUBLISHED,
 )
 """Every type a shop can subscribe to."""
 

@@ -317,7 +317,9 @@ def _decide_again(
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
     moment = Moment(
         program_id=history.program_id,
-        versions=versions,
+        versions=versions.as_judged(
+            [(c.occurred_at, c.rules_version) for c in contents if c.kind not in _BONUSES],
+        ),
         recorded_at=content.recorded_at,
         judged_at=content.judged_at,
         silent=content.silent,

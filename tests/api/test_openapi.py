@@ -11,7 +11,7 @@ from app.api.problems import KINDS
 from app.domain import messages
 from app.domain.scopes import Scope
 from tests.api import write_openapi
-from tests.builders import BY_HAND, START, Service, publish, purchase
+from tests.builders import BY_HAND, PLAIN, START, Service, publish, purchase
 
 METHODS = ("get", "put", "post", "delete", "patch")
 
@@ -145,6 +145,7 @@ PATHS = {
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
+    "PublishIn": "/v1/program/rules/draft/publish",
 }
 """Where a body goes; the others are events."""
 
@@ -152,6 +153,8 @@ PATHS = {
 async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
     await publish(service.settings, clock=service.clock, document=BY_HAND + "transfers: {units: [points]}\n")
     await service.enrol("2740009999999")  # who receives points
+    draft = {"Content-Type": "application/yaml", "If-None-Match": "*"}
+    await service.client.put("/v1/program/rules/draft", content=PLAIN, headers=draft)
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
@@ -161,7 +164,9 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
             method, path = "PUT" if name == "KeptPurchaseIn" else "POST", PATHS.get(name, "/v1/events")
-            answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
+            answer = await service.client.request(
+                method, path, json=body, headers={"Idempotency-Key": name, "If-Match": '"1"'}
+            )
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
                 earned = await service.send({**before, "member": answer.json()["member"]})
