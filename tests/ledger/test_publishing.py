@@ -35,7 +35,7 @@ def giving(points: int) -> str:
 
 async def till(service: Service, number: int, *, stopping: asyncio.Event) -> list[dict[str, Any]]:
     """Sells until it is told to stop; every answer."""
-    answers = []
+    answers: list[dict[str, Any]] = []
     while not stopping.is_set():
         body = purchase("10.00", card=f"c{number}", id=f"{number}-{len(answers)}", at=system_clock())
         answer = await service.send(body)
