@@ -24,6 +24,7 @@ from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import (
     adjustments,
+    backtests,
     endpoints,
     events,
     health,
@@ -112,7 +113,20 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    others = (events, purchases, waiting, holds, members, adjustments, endpoints, rules, program, reports, health)
+    others = (
+        events,
+        purchases,
+        waiting,
+        holds,
+        members,
+        adjustments,
+        endpoints,
+        rules,
+        backtests,
+        program,
+        reports,
+        health,
+    )
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, rules.texts, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request

@@ -75,6 +75,9 @@ KINDS: Mapping[str, Kind] = {
     "recently_received": Kind(
         409, "Points that were just received stay for a day", "Give at most `free`, or wait 24 hours."
     ),
+    "backtest_running": Kind(
+        409, "A backtest is running already", "One at a time: wait for it, or end it by hanging up.", retryable=True
+    ),
     "transfer_spent": Kind(409, "The receiver has not all of the points", "Only `left` are there; nothing was taken."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule

@@ -243,6 +243,11 @@ async def _draft(mine: Parts, caller: Caller) -> Draft:
     return found
 
 
+async def sound_draft(mine: Parts, caller: Caller) -> Document:
+    """The document of the draft. Raises Problem where there is none, or it has mistakes."""
+    return await _sound(await _draft(mine, caller), mine, caller)
+
+
 async def _sound(found: Draft, mine: Parts, caller: Caller) -> Document:
     try:
         return await drafts.sound(mine.engine, found.text, program_id=caller.program_id)
@@ -253,7 +258,7 @@ async def _sound(found: Draft, mine: Parts, caller: Caller) -> Document:
 async def _canonical(side: str, mine: Parts, caller: Caller) -> tuple[str, bytes]:
     """What a side of a comparison is called, and its canonical document."""
     if side == "draft":
-        return side, reading.canonical(await _sound(await _draft(mine, caller), mine, caller))
+        return side, reading.canonical(await sound_draft(mine, caller))
     published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
     if side == "current":
         row = programs.in_force(published, now=mine.clock())

@@ -1,0 +1,185 @@
+"""A draft of the rules tried on what really happened to a member: decided again, nothing written.
+
+What callers sent is taken as it was: purchases, activities, returns, redemptions and all else. What the clock brought
+follows from the rules, so it is brought anew. Up to the period everything is decided as it was judged; in it, by the
+draft. An event belongs to the period by the instant at which it was judged: late ones to that of their recording, past
+history to its own. What the draft would refuse is left out, and counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fractions import Fraction
+
+from app.domain import books, chain, contributions, engine, tiers, verifying
+from app.domain.books import Moved
+from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
+from app.domain.events import Posted, Recorded
+from app.domain.posting import Ids, Moment
+from app.domain.referrals import Side
+from app.domain.rules import Rules, Versions
+from app.domain.state import MemberState, Scheduled
+from app.domain.verifying import StoredEvent
+
+BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A period of a program, what was in force, and the draft to be tried on it: in force from its beginning on."""
+
+    program_id: bytes
+    published: Versions
+    draft: Rules
+    since: datetime
+    until: datetime
+
+    def versions(self) -> Versions:
+        """What judges in the trial: the draft from the period's beginning on."""
+        return replace(self.published, trial=self.draft)
+
+
+@dataclass(slots=True)
+class Sums:
+    """What one side of a trial came to for a member: points by unit and way, by rule and unit, and tiers by ladder."""
+
+    moved: dict[str, Moved] = field(default_factory=dict)
+    given: dict[tuple[str, str], Fraction] = field(default_factory=dict)
+    tiers: dict[str, str] = field(default_factory=dict)
+
+    def add(self, event: Recorded) -> None:
+        """Counts what an event moved, and which rules gave it."""
+        for entry in event.entries:
+            way, points = books.way(event.kind, entry)
+            self.moved[entry.unit] = self.moved.get(entry.unit, Moved()).and_more(way, points)
+        for name, part in contributions.of(event).items():
+            self.given[name] = self.given.get(name, Fraction(0)) + part
+
+
+@dataclass(slots=True)
+class Tried:
+    """A member's part of a trial: as it was recorded, and as the draft would have it."""
+
+    member_id: bytes
+    events: int = 0
+    before: Sums = field(default_factory=Sums)
+    after: Sums = field(default_factory=Sums)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many events of a kind the draft would refuse, by the code of why."""
+
+
+def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried: Tried) -> Iterator[None]:
+    """Tries the draft on a member, of whom `events` are all recorded ones up to the period's end, in order.
+
+    What comes of it gathers in `tried`; a turn is given up after each event, as a member may have thousands.
+    """
+    state, past, at = MemberState(id=member_id), list[StoredEvent](), 0
+    while at < len(events) and _judged_at(events[at]) < trial.since:
+        group = verifying.group_at(events, at)
+        decision = verifying.decide_again(
+            state, group, trial.published, program_id=trial.program_id, before=events[: group[0].recorded.sequence - 1]
+        )
+        state, at = decision.state, at + max(1, len(decision.events))
+        past.extend(StoredEvent(posted.recorded) for posted in decision.events)
+        yield
+    tried.before.tiers = _held(state, trial.published.at(trial.since), trial.since)
+    _recorded(events, trial, tried)
+    versions = trial.versions()
+    while at < len(events) and _judged_at(events[at]) < trial.until:
+        state = _try(state, events[at], versions, trial, past, tried)
+        at += 1
+        yield
+    if tried.events:
+        settled = engine.settle(state, _moment(trial, versions, now=trial.until, state=state))
+        state = settled.state
+        _count(settled.events, trial, tried)
+    tried.after.tiers = _held(state, versions.at(trial.since), trial.until)
+
+
+def _recorded(events: Sequence[StoredEvent], trial: Trial, tried: Tried) -> None:
+    """Counts what was recorded of the period: what the clock brought for its instants, whenever it was written down."""
+    for stored in events:
+        event = stored.recorded
+        at = event.effective_at if verifying.by_clock(stored) else _judged_at(stored)
+        if trial.since <= at < trial.until:
+            tried.events += 1
+            tried.before.add(event)
+            tried.before.tiers |= {ladder: after for ladder, _, after in event.tier_changes}
+
+
+def _count(events: Iterable[Posted], trial: Trial, tried: Tried) -> None:
+    """Counts what the draft brings, without what fell due before the period."""
+    for posted in events:
+        if posted.recorded.source != CLOCK or posted.recorded.effective_at >= trial.since:
+            tried.after.add(posted.recorded)
+
+
+def _try(
+    state: MemberState, stored: StoredEvent, versions: Versions, trial: Trial, past: list[StoredEvent], tried: Tried
+) -> MemberState:
+    """One recorded event as the draft would have it: what the clock brought is brought anew, but for friends' bonuses,
+    which follow what was recorded of the friend."""
+    if verifying.by_clock(stored) and stored.recorded.kind not in BONUSES:
+        return state
+    if stored.recorded.kind in BONUSES:
+        content = chain.decode_content(stored.recorded.content)
+        bonus = _priced(content, versions, trial)
+        if bonus is None:
+            return state
+        moment = _moment(trial, versions, now=content.judged_at, state=state)
+        decision = engine.settle(state._replace(scheduled=(*state.scheduled, bonus)), moment)
+    else:
+        decision = verifying.decide_again(state, [stored], versions, program_id=trial.program_id, before=past)
+    if decision.refusal is not None:
+        tried.refused[stored.recorded.kind, decision.refusal.code] += 1
+        return state
+    past.extend(StoredEvent(posted.recorded) for posted in decision.events)
+    _count(decision.events, trial, tried)
+    mine = tuple(one for one in decision.schedules if one.member_id == state.id and one.kind not in BONUSES)
+    return decision.state._replace(scheduled=(*decision.state.scheduled, *mine))
+
+
+def _priced(content: chain.Content, versions: Versions, trial: Trial) -> Scheduled | None:
+    """A bonus for a friend as the draft has it, or its reversal; None where the draft gives none.
+
+    One that was due before the period is as it was.
+    """
+    facts = chain.decode_facts(content.kind, content.facts)
+    assert isinstance(facts, ReferralBonus | ReferralReversal)
+    paid_at = chain.instant(facts.given_at) if isinstance(facts, ReferralReversal) else content.occurred_at
+    version = content.rules_version
+    if paid_at >= trial.since:
+        terms = trial.draft.referrals
+        side = None if terms is None else terms.referrer if facts.side == Side.REFERRER else terms.referee
+        if side is None:
+            return None
+        facts, version = replace(facts, unit=side[0], points=side[1]), trial.draft.version
+    return Scheduled(
+        member_id=content.member_id,
+        due_at=content.occurred_at,
+        key=content.key,
+        kind=content.kind,
+        facts=chain.encode_facts(facts),
+        rules_version=version,
+        cause=content.event_id,
+    )
+
+
+def _moment(trial: Trial, versions: Versions, *, now: datetime, state: MemberState) -> Moment:
+    return Moment(
+        program_id=trial.program_id,
+        versions=versions,
+        recorded_at=max(now, state.recorded_at or now),
+        judged_at=max(now, state.judged_at or now),
+        silent=True,
+        ids=Ids(fresh=lambda: bytes(16), random=bytes),
+    )
+
+
+def _judged_at(stored: StoredEvent) -> datetime:
+    return chain.decode_content(stored.recorded.content).judged_at
+
+
+def _held(state: MemberState, rules: Rules, instant: datetime) -> dict[str, str]:
+    return {ladder.code: tiers.held_at(instant, state.tiers, ladder) for ladder in rules.ladders}
