@@ -10,10 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fractions import Fraction
 
 from app.domain import books, chain, contributions, engine, tiers, verifying
-from app.domain.books import Moved
 from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Posted, Recorded
 from app.domain.posting import Ids, Moment
@@ -42,19 +40,22 @@ class Trial:
 
 @dataclass(slots=True)
 class Sums:
-    """What one side of a trial came to for a member: points by unit and way, by rule and unit, and tiers by ladder."""
+    """What one side of a trial came to: points by unit and way, by rule and unit, and the member's tiers by ladder.
 
-    moved: dict[str, Moved] = field(default_factory=dict)
-    given: dict[tuple[str, str], Fraction] = field(default_factory=dict)
+    What rules gave is counted in `contributions.SCALE`ths.
+    """
+
+    moved: dict[tuple[str, str], int] = field(default_factory=dict)
+    given: dict[tuple[str, str], int] = field(default_factory=dict)
     tiers: dict[str, str] = field(default_factory=dict)
 
     def add(self, event: Recorded) -> None:
         """Counts what an event moved, and which rules gave it."""
         for entry in event.entries:
             way, points = books.way(event.kind, entry)
-            self.moved[entry.unit] = self.moved.get(entry.unit, Moved()).and_more(way, points)
+            self.moved[entry.unit, way] = self.moved.get((entry.unit, way), 0) + points
         for name, part in contributions.of(event).items():
-            self.given[name] = self.given.get(name, Fraction(0)) + part
+            self.given[name] = self.given.get(name, 0) + part
 
 
 @dataclass(slots=True)
@@ -75,7 +76,8 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
     What comes of it gathers in `tried`; a turn is given up after each event, as a member may have thousands.
     """
     state, past, at = MemberState(id=member_id), list[StoredEvent](), 0
-    while at < len(events) and _judged_at(events[at]) < trial.since:
+    judged = [_judged_at(stored) for stored in events]
+    while at < len(events) and judged[at] < trial.since:
         group = verifying.group_at(events, at)
         decision = verifying.decide_again(
             state, group, trial.published, program_id=trial.program_id, before=events[: group[0].recorded.sequence - 1]
@@ -84,9 +86,9 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
         past.extend(StoredEvent(posted.recorded) for posted in decision.events)
         yield
     tried.before.tiers = _held(state, trial.published.at(trial.since), trial.since)
-    _recorded(events, trial, tried)
+    _recorded(events, judged, trial, tried)
     versions = trial.versions()
-    while at < len(events) and _judged_at(events[at]) < trial.until:
+    while at < len(events) and judged[at] < trial.until:
         state = _try(state, events[at], versions, trial, past, tried)
         at += 1
         yield
@@ -97,11 +99,11 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
     tried.after.tiers = _held(state, versions.at(trial.since), trial.until)
 
 
-def _recorded(events: Sequence[StoredEvent], trial: Trial, tried: Tried) -> None:
+def _recorded(events: Sequence[StoredEvent], judged: Sequence[datetime], trial: Trial, tried: Tried) -> None:
     """Counts what was recorded of the period: what the clock brought for its instants, whenever it was written down."""
-    for stored in events:
+    for stored, judged_at in zip(events, judged, strict=True):
         event = stored.recorded
-        at = event.effective_at if verifying.by_clock(stored) else _judged_at(stored)
+        at = event.effective_at if verifying.by_clock(stored) else judged_at
         if trial.since <= at < trial.until:
             tried.events += 1
             tried.before.add(event)

@@ -1,11 +1,12 @@
 """Which rule gave how much of what an event issued: read from the steps of its explanation."""
 
 from collections.abc import Mapping
-from decimal import Decimal
-from fractions import Fraction
 
 from app.domain import books
 from app.domain.events import Recorded
+
+SCALE = 1_000_000
+"""Parts of a smallest part in which is counted: the steps of an explanation have six decimals at most."""
 
 ADDING = frozenset({"rate", "per_item", "fixed"})
 """Steps whose number was added to the unit's sum."""
@@ -14,8 +15,8 @@ SUMMING = frozenset({"multiply", "round"})
 """Steps whose number is the unit's sum after them: they gave what it grew by, or took what it shrank by."""
 
 
-def of(event: Recorded) -> Mapping[tuple[str, str], Fraction]:
-    """What each rule gave of what an event issued, by rule and unit, in smallest parts; "" is the rounding.
+def of(event: Recorded) -> Mapping[tuple[str, str], int]:
+    """What each rule gave of what an event issued, by rule and unit, in `SCALE`ths of a smallest part; "" rounding.
 
     What no step accounts for (an adjustment, an opening) is in the name of the event's kind. The parts of a unit sum to
     what was issued of it.
@@ -25,18 +26,32 @@ def of(event: Recorded) -> Mapping[tuple[str, str], Fraction]:
         way, points = books.way(event.kind, entry)
         if way == books.ISSUED and points:
             issued[entry.unit] = issued.get(entry.unit, 0) + points
-    parts: dict[tuple[str, str], Fraction] = {}
+    if not issued:
+        return {}
+    parts: dict[tuple[str, str], int] = {}
+    running = dict.fromkeys(issued, 0)
+    for rule, unit, what, number in event.steps:
+        if unit not in issued or (number == "0" and what in ADDING):
+            continue
+        if what in ADDING:
+            gave = _parts(number)
+        elif what in SUMMING:
+            gave = _parts(number) - running[unit]
+        else:
+            continue
+        running[unit] += gave
+        parts[rule, unit] = parts.get((rule, unit), 0) + gave
     for unit, points in issued.items():
-        running = Fraction(0)
-        for rule, of_unit, what, number in event.steps:
-            if of_unit != unit or what not in ADDING | SUMMING:
-                continue
-            value = Fraction(Decimal(number))
-            gave = value if what in ADDING else value - running
-            running += gave
-            parts[rule, unit] = parts.get((rule, unit), Fraction(0)) + gave
-        rest = points - running
+        rest = points * SCALE - running[unit]
         if rest:
-            name = "" if running else event.kind
-            parts[name, unit] = parts.get((name, unit), Fraction(0)) + rest
+            name = "" if running[unit] else event.kind
+            parts[name, unit] = parts.get((name, unit), 0) + rest
     return parts
+
+
+def _parts(number: str) -> int:
+    whole, point, decimals = number.partition(".")
+    if not point:
+        return int(whole) * SCALE
+    part = int(decimals.ljust(6, "0"))
+    return int(whole) * SCALE + (-part if whole.startswith("-") else part)

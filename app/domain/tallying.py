@@ -2,12 +2,12 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from app.domain import books
-from app.domain.backtesting import Tried
+from app.domain import books, contributions
+from app.domain.backtesting import Sums, Tried
 from app.domain.books import Moved
 from app.domain.rules import Cost
 
@@ -19,9 +19,31 @@ Difference = tuple[int, bytes]
 class Side:
     """One side of a trial: points by unit, by rule and unit, and members by ladder and tier."""
 
-    moved: dict[str, Moved] = field(default_factory=dict)
-    given: dict[tuple[str, str], Fraction] = field(default_factory=dict)
+    _moved: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _given: Counter[tuple[str, str]] = field(default_factory=Counter)
     tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, sums: Sums) -> None:
+        """Counts one member."""
+        _add(self._moved, sums.moved)
+        _add(self._given, sums.given)
+        self.tiers.update(sums.tiers.items())
+
+    def moved(self, unit: str) -> Moved:
+        """What was moved of a unit."""
+        return Moved(**{way: self._moved[unit, way] for way in books.WAYS})
+
+    def given(self, rule: str, unit: str) -> Fraction:
+        """What a rule gave of a unit, in smallest parts."""
+        return Fraction(self._given[rule, unit], contributions.SCALE)
+
+    def rules(self) -> Set[tuple[str, str]]:
+        """Which rules gave which units."""
+        return self._given.keys()
+
+    def units(self) -> Set[str]:
+        """The units of which anything moved."""
+        return {unit for unit, _ in self._moved}
 
 
 @dataclass(slots=True)
@@ -44,15 +66,10 @@ class Tally:
         self.members += 1
         self.events += tried.events
         self.refused += tried.refused
-        for side, sums in ((self.before, tried.before), (self.after, tried.after)):
-            side.tiers.update(sums.tiers.items())
-            for name, points in sums.given.items():
-                side.given[name] = side.given.get(name, Fraction(0)) + points
-            for unit, moved in sums.moved.items():
-                side.moved[unit] = books.total((side.moved.get(unit, Moved()), moved))
-        for unit in tried.before.moved.keys() | tried.after.moved.keys():
-            was, is_ = (sums.moved.get(unit, Moved()) for sums in (tried.before, tried.after))
-            self._rank(unit, (is_.issued - is_.reversed) - (was.issued - was.reversed), tried.member_id)
+        self.before.add(tried.before)
+        self.after.add(tried.after)
+        for unit in {unit for sums in (tried.before, tried.after) for unit, _ in sums.moved}:
+            self._rank(unit, _kept(tried.after, unit) - _kept(tried.before, unit), tried.member_id)
 
     def gaining(self, unit: str) -> tuple[Difference, ...]:
         """Who would have gained most, the most first."""
@@ -64,7 +81,7 @@ class Tally:
 
     def units(self) -> tuple[str, ...]:
         """The units of which anything moved, by name."""
-        return tuple(sorted(self.before.moved.keys() | self.after.moved.keys()))
+        return tuple(sorted(self.before.units() | self.after.units()))
 
     def _rank(self, unit: str, difference: int, member_id: bytes) -> None:
         if difference:
@@ -77,5 +94,15 @@ class Tally:
 def costs(side: Side, each: Mapping[str, Cost], decimals: Mapping[str, int]) -> Iterator[tuple[str, str, Fraction]]:
     """What the points issued cost when they are spent, less those taken back: unit, currency and exact money."""
     for unit, cost in sorted(each.items()):
-        moved = side.moved.get(unit, Moved())
+        moved = side.moved(unit)
         yield unit, cost.currency, cost.amount * Fraction(moved.issued - moved.reversed, 10 ** decimals[unit])
+
+
+def _kept(sums: Sums, unit: str) -> int:
+    """What was issued of a unit, less what was taken back."""
+    return sums.moved.get((unit, books.ISSUED), 0) - sums.moved.get((unit, books.REVERSED), 0)
+
+
+def _add(to: Counter[tuple[str, str]], more: Mapping[tuple[str, str], int]) -> None:
+    for name, count in more.items():
+        to[name] += count

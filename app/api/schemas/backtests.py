@@ -155,7 +155,7 @@ def _units(tally: Tally, trial: Trial) -> dict[str, Any]:
     for side, rules in ((tally.before, in_force), (tally.after, trial.draft)):
         decimals = {code: unit.decimals for code, unit in rules.units.items()}
         costs = {unit: (currency, cost) for unit, currency, cost in tallying.costs(side, rules.costs, decimals)}
-        sides.append({unit: _moved(side.moved.get(unit, Moved()), costs.get(unit)) for unit in tally.units()})
+        sides.append({unit: _moved(side.moved(unit), costs.get(unit)) for unit in tally.units()})
     return {unit: {"before": sides[0][unit], "after": sides[1][unit]} for unit in tally.units()}
 
 
@@ -168,13 +168,13 @@ def _moved(moved: Moved, cost: tuple[str, Fraction] | None) -> dict[str, Any]:
 
 
 def _rules(tally: Tally) -> list[dict[str, Any]]:
-    names = sorted(tally.before.given.keys() | tally.after.given.keys())
+    names = sorted(tally.before.rules() | tally.after.rules())
     return [
         {
             "rule": rule or None,
             "unit": unit,
-            "before": points.text(tally.before.given.get((rule, unit), 0)),
-            "after": points.text(tally.after.given.get((rule, unit), 0)),
+            "before": points.text(tally.before.given(rule, unit)),
+            "after": points.text(tally.after.given(rule, unit)),
         }
         for rule, unit in names
     ]
