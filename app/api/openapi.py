@@ -72,6 +72,8 @@ _MESSAGE_TEXTS = {
     messages.REWARDED: "A bonus was given for bringing a friend.",
     messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
     messages.RULES_PUBLISHED: "The program has a new version of its rules, in force now or later.",
+    messages.ISSUED: "A member was given a reward, such as a free coffee: hand it out.",
+    messages.REWARD_CANCELLED: "A reward was taken back with the goods that it was given for.",
 }
 
 

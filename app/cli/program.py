@@ -47,9 +47,9 @@ def publish(
 ) -> None:
     """Publish a document as the program's next version, in force at once or from an instant on."""
     document = read(file)
-    instant = None if at is None else _instant(at)
+    begins = None if at is None else instant(at)
     with opening.database(opening.settings(), quiet=True) as settings:
-        published = asyncio.run(publish_document(settings, document, code=program, at=instant))
+        published = asyncio.run(publish_document(settings, document, code=program, at=begins))
     said = "published as" if published.new else "is already, or will be, in force as"
     since = "" if at is None else f", in force from {published.in_force_from.isoformat()}"
     opening.console.print(f"{program}: {said} version {published.version}{since}")
@@ -127,6 +127,17 @@ async def publish_document(
         await engine.dispose()
 
 
+def instant(text: str) -> datetime:
+    """The instant of a text with an offset. Raises CliError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise CliError(f"{text} is no time: write it as 2026-12-01T00:00:00+01:00") from None
+    if found.tzinfo is None:
+        raise CliError(f"{text} has no offset: write it as 2026-12-01T00:00:00+01:00")
+    return found
+
+
 def actor() -> str:
     """Who is at the keyboard, for the log of what was set up."""
     try:
@@ -200,13 +211,3 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise CliError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _instant(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise CliError(f"{text} is no time: write it as 2026-12-01T00:00:00+01:00") from None
-    if found.tzinfo is None:
-        raise CliError(f"{text} has no offset: write it as 2026-12-01T00:00:00+01:00")
-    return found

@@ -109,6 +109,7 @@ def _columns(table: Table, *left_out: str) -> tuple[Column[Any], ...]:
 STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
+USAGE_COLUMNS = _columns(t.usage)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
 RESERVATION_COLUMNS = _columns(t.reservation)
@@ -159,6 +160,7 @@ _CIRCUMSTANCES = {
     "recorded": _each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS),
     "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
     "terms": _of_members(t.tier_term, TERM_COLUMNS),
+    "usage": _of_members(t.usage, USAGE_COLUMNS),
     "parked": _each(_asked(source=Text(), kind=Text(), key=Text()), t.parked, PARKED_COLUMNS),
     "waiting": select(*PARKED_COLUMNS).where(
         t.parked.c.program_id == _PROGRAM,
@@ -172,7 +174,7 @@ class Circumstances(Statement):
     """What a batch asks once its members are locked, all in one statement, so in one round trip and one snapshot.
 
     The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
-    accounts, tiers and the scheduled commands due by `now`.
+    accounts, tiers, what they have used, and the scheduled commands due by `now`.
     """
 
     def __init__(self) -> None:
@@ -339,6 +341,8 @@ _WRITES: Mapping[str, _Write] = {
     "particulars": _insert(t.particulars),
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
+    "usage": _upsert(t.usage, ["points", "times"]),
+    "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "parked": _insert(t.parked),

@@ -103,6 +103,9 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
     terms: dict[bytes, list[Any]] = {}
     for row in found["terms"]:
         terms.setdefault(row["member_id"].bytes, []).append(rows.tier_term(row))
+    used: dict[bytes, dict[tuple[str, datetime], Any]] = {}
+    for row in found["usage"]:
+        used.setdefault(row["member_id"].bytes, {})[row["counter"], row["since"]] = rows.usage(row)
     due: dict[bytes, list[Any]] = {}
     for row in found["schedules"]:
         due.setdefault(row["member_id"].bytes, []).append(rows.scheduled(row))
@@ -110,6 +113,7 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
         id: state._replace(
             accounts=accounts.get(id, {}),
             tiers=tuple(sorted(terms.get(id, ()), key=lambda term: term.sequence)),
+            usage=used.get(id, {}),
             scheduled=tuple(due.get(id, ())),
         )
         for id, state in states.items()

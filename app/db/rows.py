@@ -11,7 +11,7 @@ from app.domain.commands import Mode, Named
 from app.domain.events import Balances, Draw, Entry, Message, Posted, Recorded
 from app.domain.parking import Parked, TurnedAway
 from app.domain.refusals import facts_of
-from app.domain.state import Account, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm
+from app.domain.state import Account, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm, Usage
 
 Row = Mapping[Any, Any]
 
@@ -46,6 +46,7 @@ def member_state(row: Row) -> MemberState:
         referral_lapses_at=row["referral_lapses_at"],
         referral_purchase=row["referral_purchase"],
         referral_rounds=row["referral_rounds"] or 0,
+        purchases=row["purchases"] or 0,
         parked=row["parked"] or 0,
         lots_loaded=False,
     )
@@ -187,7 +188,7 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at referral_purchase referral_rounds parked"
+    "referral referral_lapses_at referral_purchase referral_rounds parked purchases"
 ).split()
 _ACCOUNT = (
     "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
@@ -198,6 +199,7 @@ _LOT = (
 )
 _RESERVATION = "member_id hold lot_sequence lot_position hold_id points lapses_at".split()
 _TERM = "member_id ladder sequence tier since".split()
+_USAGE = "member_id counter since until points times".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
 _EVENT = (
     "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
@@ -221,6 +223,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     """What changed from each first state to its second, sorted by member and key."""
     states, accounts, opened, closed, terms, done = [], [], [], [], [], []
     kept, freed = [], []
+    counted, forgotten = [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
         id = after.id
         states.append(_state_row(id, after))
@@ -238,6 +241,9 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
             was, now = _reserves(id, old.values()), _reserves(id, changed)
             kept += [now[name] for name in sorted(now) if now[name] != was.get(name)]
             freed += [name for name in sorted(was.keys() - now.keys()) if new.get(name[2:]) is not old[name[2:]]]
+        if after.usage is not before.usage:
+            counted += [(id, *row) for key, row in sorted(after.usage.items()) if row != before.usage.get(key)]
+            forgotten += [(id, *key) for key in sorted(before.usage.keys() - after.usage.keys())]
         known = len(before.tiers)
         terms += [(id, term.ladder, term.sequence, term.tier, term.since) for term in after.tiers[known:]]
         if after.scheduled is not before.scheduled:
@@ -250,6 +256,8 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         "closed_lot": _transposed(("member_id", "sequence", "position"), closed),
         "reservation": _transposed(_RESERVATION, kept),
         "closed_reservation": _transposed(_RESERVATION[:4], freed),
+        "usage": _transposed(_USAGE, counted),
+        "forgotten_usage": _transposed(_USAGE[:3], forgotten),
         "tier_term": _transposed(_TERM, terms),
         "closed_schedule": _transposed(("member_id", "key"), done),
     }
@@ -281,6 +289,11 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
         "message": _transposed(_MESSAGE, messages),
         "pending": _transposed(_PENDING, pending),
     }
+
+
+def usage(row: Row) -> Usage:
+    """What a member has used of a counter in a period."""
+    return Usage(row["counter"], row["since"], row["until"], row["points"], row["times"])
 
 
 def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime) -> None:
@@ -372,6 +385,7 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referral_purchase,
         state.referral_rounds,
         state.parked,
+        state.purchases,
     )
 
 

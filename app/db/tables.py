@@ -181,6 +181,7 @@ member = Table(
     Column("referral_purchase", BigInteger, nullable=True),
     Column("referral_rounds", Integer, nullable=True),
     Column("parked", Integer, nullable=True),
+    Column("purchases", BigInteger, nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
     CheckConstraint("sequence >= 1", name="sequence"),
     CheckConstraint("messages >= 0", name="messages"),
@@ -360,6 +361,22 @@ reservation = Table(
     _within("points"),
     CheckConstraint("points >= 1", name="points"),
     Index("reservation_lapses_idx", "program_id", "lapses_at"),
+    **_HOT,
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("counter"),
+    _instant("since"),
+    _instant("until", nullable=True),
+    _amount("points"),
+    _amount("times"),
+    PrimaryKeyConstraint("program_id", "member_id", "counter", "since"),
+    _within("points", "times"),
+    _length("counter", 128),
     **_HOT,
 )
 

@@ -5,16 +5,30 @@ line's sum; fixed grants are added; the sum is rounded once. Everything is exact
 in the plan's `scale`, so fine that rates and multipliers come out whole, and are fractions only where a basis is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from app.domain import points
 from app.domain.commands import Line, Payment, Purchase
-from app.domain.rules import NOTHING, Applies, Basis, Cover, Fixed, Multiply, PerItem, Rate, Rule, Rules, UnitPlan
+from app.domain.rules import (
+    NOTHING,
+    Applies,
+    Basis,
+    Cover,
+    Fixed,
+    Multiply,
+    PerItem,
+    Rate,
+    Rewarded,
+    Rule,
+    Rules,
+    UnitPlan,
+)
 
 Exact = int | Fraction
 """An exact number: minor units, or smallest parts times the plan's scale."""
@@ -36,6 +50,8 @@ class Occasion(NamedTuple):
     activity: str | None = None
     channel: str | None = None
     location: str | None = None
+    visits: Mapping[str, int] = MappingProxyType({})
+    """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
 
 
 class Left(NamedTuple):
@@ -54,6 +70,8 @@ class Earned(NamedTuple):
 
     points: tuple[tuple[str, int], ...]
     steps: tuple[Step, ...]
+    gifts: tuple[tuple[str, Rewarded], ...] = ()
+    """What rules gave besides points, with the rule of each (A10)."""
 
 
 def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Sequence[Left] | None = None) -> Earned:
@@ -68,7 +86,7 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Se
         given = _unit(plan, basket, occasion, steps)
         if given:
             sums.append((plan.unit.code, given))
-    return Earned(tuple(sums), tuple(steps))
+    return Earned(tuple(sums), tuple(steps), _gifts(basket, occasion, rules, steps))
 
 
 def bare(rules: Rules) -> Rules:
@@ -162,6 +180,20 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
     return whole
 
 
+def _gifts(
+    basket: _Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]
+) -> tuple[tuple[str, Rewarded], ...]:
+    """What is given besides points: by the same conditions as a fixed grant, none for nothing (A10, R2)."""
+    given = []
+    for rule in rules.gifts.get(occasion.kind, ()):
+        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        assert isinstance(rule.gives, Rewarded)
+        steps.append((rule.code, "", why or "reward", "0" if why else rule.gives.reward))
+        if why is None:
+            given.append((rule.code, rule.gives))
+    return tuple(given)
+
+
 def _why_not(applies: Applies, occasion: Occasion) -> str | None:
     """The code of the first filter that keeps a rule from applying, or None (A3)."""
     if applies.always:
@@ -180,6 +212,8 @@ def _why_not(applies: Applies, occasion: Occasion) -> str | None:
         return "other_location"
     if applies.sources and occasion.source not in applies.sources:
         return "other_shop"
+    if applies.visits is not None and not applies.visits.has(occasion.visits.get(applies.visits.within.code, 0) + 1):
+        return "other_visit"
     return None
 
 

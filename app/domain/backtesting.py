@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from app.domain import books, chain, contributions, engine, tiers, verifying
+from app.domain import books, chain, contributions, engine, gifts, tiers, verifying
 from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Posted, Recorded
 from app.domain.posting import Ids, Moment
@@ -47,6 +47,8 @@ class Sums:
 
     moved: dict[tuple[str, str], int] = field(default_factory=dict)
     given: dict[tuple[str, str], int] = field(default_factory=dict)
+    rewards: Counter[str] = field(default_factory=Counter)
+    """How many of each were given, less those taken back."""
     tiers: dict[str, str] = field(default_factory=dict)
 
     def add(self, event: Recorded) -> None:
@@ -56,6 +58,9 @@ class Sums:
             self.moved[entry.unit, way] = self.moved.get((entry.unit, way), 0) + points
         for name, part in contributions.of(event).items():
             self.given[name] = self.given.get(name, 0) + part
+        context = chain.context_of(event.content)
+        self.rewards.update(code for _, kind, code in context.get(gifts.GIFTS, ()) if kind == "reward")
+        self.rewards.subtract(code for _, kind, code in context.get(gifts.TAKEN, ()) if kind == "reward")
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from app.domain import (
     chain,
     commands,
     fulfilling,
+    gifts,
     holds,
     lots,
     messages,
@@ -25,6 +26,7 @@ from app.domain import (
     tiers,
     transfers,
     typeid,
+    visits,
 )
 from app.domain.accrual import Occasion
 from app.domain.commands import (
@@ -269,8 +271,11 @@ def _effect(state: MemberState, case: Case) -> Effect:
 def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
     sales.check(facts, case.rules)
     context = _context(state, case)
-    state, earned, steps = _earn(state, facts, _occasion(facts, context, case), case)
+    state, earned, steps, given = _earn(state, facts, _occasion(facts, context, case), case)
+    if any(line.amount >= 0 for line in facts.lines):
+        state = visits.counted(state, case.rules, context, case, times=1)
     state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
+    context = {**context, **given.context}
     if paid.captured:
         context = {**context, "captured": paid.captured}
     if paid.about is not None:
@@ -286,7 +291,7 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
             cause=case.command.id,
             silent=case.moment.silent,
         )
-    tells = (*_earned(earned), *paid.tells)
+    tells = (*_earned(earned), *given.tells, *paid.tells)
     return Effect(
         state,
         (*earned, *paid.entries),
@@ -301,9 +306,9 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
 
 def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
     context = _context(state, case)
-    state, entries, steps = _earn(state, None, _occasion(facts, context, case, activity=facts.activity), case)
-    tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries))
-    return Effect(state, entries, steps, context, tells)
+    state, entries, steps, given = _earn(state, None, _occasion(facts, context, case, activity=facts.activity), case)
+    tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries), *given.tells)
+    return Effect(state, entries, steps, {**context, **given.context}, tells)
 
 
 def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
@@ -324,14 +329,16 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
         extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
     if facts.opening:
         return Effect(state, context=context, tells=((messages.ENROLLED, extra),))
-    state, entries, steps = _earn(state, None, _occasion(facts, _context(state, case), case), case)
-    return Effect(state, entries, steps, context, ((messages.ENROLLED, extra), *_earned(entries)))
+    state, entries, steps, given = _earn(state, None, _occasion(facts, _context(state, case), case), case)
+    tells = ((messages.ENROLLED, extra), *_earned(entries), *given.tells)
+    return Effect(state, entries, steps, {**context, **given.context}, tells)
 
 
 def _context(state: MemberState, case: Case) -> Mapping[str, Any]:
     """What besides the facts was judged: the tiers held when it occurred, by what was recorded before (A6, E2)."""
     held = {ladder.code: tiers.held_at(case.occurred_at, state.tiers, ladder) for ladder in case.rules.ladders}
-    return {"tiers": held} if held else {}
+    seen = visits.seen(state, case) if isinstance(case.command.facts, Purchase) else {}
+    return ({"tiers": held} if held else {}) | ({visits.VISITS: seen} if seen else {})
 
 
 def _occasion(
@@ -345,13 +352,14 @@ def _occasion(
         activity=activity,
         channel=facts.channel,
         location=facts.location,
+        visits=context.get(visits.VISITS, {}),
     )
 
 
 def _earn(
     state: MemberState, goods: Purchase | None, occasion: Occasion, case: Case
-) -> tuple[MemberState, tuple[Entry, ...], tuple[accrual.Step, ...]]:
-    """Credits what the rules give on this occasion."""
+) -> tuple[MemberState, tuple[Entry, ...], tuple[accrual.Step, ...], gifts.Given]:
+    """Credits what the rules give on this occasion, and what they give besides points."""
     gained = accrual.earned(goods, occasion, case.rules)
     now, credits = case.moment.judged_at, []
     date = lots.dates if goods is None else lots.dates_of_goods
@@ -359,7 +367,8 @@ def _earn(
         unit = case.rules.units[code]
         credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
     state, entries = lots.credit_state(state, credits, now=now)
-    return state, entries, gained.steps
+    given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=state.sequence + 1)
+    return state, entries, gained.steps, given
 
 
 def _earned(entries: tuple[Entry, ...]) -> tuple[Tell, ...]:

@@ -34,6 +34,8 @@ DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
 REFERRAL_REVERSED = "referral.reversed"
 RULES_PUBLISHED = "rules.published"
+ISSUED = "reward.issued"
+REWARD_CANCELLED = "reward.cancelled"
 
 TYPES = (
     ENROLLED,
@@ -55,6 +57,8 @@ TYPES = (
     DOWNGRADED,
     REWARDED,
     REFERRAL_REVERSED,
+    ISSUED,
+    REWARD_CANCELLED,
     PARKED,
     UNPARKED,
     LAPSED,

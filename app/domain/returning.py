@@ -3,8 +3,8 @@
 from fractions import Fraction
 from typing import Any
 
-from app.domain import accrual, chain, messages, posting, referrals, restoring, returns, sales, taking
-from app.domain.accrual import Occasion
+from app.domain import accrual, chain, gifts, messages, posting, referrals, restoring, returns, sales, taking, visits
+from app.domain.accrual import Earned, Occasion
 from app.domain.commands import LooseReturn, Purchase, PurchaseChange, Return
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded
@@ -83,7 +83,8 @@ def _moved(
     event, before = earlier.event, state.accounts
     rules = case.moment.versions.numbered(event.rules_version)
     state, back = restoring.of_goods(state, earlier, _gone(event, after), rules, case)
-    given, left = _gives(event, now, rules), _gives(event, after, rules)
+    was, still = _gives(event, now, rules), _gives(event, after, rules)
+    given, left = dict(was.points), dict(still.points)
     moved = [unit for unit in rules.units if given.get(unit, 0) != left.get(unit, 0)]
     wanted = {unit: given.get(unit, 0) - left.get(unit, 0) for unit in moved}
     state, entries, forgiven = taking.take_back(state, earlier, wanted, rules, case, first=len(back.entries))
@@ -92,6 +93,10 @@ def _moved(
         for unit in moved
         for name, sums in (("given_before", given), ("given_after", left))
     ]
+    besides = gifts.moved(was.gifts, still.gifts, rules, occurred_at=event.occurred_at, sequence=event.sequence)
+    if times := returns.stands(after) - returns.stands(now):
+        seen = chain.context_of(event.content)
+        state = visits.counted(state, rules, seen, case, times=times, at=event.occurred_at)
     schedules: tuple[Scheduled, ...] = ()
     if state.referral_purchase == event.sequence:
         state, schedules = referrals.unqualified(
@@ -103,36 +108,40 @@ def _moved(
             cause=case.command.id,
             given_at=event.recorded_at,
         )
-    context = taking.context(earlier, forgiven) | said | ({restoring.SO_FAR: back.so_far} if back.so_far else {})
+    context = taking.context(earlier, forgiven) | said | besides.context
+    if back.so_far:
+        context[restoring.SO_FAR] = back.so_far
     return Effect(
         state,
         (*back.entries, *entries),
         (*steps, *taking.forgiven_steps(forgiven)),
         context,
-        (*taking.restored(back.entries, event), *taking.told(entries, event)),
+        (*taking.restored(back.entries, event), *taking.told(entries, event), *besides.tells),
         schedules,
         about=event.id,
         before=before,
     )
 
 
-def _gives(event: Recorded, now: Standing, rules: Rules) -> dict[str, int]:
+def _gives(event: Recorded, now: Standing, rules: Rules) -> Earned:
     """What the purchase's rules give in its own context for what is left of it: f(goods) of semantics R2."""
     left = [line.counted for line in returns.remaining(now.goods, now.parts)] if now.parts else None
     return gives(event, now.goods, rules, left=left)
 
 
-def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.Left] | None) -> dict[str, int]:
+def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.Left] | None) -> Earned:
     """What a purchase's rules give in its own context for goods of it, or what is `left` of each line."""
+    context = chain.context_of(event.content)
     occasion = Occasion(
         kind=Purchase.kind,
         occurred_at=event.occurred_at,
-        tiers=frozenset(chain.context_of(event.content).get("tiers", {}).values()),
+        tiers=frozenset(context.get("tiers", {}).values()),
         source=event.source,
         channel=goods.channel,
         location=goods.location,
+        visits=context.get(visits.VISITS, {}),
     )
-    return dict(accrual.earned(goods, occasion, rules, left=left).points)
+    return accrual.earned(goods, occasion, rules, left=left)
 
 
 def _gone(event: Recorded, after: Standing) -> Fraction:

@@ -61,6 +61,12 @@ def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
     return now
 
 
+def stands(now: Standing) -> bool:
+    """Whether anything is left of a purchase: one wholly returned is as if it had not been (semantics A11)."""
+    left = zip(now.goods.lines, remaining(now.goods, now.parts), strict=True)
+    return any(line.amount >= 0 and not one.counted.gone for line, one in left)
+
+
 def added(parts: Mapping[str, Part], more: Mapping[str, Part]) -> dict[str, Part]:
     """Both together."""
     sums = dict(parts)

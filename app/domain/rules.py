@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
+from app.domain.periods import Within
 from app.domain.units import Unit
 
 ANY: frozenset[str] = frozenset()
@@ -46,6 +47,19 @@ NOTHING = Cover()
 
 
 @dataclass(frozen=True, slots=True)
+class Visits:
+    """Only some of a member's purchases in a period: those of these numbers, or every so many-th (semantics A11)."""
+
+    within: Within
+    numbers: frozenset[int] = frozenset()
+    every: int | None = None
+
+    def has(self, number: int) -> bool:
+        """Whether a purchase of this number is one of them."""
+        return number in self.numbers or (self.every is not None and number % self.every == 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Applies:
     """When a rule applies: an empty filter does not restrict (semantics A3); `always` where none does."""
 
@@ -57,11 +71,12 @@ class Applies:
     tiers: frozenset[str] = ANY
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    visits: Visits | None = None
     always: bool = field(init=False)
 
     def __post_init__(self) -> None:
         sets = (self.activities, self.channels, self.locations, self.sources, self.tiers)
-        free = not any(sets) and self.starts_at is None and self.ends_at is None
+        free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
         object.__setattr__(self, "always", free)
 
 
@@ -96,12 +111,19 @@ class Multiply:
     factor: Fraction
 
 
-Gives = Rate | PerItem | Fixed | Multiply
+@dataclass(frozen=True, slots=True)
+class Rewarded:
+    """A reward, once per event, as a fixed grant is given (A10)."""
+
+    reward: str
+
+
+Gives = Rate | PerItem | Fixed | Multiply | Rewarded
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One earning rule: what it gives in one unit, for what it covers, when it applies."""
+    """One earning rule: what it gives in one unit, for what it covers, when it applies; gifts are of no unit ("")."""
 
     code: str
     unit: str
@@ -109,6 +131,15 @@ class Rule:
     applies: Applies
     include: Cover = EVERYTHING
     exclude: Cover = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What members can be given besides points, and for how long it can be used (semantics A10)."""
+
+    code: str
+    name: str
+    valid: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +280,24 @@ class Rules:
     adjustments: AdjustmentTerms = NO_REASONS
     transfers: TransferTerms | None = None
     """None where members cannot pass points on (semantics L13)."""
+    rewards: Mapping[str, Reward] = field(default_factory=dict)
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
+    gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
+    """By kind of event, the rules that give something besides points (semantics A10)."""
+    visits: tuple[Within, ...] = field(init=False)
+    """The periods in which rules count purchases, besides all time (semantics A11)."""
 
     def __post_init__(self) -> None:
         kinds = {rule.applies.kind for rule in self.rules}
         object.__setattr__(self, "plans", {kind: _plans(kind, self) for kind in kinds})
+        gifts = {kind: _gifts(kind, self.rules) for kind in kinds}
+        object.__setattr__(self, "gifts", {kind: rules for kind, rules in gifts.items() if rules})
+        asked = {rule.applies.visits.within for rule in self.rules if rule.applies.visits is not None}
+        object.__setattr__(self, "visits", tuple(sorted(asked, key=lambda within: within.code)))
+
+
+def _gifts(kind: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Rewarded))
 
 
 def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:

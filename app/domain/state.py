@@ -86,6 +86,16 @@ class TierTerm(NamedTuple):
     sequence: int
 
 
+class Usage(NamedTuple):
+    """What a member has used of a counter in the period from `since` until `until`; no end means all time."""
+
+    counter: str
+    since: datetime
+    until: datetime | None
+    points: int = 0
+    times: int = 0
+
+
 class ReferralState(StrEnum):
     """How far a member's own referral has come (semantics F2); kept on the referee."""
 
@@ -114,7 +124,9 @@ class MemberState(NamedTuple):
     `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
-    that qualified, `referral_rounds` how often one did. `parked` counts the events that wait outside the chain. `lots`
+    that qualified, `referral_rounds` how often one did. `purchases` counts
+    those that stand (semantics A11), `parked` the events that wait outside the chain. `usage` is by counter and the
+    start of its period. `lots`
     are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far
     as they are known: an undo may open them again.
     """
@@ -133,9 +145,11 @@ class MemberState(NamedTuple):
     referral_lapses_at: datetime | None = None
     referral_purchase: int | None = None
     referral_rounds: int = 0
+    purchases: int = 0
     parked: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
+    usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})

@@ -23,8 +23,11 @@ class Side:
     _given: Counter[tuple[str, str]] = field(default_factory=Counter)
     tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    rewards: Counter[str] = field(default_factory=Counter)
+
     def add(self, sums: Sums) -> None:
         """Counts one member."""
+        self.rewards.update(sums.rewards)
         _add(self._moved, sums.moved)
         _add(self._given, sums.given)
         self.tiers.update(sums.tiers.items())

@@ -439,10 +439,12 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     for sequence, position in sorted(one.keys() | two.keys()):
         lot = (sequence, position)
         yield from _differing(f"{place} lot {sequence}.{position}", one.get(lot), two.get(lot))
+    if again.usage != stored.usage:
+        yield Finding(place, "what it has used of its limits and counts is not what its events lead to")
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds"):
+    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

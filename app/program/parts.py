@@ -40,6 +40,7 @@ class Parts:
     currencies: Mapping[str, int | None]
     cash_rounding: dict[str, Decimal]
     units: Mapping[str, document.Unit | None]
+    rewards: frozenset[str]
     rules: tuple[tuple[Path, document.Rule], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
@@ -66,7 +67,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
 
     rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
-    units = tree.get("units")
+    units, rewards = tree.get("units"), tree.get("rewards")
     return Parts(
         zone=values.zone(tree.get("time_zone")),
         currencies={code: values.currency_decimals(code) for code in texts(tree.get("currencies"))},
@@ -75,6 +76,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
             code: sound(_UNIT, ("units", code), unit)
             for code, unit in (units.items() if isinstance(units, dict) else ())
         },
+        rewards=frozenset(rewards if isinstance(rewards, dict) else ()),
         rules=each(_RULE, rules),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),

@@ -92,6 +92,7 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/program/rules/draft": [{"zegel": 1}],
         "/v1/program/rules/draft/check": [None],
         "/v1/program/rules/draft/publish": [{}],
+        "/v1/program/rules/backtest": [{"from": "2026-11-01T00:00:00Z"}],
     }
 
 

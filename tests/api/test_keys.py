@@ -208,6 +208,7 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/program/rules/versions", None, Scope.PROGRAM_READ),
     ("GET", "/v1/program/rules/diff?from=1&to=1", None, Scope.PROGRAM_READ),
     ("GET", "/v1/program/rules/schema", None, Scope.PROGRAM_READ),
+    ("POST", "/v1/program/rules/backtest", {"from": "2026-11-01T00:00:00Z"}, Scope.PROGRAM_WRITE),
     ("GET", "/v1/program/rules/draft", None, Scope.PROGRAM_WRITE),
     ("PUT", "/v1/program/rules/draft", {}, Scope.PROGRAM_WRITE),
     ("POST", "/v1/program/rules/draft/check", None, Scope.PROGRAM_WRITE),

@@ -146,6 +146,7 @@ PATHS = {
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
     "PublishIn": "/v1/program/rules/draft/publish",
+    "BacktestIn": "/v1/program/rules/backtest",
 }
 """Where a body goes; the others are events."""
 

@@ -150,6 +150,8 @@ async def test_every_amount_of_points_has_a_range(owner: asyncpg.Connection) -> 
         ("open_lot", "credited"),
         ("reservation", "points"),
         ("adjustment", "points"),
+        ("usage", "points"),
+        ("usage", "times"),
     }
 
     assert bounded == amounts

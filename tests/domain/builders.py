@@ -40,6 +40,7 @@ from app.domain.rules import (
     Basis,
     Cover,
     Fixed,
+    Gives,
     Ladder,
     Multiply,
     PerItem,
@@ -91,7 +92,7 @@ def cover(*categories: str, skus: Sequence[str] = ()) -> Cover:
 
 
 def rule(
-    gives: Rate | PerItem | Fixed | Multiply,
+    gives: Gives,
     *,
     code: str = "base",
     unit: str = "points",

@@ -59,12 +59,13 @@ def test_what_is_required() -> None:
     made = schema.json_schema()
 
     assert made["required"] == ["zegel", "name", "time_zone", "currencies", "units"]
-    assert made["$defs"]["Rule"]["required"] == ["id", "on", "unit"]
+    assert made["$defs"]["Rule"]["required"] == ["id", "on"]
     assert [way["required"] for way in made["$defs"]["Rule"]["oneOf"]] == [
         ["rate"],
         ["per_item"],
         ["fixed"],
         ["multiply"],
+        ["reward"],
     ]
 
 

@@ -78,6 +78,14 @@ class TierOut(Out):
     after: int
 
 
+class RewardOut(Out):
+    """How many of a reward were given, less those taken back."""
+
+    reward: str
+    before: int
+    after: int
+
+
 class RefusalOut(Out):
     """Events that were recorded and that the draft would have refused."""
 
@@ -110,6 +118,7 @@ class ReportOut(Out):
     units: dict[str, UnitOut]
     rules: list[RuleOut]
     tiers: list[TierOut]
+    rewards: list[RewardOut]
     refused: list[RefusalOut]
     most: dict[str, MostOut]
 
@@ -138,6 +147,10 @@ def report(tally: Tally, trial: Trial) -> dict[str, Any]:
             "units": _units(tally, trial),
             "rules": _rules(tally),
             "tiers": _tiers(tally),
+            "rewards": [
+                {"reward": code, "before": tally.before.rewards[code], "after": tally.after.rewards[code]}
+                for code in sorted(tally.before.rewards.keys() | tally.after.rewards.keys())
+            ],
             "refused": [
                 {"type": kind, "code": code, "events": count} for (kind, code), count in sorted(tally.refused.items())
             ],

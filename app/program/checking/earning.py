@@ -15,6 +15,7 @@ ONLY_ON = {
     "include": "purchase",
     "exclude": "purchase",
     "activities": "activity",
+    "visits": "purchase",
 }
 """What a rule may say only about one kind of event."""
 
@@ -29,8 +30,9 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         cover: document.Cover | None = getattr(rule, name)
         if cover is not None and cover.categories is None and cover.skus is None:
             yield Problem((*path, name), "must name categories, skus or both")
-    yield from names.known_unit((*path, "unit"), rule.unit, parts)
     yield from _gives(path, rule, parts)
+    if rule.visits is not None and (rule.visits.number is None) == (rule.visits.every is None):
+        yield Problem((*path, "visits"), "must name either number or every")
     tiers = frozenset(code for _, code in parts.level_ids)
     for index, tier in enumerate(rule.tiers or ()):
         if tier not in tiers:
@@ -41,7 +43,7 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
 def _one_way(path: Path, rule: Rule) -> Iterator[Problem]:
     given = [way for way in document.WAYS if getattr(rule, way) is not None]
     if not given:
-        yield Problem(path, "must say what it gives: one of rate, per_item, fixed and multiply")
+        yield Problem(path, "must say what it gives: one of rate, per_item, fixed, multiply and reward")
     for way in given[1:]:
         yield Problem((*path, way), f"must not stand beside {given[0]}: a rule gives in one way only")
 
@@ -54,6 +56,16 @@ def _from_until(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
 
 
 def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
+    if rule.reward is not None:
+        if rule.unit is not None:
+            yield Problem((*path, "unit"), "must not stand beside reward: a reward is of no unit")
+        if rule.reward not in parts.rewards:
+            yield Problem((*path, "reward"), "there is no such reward", names.nearest(rule.reward, parts.rewards))
+        return
+    if rule.unit is None:
+        yield Problem(path, "must name the unit that it gives or multiplies")
+        return
+    yield from names.known_unit((*path, "unit"), rule.unit, parts)
     if rule.rate is not None:
         yield from names.within_limit((*path, "rate", "give"), rule.rate.give, rule.unit, parts)
         yield from names.each_currency((*path, "rate", "per"), rule.rate.per, parts)

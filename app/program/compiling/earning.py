@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from app.domain import rules, units
 from app.program import document as documents
 from app.program import values
-from app.program.compiling import amounts
+from app.program.compiling import amounts, periods
 
 
 def rule(
@@ -16,8 +16,8 @@ def rule(
     """One rule of a document."""
     return rules.Rule(
         code=stated.id,
-        unit=stated.unit,
-        gives=_gives(stated, known[stated.unit].decimals, currencies),
+        unit=stated.unit or "",
+        gives=_gives(stated, 0 if stated.unit is None else known[stated.unit].decimals, currencies),
         applies=_applies(stated, zone),
         include=_cover(stated.include) if stated.include else rules.EVERYTHING,
         exclude=_cover(stated.exclude) if stated.exclude else rules.NOTHING,
@@ -36,6 +36,8 @@ def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -
         return rules.PerItem(values.smallest_parts(rule.per_item, decimals=decimals))
     if rule.fixed is not None:
         return rules.Fixed(amounts.whole_parts(rule.fixed, decimals))
+    if rule.reward is not None:
+        return rules.Rewarded(rule.reward)
     assert rule.multiply is not None, "a rule gives in one way: reading refuses others"
     return rules.Multiply(Fraction(rule.multiply))
 
@@ -48,9 +50,14 @@ def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
         locations=frozenset(rule.locations or ()),
         sources=frozenset(rule.shops or ()),
         tiers=frozenset(rule.tiers or ()),
+        visits=_visits(rule.visits) if rule.visits else None,
         starts_at=None if rule.from_ is None else values.starts_at(rule.from_, zone=zone),
         ends_at=None if rule.until is None else values.ends_at(rule.until, zone=zone),
     )
+
+
+def _visits(visits: documents.Visits) -> rules.Visits:
+    return rules.Visits(within=periods.within(visits.in_), numbers=frozenset(visits.number or ()), every=visits.every)
 
 
 def _cover(cover: documents.Cover) -> rules.Cover:

@@ -32,6 +32,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         rules=(*enabled, *ladders.multipliers(document.tiers)),
         ladders=tuple(ladders.ladder(ladder, known[ladder.unit]) for ladder in document.tiers),
         referrals=referring.terms(document.referrals, known, currencies) if document.referrals else None,
+        rewards={
+            code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
+        },
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),

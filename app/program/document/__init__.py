@@ -4,10 +4,11 @@ Points, thresholds and what rules give are written as the unit is shown (1.25 of
 money is written in whole currency (12.50). What the parts say about each other is checked in `checking`.
 """
 
-from app.program.document.base import FORMAT, Part
-from app.program.document.earning import WAYS, Cover, Rate, Rule
+from app.program.document.base import FORMAT, Part, Periods
+from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
 from app.program.document.ladders import Ladder, Level
 from app.program.document.referring import Bonus, Referrals
+from app.program.document.rewards import Reward
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
 from app.program.document.units import Expires, ExpiresInactive, ExpiresOn, ExpiresWithPeriod, PendingFulfilment, Unit
 from app.program.document.whole import Document
@@ -29,11 +30,14 @@ __all__ = [
     "Level",
     "Part",
     "PendingFulfilment",
+    "Periods",
     "Rate",
     "Redemptions",
     "Referrals",
     "Returns",
+    "Reward",
     "Rule",
     "Transfers",
     "Unit",
+    "Visits",
 ]

@@ -1,8 +1,8 @@
 """What all parts of a document share: strictness, and money in one currency or in each."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from app.program import fields
 
@@ -25,7 +25,36 @@ Money = Annotated[
 ]
 
 
+def _from(value: object) -> str:
+    return "<joining>" if value == "joining" else "<day>"
+
+
+def _within(value: object) -> str:
+    return "<name>" if isinstance(value, str) else "<from>"
+
+
 class Part(BaseModel):
     """The base of all parts: unknown names are refused, nothing is coerced, nothing changes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Periods(Part):
+    """Periods that follow each other from a day on, or from the day on which the member joined."""
+
+    every: Annotated[
+        Literal["day", "week", "month", "quarter", "half_year", "year"], Field(description="How long each of them is.")
+    ]
+    from_: Annotated[
+        Annotated[fields.Day, Tag("<day>")] | Annotated[Literal["joining"], Tag("<joining>")],
+        Discriminator(_from),
+        Field(alias="from", description="A day on which one begins, such as 2026-03-01; or joining."),
+    ]
+
+
+Within = Annotated[
+    Annotated[Literal["day", "week", "month", "quarter", "half_year", "year", "lifetime"], Tag("<name>")]
+    | Annotated[Periods, Tag("<from>")],
+    Discriminator(_within),
+]
+"""The period in which something is counted: of the calendar, from a day on, from joining, or the member's lifetime."""

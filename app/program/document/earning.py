@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from app.program import fields
-from app.program.document.base import MoneyAboveZero, Part
+from app.program.document.base import MoneyAboveZero, Part, Within
 
-WAYS = ("rate", "per_item", "fixed", "multiply")
+WAYS = ("rate", "per_item", "fixed", "multiply", "reward")
 """How a rule gives; each rule has exactly one."""
 
 
@@ -36,14 +36,27 @@ class Rate(Part):
     ] = False
 
 
+class Visits(Part):
+    """Only some of a member's purchases. One that was wholly returned does not count."""
+
+    number: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...] | None,
+        Field(min_length=1, description="The first, the third: purchases of these numbers, such as [1]."),
+    ] = None
+    every: Annotated[int | None, Field(ge=2, le=1_000_000, description="Every so many-th purchase, such as 7.")] = None
+    in_: Annotated[Within, Field(alias="in", description="The period in which purchases are counted.")] = "lifetime"
+
+
 class Rule(Part):
-    """One way to earn. It has exactly one of rate, per_item, fixed and multiply."""
+    """One way to earn. It has exactly one of rate, per_item, fixed, multiply and reward."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
     id: Annotated[fields.Code, Field(description="A short name of the rule, shown where points are explained.")]
     on: Annotated[Literal["purchase", "enrolment", "activity"], Field(description="The kind of event it is for.")]
-    unit: Annotated[fields.Code, Field(description="The unit it gives or multiplies.")]
+    unit: Annotated[
+        fields.Code | None, Field(description="The unit it gives or multiplies; none for a rule that gives a reward.")
+    ] = None
     rate: Annotated[Rate | None, Field(description="So much for each amount of money. Purchases only.")] = None
     per_item: Annotated[fields.AboveZero | None, Field(description="So much for each item. Purchases only.")] = None
     fixed: Annotated[
@@ -56,6 +69,9 @@ class Rule(Part):
             description="Multiplies what the other rules give for the lines it covers; 0 means none. Purchases only."
         ),
     ] = None
+    reward: Annotated[fields.Code | None, Field(description="A reward of the document, given once for each event.")] = (
+        None
+    )
     enabled: Annotated[bool, Field(description="Set to false to leave the rule out for now.")] = True
     include: Annotated[Cover | None, Field(description="Only these lines; without it, all lines.")] = None
     exclude: Annotated[Cover | None, Field(description="Not these lines.")] = None
@@ -64,6 +80,7 @@ class Rule(Part):
     locations: Annotated[fields.Words | None, Field(description="Only at these locations.")] = None
     shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
     tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
+    visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
     from_: Annotated[
         fields.Moment | None,
         Field(alias="from", description="From this day or instant on."),

@@ -9,6 +9,7 @@ from app.program.document.base import Part
 from app.program.document.earning import Rule
 from app.program.document.ladders import Ladder
 from app.program.document.referring import Referrals
+from app.program.document.rewards import Reward
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
 from app.program.document.units import Unit
 
@@ -50,6 +51,9 @@ class Document(Part):
         Field(min_length=1, description="What the program counts, each under its short name."),
     ]
     rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
+    rewards: Annotated[
+        dict[fields.Code, Reward], Field(description="What rules give besides points, each under its short name.")
+    ] = {}
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()

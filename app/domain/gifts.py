@@ -1,0 +1,67 @@
+"""What rules give besides points (semantics A10): given by the event that earned it, taken back with its goods."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from app.domain import calendar, messages
+from app.domain.posting import Tell
+from app.domain.rules import Reward, Rewarded, Rules
+
+GIFTS, TAKEN = "gifts", "gifts_taken"
+"""Where an event's context tells what it gave besides points, and took back: of each its rule, its kind, its code."""
+
+Gained = tuple[str, Rewarded]
+"""A rule, and what it gave."""
+
+
+class Given(NamedTuple):
+    """What an event says about what it gave or took back besides points: for its context, and to the shops."""
+
+    context: dict[str, Any]
+    tells: tuple[Tell, ...] = ()
+
+
+def give(gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, sequence: int) -> Given:
+    """What an event gives: rewards are told to the shops, named by the number of the event and their rule."""
+    given = list(gained)
+    if not given:
+        return Given({})
+    tells = [
+        (messages.ISSUED, _told(rule, rules.rewards[gift.reward], rules.zone, occurred_at=occurred_at, by=sequence))
+        for rule, gift in given
+    ]
+    return Given({GIFTS: _said(given)}, tuple(tells))
+
+
+def moved(
+    before: Sequence[Gained], after: Sequence[Gained], rules: Rules, *, occurred_at: datetime, sequence: int
+) -> Given:
+    """What a purchase's goods cost or bring when they change: taken is what is not given for what is left (R2, A10).
+
+    `sequence` is the number of the purchase.
+    """
+    new = give((one for one in after if one not in before), rules, occurred_at=occurred_at, sequence=sequence)
+    lost = [gained for gained in before if gained not in after]
+    if not lost:
+        return new
+    tells = [(messages.REWARD_CANCELLED, _named(rule, rules.rewards[gift.reward], by=sequence)) for rule, gift in lost]
+    return Given({**new.context, TAKEN: _said(lost)}, (*tells, *new.tells))
+
+
+def _said(gained: Iterable[Gained]) -> list[list[str]]:
+    return [[rule, "reward", gift.reward] for rule, gift in gained]
+
+
+def _named(rule: str, reward: Reward, *, by: int) -> dict[str, Any]:
+    return {"reward": reward.code, "name": reward.name, "rule": rule, "issued_by": by}
+
+
+def _told(rule: str, reward: Reward, zone: ZoneInfo, *, occurred_at: datetime, by: int) -> dict[str, Any]:
+    said: Mapping[str, Any] = _named(rule, reward, by=by)
+    if reward.valid is None:
+        return {**said}
+    last = calendar.add(calendar.local_day(occurred_at, zone), reward.valid)
+    ends = messages.time_text(calendar.end_of_day(last, zone))
+    return {**said, "valid_until": last.isoformat(), "expires_at": ends}

@@ -1,0 +1,41 @@
+"""What a member has used of something that is counted in periods: visits, caps, totals of milestones (A5, A9, A11).
+
+Each counter has a row a period, which is forgotten once the period has been over for longer than events may be late:
+what is taken back later gives nothing back that anybody could still use.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from app.domain.state import MemberState, Usage
+
+
+class Counted(NamedTuple):
+    """What an event adds to a counter, or takes from it, in the period from `since` until `until`."""
+
+    counter: str
+    since: datetime
+    until: datetime | None
+    points: int = 0
+    times: int = 0
+
+
+def used(state: MemberState, counter: str, since: datetime) -> Usage:
+    """What a counter shows for the period that begins at `since`."""
+    return state.usage.get((counter, since)) or Usage(counter, since, None)
+
+
+def added(state: MemberState, counted: Iterable[Counted], *, now: datetime, kept: timedelta) -> MemberState:
+    """The state after these counts. Periods that were over for longer than `kept` are forgotten, and not counted."""
+    usage = dict(state.usage)
+    for one in counted:
+        before = usage.get((one.counter, one.since)) or Usage(one.counter, one.since, one.until)
+        after = before._replace(points=before.points + one.points, times=before.times + one.times)
+        usage[one.counter, one.since] = after
+    standing = {
+        key: row
+        for key, row in usage.items()
+        if (row.points or row.times) and (row.until is None or row.until > now - kept)
+    }
+    return state._replace(usage=standing)
