@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.api import handlers
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
+from app.api.languages import LANGUAGE, Telling, telling
 from app.api.problems import FieldError, Problem, of_refusal
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
@@ -90,7 +91,7 @@ _REFUSALS = (
         202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
         **problems(*_REFUSALS),
     },
-    openapi_extra={"parameters": [DRY_RUN, NOW]},
+    openapi_extra={"parameters": [DRY_RUN, NOW, LANGUAGE]},
 )
 async def record_event(body: AnyEventIn, request: Request) -> Response:
     """Records an event: a purchase, a return, a redemption and so on, and answers what came of it, rule by rule.
@@ -103,10 +104,11 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
     preview = _preview(request, caller)
     command = _command(body, mine, caller)
     del body  # before the wait: what the next request brings takes its place in the processor's cache
+    words = await telling(request, mine, caller)
     if preview.dry_run:
-        return await _previewed(command, mine, caller, now=preview.now)
+        return await _previewed(command, mine, caller, now=preview.now, words=words)
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
-    return answered(outcome)
+    return answered(outcome, words)
 
 
 @busy.post(
@@ -124,7 +126,7 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
         "shop_key_required",
         "malformed_query",
     ),
-    openapi_extra={"parameters": [DRY_RUN, NOW, EXPLAIN]},
+    openapi_extra={"parameters": [DRY_RUN, NOW, EXPLAIN, LANGUAGE]},
 )
 async def record_events(body: BatchIn, request: Request) -> Response:
     """Records many events, each with its own outcome: one bad item never blocks the others.
@@ -135,7 +137,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     mine: Parts = request.app.state.parts
     caller = caller_of(request, Scope.EVENTS_WRITE)
     dry_run, now = _preview(request, caller)
-    explain = _flag(request, "explain")
+    explain, words = _flag(request, "explain"), await telling(request, mine, caller)
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
     items: list[Command | Problem] = [_item(item, mine, caller) for item in body.events]
@@ -146,7 +148,9 @@ async def record_events(body: BatchIn, request: Request) -> Response:
         outcomes = await mine.ledger.submit(commands, program_id=caller.program_id) if commands else []
     left = iter(outcomes)
     results = [
-        _item_problem(item) if isinstance(item, Problem) else _item_answer(next(left), explain=explain, dry_run=dry_run)
+        _item_problem(item)
+        if isinstance(item, Problem)
+        else _item_answer(next(left), explain=explain, dry_run=dry_run, words=words)
         for item in items
     ]
     status = 200 if dry_run else 207
@@ -159,8 +163,10 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     summary="Find a receipt",
     response_model=answers.EventPage,
     responses=problems("malformed_query"),
+    openapi_extra={"parameters": [LANGUAGE]},
 )
 async def find_events(
+    request: Request,
     mine: PartsHere,
     caller: Reader,
     source: Annotated[str, Query(pattern=PRINTABLE, max_length=64, description="The shop that sent it.")],
@@ -171,7 +177,8 @@ async def find_events(
 ) -> Response:
     """Finds what a shop recorded under its own id."""
     found = await recorded_events.by_key(mine.engine, program_id=caller.program_id, source=source, key=id, kind=kind)
-    page = {"events": [answers.event(event) for event in found], "next_cursor": None}
+    words = await telling(request, mine, caller)
+    page = {"events": [answers.event(event, telling=words) for event in found], "next_cursor": None}
     return Response(orjson.dumps(page), media_type="application/json")
 
 
@@ -180,15 +187,16 @@ async def find_events(
     operation_id="get_event",
     summary="Read one event",
     response_model=answers.EventFoundOut,
-    responses=problems("not_found"),
+    responses=problems("not_found", "malformed_query"),
+    openapi_extra={"parameters": [LANGUAGE]},
 )
-async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
+async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Reader) -> Response:
     """The event as it was answered when it was recorded; of a purchase also what is left to be returned."""
     id = typeid.decode(typeid.EVENT, event_id)
     found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
     if found is None:
         raise Problem("not_found")
-    answer = answers.event(found)
+    answer = answers.event(found, telling=await telling(request, mine, caller))
     if found.kind == Purchase.kind:
         followers = await recorded_events.about(mine.engine, found.id, program_id=caller.program_id)
         answer["left"] = answers.left(found, followers)
@@ -212,10 +220,12 @@ def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
     return to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
 
 
-async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any) -> Response:
+async def _previewed(
+    command: Command, mine: Parts, caller: Caller, *, now: datetime | None, words: Telling | None
+) -> Response:
     (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=now)
     if isinstance(outcome, Created | Replayed):
-        body = answers.event(outcome.event, provisional=isinstance(outcome, Created))
+        body = answers.event(outcome.event, provisional=isinstance(outcome, Created), telling=words)
         return Response(orjson.dumps(body), 200, media_type="application/json")
     if isinstance(outcome, Parked):
         return Response(orjson.dumps(answers.parked(outcome.waiting, provisional=True)), 200, None, "application/json")
@@ -246,15 +256,15 @@ def _flag(request: Request, name: str) -> bool:
     return said == "true"
 
 
-def answered(outcome: Outcome) -> Response:
+def answered(outcome: Outcome, words: Telling | None = None) -> Response:
     """The answer that an outcome gets. Raises Problem where there is no event."""
     match outcome:
         case Created(event):
             headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-            return Response(orjson.dumps(answers.event(event)), 201, headers, "application/json")
+            return Response(orjson.dumps(answers.event(event, telling=words)), 201, headers, "application/json")
         case Replayed(event):
             headers = {"Idempotent-Replayed": "true"}
-            return Response(orjson.dumps(answers.event(event)), 200, headers, "application/json")
+            return Response(orjson.dumps(answers.event(event, telling=words)), 200, headers, "application/json")
         case Parked(waiting):
             return Response(orjson.dumps(answers.parked(waiting)), 202, media_type="application/json")
         case _:
@@ -289,13 +299,13 @@ def _item_problem(problem: Problem) -> dict[str, Any]:
     return {"outcome": "refused", "problem": body}
 
 
-def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool) -> dict[str, Any]:
+def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool, words: Telling | None) -> dict[str, Any]:
     match outcome:
         case Created(event):
-            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run)
+            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run, telling=words)
             return {"outcome": "created", "event": shown}
         case Replayed(event):
-            return {"outcome": "replayed", "event": answers.event(event, explain=explain)}
+            return {"outcome": "replayed", "event": answers.event(event, explain=explain, telling=words)}
         case Parked(waiting):
             return {"outcome": "parked", "parked": answers.parked(waiting, provisional=dry_run)}
         case Failed():
