@@ -17,7 +17,7 @@ from app.db import transactions
 from app.db.transactions import Engine
 from app.domain.backtesting import Trial
 from app.main import system_clock
-from app.program import compiling, reading
+from app.program import compiling
 from app.program.document import Document
 from app.queries import backtests
 from app.queries.rulebook import Rulebook
@@ -61,12 +61,7 @@ async def _trial(engine: Engine, document: Document, *, program: str, since: str
     versions = await Rulebook(engine, monotonic=time.monotonic).of(program_id)
     if not versions.all:
         raise CliError(f"{program} has no rules yet")
-    draft = compiling.compile_rules(
-        document,
-        version=max(rules.version for rules in versions.all) + 1,
-        digest=reading.digest(reading.canonical(document)),
-        in_force_from=begins,
-    )
+    draft = compiling.compile_next(document, versions, in_force_from=begins)
     return Trial(program_id, versions, draft, begins, ends)
 
 

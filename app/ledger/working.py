@@ -72,6 +72,8 @@ class Fold:
     refused: list[TurnedAway] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     written: int = 0
+    provisional: bool = False
+    """Nothing of it will be saved, so somebody whom nobody knows may be judged too (semantics M2)."""
 
     def state(self, member_id: bytes) -> MemberState | None:
         return self.states.get(member_id) or self.before.get(member_id)

@@ -151,12 +151,19 @@ async def _publish(connection: Connection, document: Document, wanted: Publicati
         subject=f"version {new.version}",
         details={"digest": digest.hex(), "in_force_from": messages.time_text(at)},
     )
+    if earlier:  # nobody listens before the first version
+        await _announce(connection, new, wanted, program_id=program_id, now=now)
+    return Published(program_id, new.version, digest, new=True, in_force_from=at)
+
+
+async def _announce(
+    connection: Connection, new: rows.NewVersion, wanted: Publication, *, program_id: bytes, now: datetime
+) -> None:
     said = {
         "program": typeid.encode(typeid.PROGRAM, program_id),
         "version": new.version,
-        "digest": digest.hex(),
-        "in_force_from": messages.time_text(at),
+        "digest": new.digest.hex(),
+        "in_force_from": messages.time_text(new.in_force_from),
     }
     body = messages.notice(messages.RULES_PUBLISHED, now=now, data=said)
     await announcing.announce(connection, messages.RULES_PUBLISHED, body, program_id=program_id, id=wanted.id, now=now)
-    return Published(program_id, new.version, digest, new=True, in_force_from=at)

@@ -74,7 +74,7 @@ async def test_a_later_read_a_replay_a_dry_run_and_a_batch_say_the_same(shop: Se
 
 
 async def test_an_unknown_language_is_refused_by_name(shop: Service) -> None:
-    answer = await shop.send({"events": []}, path="/v1/events/batch?language=fr")
+    answer = await shop.send({"events": [{}]}, path="/v1/events/batch?language=fr")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "malformed_query")
     assert answer.json()["errors"][0]["pointer"] == "/language"

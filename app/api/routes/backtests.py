@@ -23,10 +23,8 @@ from app.api.routes.rules import sound_draft
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import backtests as bodies
 from app.domain.backtesting import Trial
-from app.domain.rules import Rules, Versions
 from app.domain.scopes import Scope
-from app.program import compiling, reading
-from app.program.document import Document
+from app.program import compiling
 from app.queries import backtests
 from app.queries.backtests import Progress
 
@@ -71,7 +69,8 @@ async def backtest_draft(body: bodies.BacktestIn, request: Request, mine: PartsH
         raise Problem("no_rules")
     if mine.backtesting.locked():
         raise Problem("backtest_running")
-    trial = Trial(caller.program_id, versions, _compiled(document, versions, body), body.since, until)
+    draft = compiling.compile_next(document, versions, in_force_from=body.since)
+    trial = Trial(caller.program_id, versions, draft, body.since, until)
     return _Stream(_lines(trial, mine, top=body.top, asked=request), media_type=LINES)
 
 
@@ -81,11 +80,6 @@ class _Stream(StreamingResponse):
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         async with aclosing(cast(AsyncGenerator[bytes, None], self.body_iterator)):
             await super().__call__(scope, receive, send)
-
-
-def _compiled(document: Document, versions: Versions, body: bodies.BacktestIn) -> Rules:
-    digest, number = reading.digest(reading.canonical(document)), max(rules.version for rules in versions.all) + 1
-    return compiling.compile_rules(document, version=number, digest=digest, in_force_from=body.since)
 
 
 async def _lines(trial: Trial, mine: Parts, *, top: int, asked: Request) -> AsyncGenerator[bytes, None]:

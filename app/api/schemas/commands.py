@@ -9,6 +9,7 @@ from app.api import identities
 from app.api.problems import FieldError, Problem
 from app.api.schemas.common import MINOR_UNITS
 from app.api.schemas.events import (
+    NOBODY,
     ActivityIn,
     CancellationIn,
     CaptureIn,
@@ -143,6 +144,8 @@ def _identity(kind: str, value: str, key: bytes) -> Identity:
 
 
 def _member(name: str | MemberRef, key: bytes) -> Reference:
+    if name == NOBODY:
+        return Reference()
     try:
         if isinstance(name, str):
             return identities.reference(name, key=key)
