@@ -16,7 +16,7 @@ from app.db import transactions
 from app.db.transactions import Engine
 from app.main import fresh_id, system_clock
 from app.operations import programs
-from app.program import differing, reading, schema
+from app.program import differing, reading, reference, schema
 from app.program.document import Document
 from app.queries import drafts
 from app.queries import programs as queries
@@ -94,6 +94,12 @@ def diff(
 def print_schema() -> None:
     """Print the JSON Schema of documents, for editors that complete and check while you type."""
     print(json.dumps(schema.json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command("reference")
+def print_reference() -> None:
+    """Print the reference of documents, key by key, as Markdown."""
+    print(reference.markdown(), end="")
 
 
 def read(file: Path) -> Document:
