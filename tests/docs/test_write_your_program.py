@@ -43,9 +43,8 @@ def gives(bought: str, rules: Rules) -> str:
     )
     line = Line("1", amount, categories=(said["category"],))
     earned = accrual.earned(Purchase("EUR", amount, (line,)), occasion, rules)
-    shown = [
-        f"{money.decimal_text(points, decimals=rules.units[unit].decimals)} {unit}" for unit, points in earned.points
-    ]
+    decimals = {code: unit.decimals for code, unit in rules.units.items()}
+    shown = [f"{money.decimal_text(points, decimals=decimals[unit])} {unit}" for unit, points in earned.points]
     return " and ".join(shown) or "nothing"
 
 
