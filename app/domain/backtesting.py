@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from app.domain import books, chain, contributions, engine, gifts, tiers, verifying
-from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
-from app.domain.events import Posted, Recorded
+from app.domain.commands import ReferralBonus, ReferralReversal
+from app.domain.events import MILESTONES, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.referrals import Side
 from app.domain.rules import Rules, Versions
@@ -58,6 +58,9 @@ class Sums:
             self.moved[entry.unit, way] = self.moved.get((entry.unit, way), 0) + points
         for name, part in contributions.of(event).items():
             self.given[name] = self.given.get(name, 0) + part
+        if event.kind in MILESTONES:
+            self.rewards.update(number for _, _, what, number in event.steps if what == "reward")
+            self.rewards.subtract(number for _, _, what, number in event.steps if what == "reward_taken")
         context = chain.context_of(event.content)
         self.rewards.update(code for _, kind, code in context.get(gifts.GIFTS, ()) if kind == "reward")
         self.rewards.subtract(code for _, kind, code in context.get(gifts.TAKEN, ()) if kind == "reward")
@@ -118,7 +121,7 @@ def _recorded(events: Sequence[StoredEvent], judged: Sequence[datetime], trial: 
 def _count(events: Iterable[Posted], trial: Trial, tried: Tried) -> None:
     """Counts what the draft brings, without what fell due before the period."""
     for posted in events:
-        if posted.recorded.source != CLOCK or posted.recorded.effective_at >= trial.since:
+        if not verifying.by_clock(StoredEvent(posted.recorded)) or posted.recorded.effective_at >= trial.since:
             tried.after.add(posted.recorded)
 
 
@@ -127,7 +130,8 @@ def _try(
 ) -> MemberState:
     """One recorded event as the draft would have it: what the clock brought is brought anew, but for friends' bonuses,
     which follow what was recorded of the friend."""
-    if verifying.by_clock(stored) and stored.recorded.kind not in BONUSES:
+    kind = stored.recorded.kind
+    if kind in MILESTONES or (verifying.by_clock(stored) and kind not in BONUSES):
         return state
     if stored.recorded.kind in BONUSES:
         content = chain.decode_content(stored.recorded.content)

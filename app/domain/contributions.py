@@ -8,7 +8,7 @@ from app.domain.events import Recorded
 SCALE = 1_000_000
 """Parts of a smallest part in which is counted: the steps of an explanation have six decimals at most."""
 
-ADDING = frozenset({"rate", "per_item", "fixed"})
+ADDING = frozenset({"rate", "per_item", "fixed", "milestone"})
 """Steps whose number was added to the unit's sum."""
 
 SUMMING = frozenset({"multiply", "round"})

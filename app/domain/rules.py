@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
-from app.domain.periods import Within
+from app.domain.periods import LIFETIME, Within
 from app.domain.units import Unit
 
 ANY: frozenset[str] = frozenset()
@@ -173,6 +173,21 @@ class ReferralTerms:
     referee: tuple[str, int] | None = None
 
 
+class Milestone(NamedTuple):
+    """What a member's total of a unit brings in a period: at each multiple of `every`, or at each of `at` (A9).
+
+    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a reward.
+    """
+
+    code: str
+    unit: str
+    gives: tuple[str, int] | Rewarded
+    every: int = 0
+    at: tuple[int, ...] = ()
+    within: Within = LIFETIME
+    consume: bool = False
+
+
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -281,6 +296,7 @@ class Rules:
     transfers: TransferTerms | None = None
     """None where members cannot pass points on (semantics L13)."""
     rewards: Mapping[str, Reward] = field(default_factory=dict)
+    milestones: tuple[Milestone, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""
@@ -317,20 +333,26 @@ def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """All published versions of a program, by number; `brief` if a lot may end within hours of being earned.
+    """All published versions of a program, by number.
 
     With a `trial`, which is not published, that one judges from its time on, whatever else is in force then.
+    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots.
     """
 
     all: tuple[Rules, ...]
     trial: Rules | None = None
     brief: bool = field(init=False)
     _latest_first: tuple[Rules, ...] = field(init=False)
+    milestones: bool = field(init=False)
+    consuming: bool = field(init=False)
 
     def __post_init__(self) -> None:
         brief = any(unit.brief for rules in self._each() for unit in rules.units.values())
         object.__setattr__(self, "brief", brief)
         object.__setattr__(self, "_latest_first", tuple(sorted(self.all, key=_coming, reverse=True)))
+        milestones = [milestone for rules in self._each() for milestone in rules.milestones]
+        object.__setattr__(self, "milestones", bool(milestones))
+        object.__setattr__(self, "consuming", any(milestone.consume for milestone in milestones))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant: the one whose time came last; before the first, the first (semantics E3).

@@ -28,7 +28,7 @@ from app.domain.commands import (
     Transfer,
     TransferReversal,
 )
-from app.domain.events import Decision, Earlier, Posted, Recorded
+from app.domain.events import MILESTONES, UNREACHED, Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
@@ -163,6 +163,7 @@ _ABOUT = (
     Release.kind,
     holds.TIMEOUT,
     TransferReversal.kind,
+    UNREACHED,
 )
 
 
@@ -360,6 +361,7 @@ def decide_again(
         identities=identities,
         named=_named(command, before),
         recent=_recent(command, before),
+        last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
     )
 
 

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _UNIT = TypeAdapter(document.Unit)
 _RULE = TypeAdapter(document.Rule)
+_MILESTONE = TypeAdapter(document.Milestone)
 _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
@@ -42,6 +43,7 @@ class Parts:
     units: Mapping[str, document.Unit | None]
     rewards: frozenset[str]
     rules: tuple[tuple[Path, document.Rule], ...]
+    milestones: tuple[tuple[Path, document.Milestone], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
@@ -66,6 +68,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         return tuple((path, part) for path, part in parts if part is not None)
 
     rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
+    milestones = _items((), tree, "milestones")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
     units, rewards = tree.get("units"), tree.get("rewards")
     return Parts(
@@ -78,13 +81,14 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         },
         rewards=frozenset(rewards if isinstance(rewards, dict) else ()),
         rules=each(_RULE, rules),
+        milestones=each(_MILESTONE, milestones),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
         transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
-        ids=_ids([*rules, *ladders]),
+        ids=_ids([*rules, *milestones, *ladders]),
         level_ids=_ids(levels),
     )
 

@@ -7,6 +7,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 from app.program.document.base import FORMAT, Part, Periods
 from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
 from app.program.document.ladders import Ladder, Level
+from app.program.document.milestones import Given, Milestone
 from app.program.document.referring import Bonus, Referrals
 from app.program.document.rewards import Reward
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
@@ -25,9 +26,11 @@ __all__ = [
     "ExpiresInactive",
     "ExpiresOn",
     "ExpiresWithPeriod",
+    "Given",
     "Holds",
     "Ladder",
     "Level",
+    "Milestone",
     "Part",
     "PendingFulfilment",
     "Periods",
