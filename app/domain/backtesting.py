@@ -58,9 +58,6 @@ class Sums:
             self.moved[entry.unit, way] = self.moved.get((entry.unit, way), 0) + points
         for name, part in contributions.of(event).items():
             self.given[name] = self.given.get(name, 0) + part
-        if event.kind in MILESTONES:
-            self.rewards.update(number for _, _, what, number in event.steps if what == "reward")
-            self.rewards.subtract(number for _, _, what, number in event.steps if what == "reward_taken")
         context = chain.context_of(event.content)
         self.rewards.update(code for _, kind, code in context.get(gifts.GIFTS, ()) if kind == "reward")
         self.rewards.subtract(code for _, kind, code in context.get(gifts.TAKEN, ()) if kind == "reward")
@@ -83,8 +80,16 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
 
     What comes of it gathers in `tried`; a turn is given up after each event, as a member may have thousands.
     """
+    judged: list[datetime] = []
+    climbed: dict[str, str] = {}
+    for stored in events:
+        judged.append(_judged_at(stored))
+        if _is_of(stored, judged[-1], trial):
+            tried.events += 1
+            tried.before.add(stored.recorded)
+            climbed |= {ladder: after for ladder, _, after in stored.recorded.tier_changes}
+        yield
     state, past, at = MemberState(id=member_id), list[StoredEvent](), 0
-    judged = [_judged_at(stored) for stored in events]
     while at < len(events) and judged[at] < trial.since:
         group = verifying.group_at(events, at)
         decision = verifying.decide_again(
@@ -93,8 +98,7 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
         state, at = decision.state, at + max(1, len(decision.events))
         past.extend(StoredEvent(posted.recorded) for posted in decision.events)
         yield
-    tried.before.tiers = _held(state, trial.published.at(trial.since), trial.since)
-    _recorded(events, judged, trial, tried)
+    tried.before.tiers = _held(state, trial.published.at(trial.since), trial.since) | climbed
     versions = trial.versions()
     while at < len(events) and judged[at] < trial.until:
         state = _try(state, events[at], versions, trial, past, tried)
@@ -107,15 +111,10 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
     tried.after.tiers = _held(state, versions.at(trial.since), trial.until)
 
 
-def _recorded(events: Sequence[StoredEvent], judged: Sequence[datetime], trial: Trial, tried: Tried) -> None:
-    """Counts what was recorded of the period: what the clock brought for its instants, whenever it was written down."""
-    for stored, judged_at in zip(events, judged, strict=True):
-        event = stored.recorded
-        at = event.effective_at if verifying.by_clock(stored) else judged_at
-        if trial.since <= at < trial.until:
-            tried.events += 1
-            tried.before.add(event)
-            tried.before.tiers |= {ladder: after for ladder, _, after in event.tier_changes}
+def _is_of(stored: StoredEvent, judged_at: datetime, trial: Trial) -> bool:
+    """Whether an event is of the period; what the clock brought by its instant, whenever it was written down."""
+    at = stored.recorded.effective_at if verifying.by_clock(stored) else judged_at
+    return trial.since <= at < trial.until
 
 
 def _count(events: Iterable[Posted], trial: Trial, tried: Tried) -> None:

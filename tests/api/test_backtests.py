@@ -11,7 +11,7 @@ import pytest
 from app.settings import Settings
 from app.worker import settling
 from tests.api.test_rules import DRAFT, save
-from tests.builders import LADDER, START, Clock, Service, at, open_service, publish, purchase
+from tests.builders import LADDER, PLAIN, START, Clock, Service, at, open_service, publish, purchase
 from tests.database import picture
 
 BACKTEST = "/v1/program/rules/backtest"
@@ -220,3 +220,36 @@ def scope(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         "scheme": "http", "path": BACKTEST, "raw_path": BACKTEST.encode(), "query_string": b"", "root_path": "",
         "headers": headers, "client": ("127.0.0.1", 1), "server": ("zegel.test", 80),
     }  # fmt: skip
+
+
+async def test_a_draft_may_do_without_a_unit_and_a_ladder(shop: Service, clock: Clock) -> None:
+    await busy_shop(shop, clock)
+    clock.forward(minutes=1)
+
+    report = await tried(shop, PLAIN)
+
+    assert report["units"]["spent"]["after"]["issued"] == 0
+    assert report["tiers"] == [{"ladder": "status", "tier": "bronze", "before": 3, "after": 0}]
+
+
+async def test_cards_that_fill_up_are_filled_anew(settings: Settings, clock: Clock) -> None:
+    """Semantics A9: every third stamp of the shop's, every second one of the draft's."""
+    document = PLAIN.replace("points: {name: Points}", "points: {name: Points}\n  stamps: {name: Stamps}")
+    document += """  - {id: stamp, on: purchase, unit: stamps, fixed: 1}
+rewards: {coffee: {name: A free coffee}}
+milestones:
+  - {id: card, unit: stamps, every: 3, consume: true, give: {reward: coffee}}
+"""
+    await publish(settings, clock=clock, document=document)
+    async with open_service(settings, clock=clock) as service:
+        for _ in range(7):
+            clock.forward(minutes=1)
+            assert (await service.buy("10.00")).status_code == 201
+        clock.forward(minutes=1)
+
+        same = await tried(service, document)
+        other = await tried(service, document.replace("every: 3", "every: 2"))
+
+    assert same["rewards"] == [{"reward": "coffee", "before": 2, "after": 2}]
+    assert same["units"]["stamps"]["before"] == same["units"]["stamps"]["after"]
+    assert other["rewards"] == [{"reward": "coffee", "before": 2, "after": 3}]
