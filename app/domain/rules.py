@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from math import lcm, prod
@@ -72,10 +72,11 @@ class Applies:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     visits: Visits | None = None
+    schedules: frozenset[str] = ANY
     always: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers)
+        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.schedules)
         free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
         object.__setattr__(self, "always", free)
 
@@ -188,6 +189,37 @@ class Milestone(NamedTuple):
     consume: bool = False
 
 
+class Follows(StrEnum):
+    """What a schedule follows on: somebody joining, their latest purchase, a tier that they reached (semantics K3)."""
+
+    ENROLMENT = "enrolment"
+    PURCHASE = "purchase"
+    TIER = "tier"
+
+
+class After(NamedTuple):
+    """So long after something, at the same time of the day; of a tier, and then each so long again while it is held."""
+
+    what: Follows
+    wait: Span
+    tier: str = ""
+    each: Span | None = None
+
+
+class Yearly(StrEnum):
+    """Once a year: on the day on which a member was born, or joined."""
+
+    BIRTHDAY = "birthday"
+    ANNIVERSARY = "anniversary"
+
+
+class Schedule(NamedTuple):
+    """When the clock brings a member a `scheduled` event: after something, once a year, or on one day for all (K3)."""
+
+    code: str
+    when: After | Yearly | date
+
+
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -297,6 +329,7 @@ class Rules:
     """None where members cannot pass points on (semantics L13)."""
     rewards: Mapping[str, Reward] = field(default_factory=dict)
     milestones: tuple[Milestone, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""

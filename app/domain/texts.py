@@ -59,6 +59,7 @@ REASONS: Mapping[str, Mapping[Language, str]] = {
     "other_channel": _said("{rule}: not in this channel", "{rule}: niet via dit kanaal"),
     "other_currency": _said("{rule}: not in this currency", "{rule}: niet in deze munt"),
     "other_location": _said("{rule}: not at this location", "{rule}: niet op deze plek"),
+    "other_schedule": _said("{rule}: not for this occasion", "{rule}: niet voor deze gelegenheid"),
     "other_shop": _said("{rule}: not in this shop", "{rule}: niet in deze winkel"),
     "other_tier": _said("{rule}: not for this tier", "{rule}: niet voor dit niveau"),
     "other_visit": _said("{rule}: not on this visit", "{rule}: niet bij dit bezoek"),

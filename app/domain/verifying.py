@@ -17,6 +17,7 @@ from app.domain.commands import (
     Identity,
     Mode,
     Named,
+    Occurrence,
     Opening,
     Purchase,
     PurchaseChange,
@@ -389,7 +390,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
+_BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
 _CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
@@ -446,7 +447,7 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases"):
+    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import rules
 from app.program import reading, values
-from app.program.compiling import amounts, earning, ladders, milestones, referring, terms
+from app.program.compiling import amounts, earning, ladders, milestones, referring, schedules, terms
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
 
@@ -36,6 +36,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
             code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
         },
         milestones=tuple(milestones.milestone(one, known) for one in document.milestones),
+        schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),
