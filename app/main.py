@@ -24,6 +24,7 @@ from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import (
     adjustments,
+    backtests,
     deliveries,
     endpoints,
     events,
@@ -36,6 +37,7 @@ from app.api.routes import (
     referrals,
     replays,
     reports,
+    rules,
     tiers,
     waiting,
 )
@@ -117,10 +119,10 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    beside = (tiers, adjustments, referrals, endpoints, deliveries, replays, feed, program, reports, health)
-    others = (events, purchases, waiting, holds, members, *beside)
+    beside = (tiers, adjustments, referrals, endpoints, deliveries, replays, feed, rules, backtests)
+    others = (events, purchases, waiting, holds, members, *beside, program, reports, health)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
-    for router in (*busy, *(module.router for module in others)):
+    for router in (*busy, rules.texts, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
     handlers.install(app)
     openapi.install(app)

@@ -49,6 +49,8 @@ class Parts:
     keys_asked: Gathering[bytes, Credential] = field(init=False)
     reports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REPORTS_AT_ONCE))
     awaiting: Awaiting = field(init=False)
+    backtesting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one backtest that runs."""
     draining: bool = False
 
     def __post_init__(self) -> None:

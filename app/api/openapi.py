@@ -38,6 +38,7 @@ _PROBLEM = {
                 "type": "object",
                 "properties": {
                     "pointer": {"type": "string", "description": "JSON Pointer into the body."},
+                    "line": {"type": "integer", "description": "The line of the text, of a program document."},
                     "message": {"type": "string"},
                     "suggestion": {"type": "string"},
                 },

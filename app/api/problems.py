@@ -45,6 +45,9 @@ KINDS: Mapping[str, Kind] = {
     # 404, 405, 413, 415
     "not_found": Kind(404, "There is nothing here", "Check the path and the id."),
     "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
+    "changed_meanwhile": Kind(
+        412, "Somebody has changed it meanwhile", "Read it again, and send the `ETag` you get then in `If-Match`."
+    ),
     "body_too_large": Kind(413, "The body is too large", "Send at most `limit` bytes."),
     "unsupported_media_type": Kind(415, "The body must be application/json", "Send `Content-Type: application/json`."),
     "feed_gone": Kind(
@@ -74,6 +77,9 @@ KINDS: Mapping[str, Kind] = {
     "transfer_limit": Kind(409, "Too much given in a day", "Give at most `left`, or wait until tomorrow."),
     "recently_received": Kind(
         409, "Points that were just received stay for a day", "Give at most `free`, or wait 24 hours."
+    ),
+    "backtest_running": Kind(
+        409, "A backtest is running already", "One at a time: wait for it, or end it by hanging up.", retryable=True
     ),
     "transfer_spent": Kind(409, "The receiver has not all of the points", "Only `left` are there; nothing was taken."),
     "no_tier_floor": Kind(409, "Nobody set a tier there", "There is nothing to remove; name the `ladder`."),
@@ -137,6 +143,20 @@ KINDS: Mapping[str, Kind] = {
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
     "history_scope": Kind(403, "The key may not send history", "Use a key with the scope `events:history`."),
     "endpoint_refused": Kind(422, "The endpoint's address is not allowed", "Use a public https:// address."),
+    "mistakes_in_document": Kind(
+        422,
+        "The document has mistakes",
+        "Mend what `errors` names; `POST /v1/program/rules/draft/check` tells them too.",
+    ),
+    "not_in_the_past": Kind(
+        422, "Rules cannot be published into the past", "Name an instant from `earliest` on, or none for at once."
+    ),
+    # 428: what is to be changed must be named as it was read
+    "if_match_missing": Kind(
+        428,
+        "If-Match is missing",
+        "Send the `ETag` of what you read in `If-Match`; for a first draft `If-None-Match: *`.",
+    ),
     # 5xx
     "too_busy": Kind(503, "Too many events are waiting", "Send it again after `Retry-After` seconds.", retryable=True),
     "too_many_wait": Kind(
@@ -157,11 +177,17 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong at one place of the body, as a JSON Pointer (RFC 6901)."""
+    """What is wrong at one place of the body, as a JSON Pointer (RFC 6901); of a text with lines, also the line."""
 
     pointer: str
     message: str
     suggestion: str | None = None
+    line: int | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON, without what is not known."""
+        said = {"pointer": self.pointer, "line": self.line, "message": self.message, "suggestion": self.suggestion}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Problem(Exception):
@@ -203,10 +229,7 @@ class Problem(Exception):
         }
         answer.update(self.facts)
         if self.errors:
-            answer["errors"] = [
-                {"pointer": e.pointer, "message": e.message} | ({"suggestion": e.suggestion} if e.suggestion else {})
-                for e in self.errors
-            ]
+            answer["errors"] = [error.shown() for error in self.errors]
         return answer
 
 

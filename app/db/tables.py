@@ -132,6 +132,21 @@ rules = Table(
     CheckConstraint("version >= 1", name="version"),
 )
 
+draft = Table(
+    "draft",
+    metadata,
+    _id("program_id"),
+    Column("revision", Integer, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    _instant("changed_at"),
+    _text("changed_by"),
+    PrimaryKeyConstraint("program_id"),
+    ForeignKeyConstraint(["program_id"], ["program.program_id"]),
+    CheckConstraint("revision >= 1", name="revision"),
+    CheckConstraint("octet_length(text) <= 262144", name="text_length"),
+    _length("changed_by", 200),
+)
+
 shop = Table(
     "shop",
     metadata,
@@ -784,6 +799,7 @@ _NEVER_DELETED = frozenset(
         "program",
         "api_key",
         "shop",
+        "draft",
         "member",
         "account",
         "lane",

@@ -43,7 +43,7 @@ DESCRIPTIONS = {
     Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
     Scope.FEED_READ: "pull messages",
     Scope.PROGRAM_READ: "read the program and its rules",
-    Scope.PROGRAM_WRITE: "publish rules, pretend `now` in a dry run",
+    Scope.PROGRAM_WRITE: "draft, try and publish rules, pretend `now` in a dry run",
     Scope.REPORTS_READ: "read what the whole program has issued and owes",
     Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
     Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",

@@ -182,6 +182,15 @@ class Bonus(Moved):
     referee: str
 
 
+class RulesPublished(Data):
+    """Data of `rules.published`."""
+
+    program: str
+    version: int
+    digest: str = Field(description="SHA-256 of the canonical document, in hexadecimal.")
+    in_force_from: Time
+
+
 class Waiting(AboutMember):
     """Data of `event.parked` and `event.lapsed`."""
 
@@ -212,7 +221,7 @@ class Entry:
 
 _MEMBER, _OTHER = "mem_01m803s7a9efr83zrxpt57gdkk", "mem_01m803s7a9efr83zrxpt57gdkm"
 _EVENT, _EARLIER = "evt_01m803s7gqeg495d2k6mktghcw", "evt_01m803s7fte01vczsvmxq1xfnd"
-_AT = "2026-11-21T09:41:00Z"
+_AT, _RECORDED = "2026-11-21T09:41:00Z", "2026-11-21T09:41:00.873Z"
 _POINTS: Mapping[str, Any] = {"points": {"points": 50}}
 _OF: Mapping[str, Any] = {**_POINTS, "of": _EARLIER}
 _AWAITS: Mapping[str, Any] = {"awaits": {"source": "till", "kind": "purchase", "id": "till7-000123"}}
@@ -321,6 +330,16 @@ CATALOG: Mapping[str, Entry] = {
     messages.REWARD_CANCELLED: Entry(
         "A reward was taken back with the goods that it was given for.", RewardNamed, _REWARD, "return"
     ),
+    messages.RULES_PUBLISHED: Entry(
+        "The program has a new version of its rules, in force now or later.",
+        RulesPublished,
+        {
+            "program": "prg_01m803s7a9efr83zrxpt57gdkk",
+            "version": 4,
+            "digest": "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
+            "in_force_from": "2026-11-30T23:00:00Z",
+        },
+    ),
     messages.PARKED: Entry("An event waits for the one that it names.", Waiting, _AWAITS, "return"),
     messages.UNPARKED: Entry(
         "What an event waited for has come: it was recorded, or refused; `outcome` says which.",
@@ -336,6 +355,8 @@ CATALOG: Mapping[str, Entry] = {
 def example(type: str) -> dict[str, Any]:
     """A whole body."""
     entry = CATALOG[type]
+    if not issubclass(entry.data, AboutMember):
+        return {"type": type, "timestamp": _RECORDED, "data": dict(entry.extra)}
     data: dict[str, Any] = {
         "member": _MEMBER,
         "sequence": 5,
@@ -348,7 +369,7 @@ def example(type: str) -> dict[str, Any]:
     if entry.of_event:
         balances = {"points": {"balance": 280, "available": 260}}
         data |= {"event_sequence": 3, "effective_at": _AT, "balances": balances}
-    return {"type": type, "timestamp": "2026-11-21T09:41:00.873Z", "data": {**data, **entry.extra}}
+    return {"type": type, "timestamp": _RECORDED, "data": {**data, **entry.extra}}
 
 
 def schema(type: str) -> tuple[dict[str, Any], dict[str, Any]]:
