@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,7 +25,8 @@ from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import adjustments, endpoints, events, health, holds, members, program, purchases, reports, waiting
 from app.api.routing import DirectRoute
-from app.db import roles, transactions
+from app.db import roles, sealing, transactions
+from app.db.claims import Claimed
 from app.db.transactions import Engine
 from app.domain import keys
 from app.ledger.corridor import Ledger, open_ledger
@@ -222,13 +224,19 @@ async def _loops(
                 clock=options.clock,
                 random=random.random,
                 new_id=fresh_id,
-                unseal=lambda secret: (secret,),
+                unseal=partial(_unseal, key=keys.derive(_secret(settings)).endpoints),
                 version=version("zegel"),
                 on_attempt=lambda attempt: ATTEMPTS.labels(attempt.outcome).inc(),
             )
             tasks.create_task(delivery.deliver_forever(courier, stopping=stopping, hint=hint))
     finally:
         UP.set(0)
+
+
+def _unseal(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
+    """The secrets that sign a delivery now."""
+    of = {"program_id": claimed.program_id, "endpoint_id": claimed.endpoint_id}
+    return sealing.live(sealing.unseal(claimed.secret, key=key, **of), now=now)
 
 
 def address_policy(settings: Settings) -> guard.AddressPolicy:

@@ -70,6 +70,9 @@ _MESSAGE_TEXTS = {
     messages.DOWNGRADED: "A member lost a tier.",
     messages.REWARDED: "A bonus was given for bringing a friend.",
     messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
+    messages.DISABLED: "Another endpoint of the shop was disabled; `reason` says why.",
+    messages.EXHAUSTED: "All attempts to deliver a message to another endpoint of the shop have failed.",
+    messages.TEST: "You asked for it, to see that messages arrive.",
 }
 
 

@@ -126,6 +126,12 @@ KINDS: Mapping[str, Kind] = {
     "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
     "history_scope": Kind(403, "The key may not send history", "Use a key with the scope `events:history`."),
+    "too_many_secrets": Kind(
+        409, "Too many secrets sign already", "Wait until one has ended, or end them all with `overlap_hours: 0`."
+    ),
+    "endpoint_not_enabled": Kind(409, "The endpoint is not enabled", "Enable it first."),
+    "if_match_missing": Kind(428, "If-Match is missing", "Read it, and send its ETag as `If-Match`."),
+    "changed_meanwhile": Kind(412, "Somebody has changed it", "Read it again, and decide anew."),
     "endpoint_refused": Kind(422, "The endpoint's address is not allowed", "Use a public https:// address."),
     # 5xx
     "too_busy": Kind(503, "Too many events are waiting", "Send it again after `Retry-After` seconds.", retryable=True),

@@ -34,6 +34,7 @@ from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.selectable import CTE, TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from app.db import pending
 from app.db import tables as t
 from app.domain.messages import time_text
 
@@ -314,16 +315,14 @@ def _remove(table: Table, prefix: str, *names: str) -> _Write:
 
 def _deliver(rows: TableValuedAlias) -> CTE:
     """A pending delivery per message and endpoint that takes its type: decided where both lie, so none is missed."""
-    e = t.endpoint.c
-    source = select(
-        _PROGRAM, e.endpoint_id, rows.c.message_id, rows.c.created_at, rows.c.member_id, literal_column("0")
-    ).where(
-        e.program_id == _PROGRAM,
-        e.state == "enabled",
-        (e.types.is_(None)) | (rows.c.type == func.any(e.types)),
-    )
-    names = ["program_id", "endpoint_id", "message_id", "due_at", "ordering_key", "attempts"]
-    return insert(t.pending_delivery).from_select(names, source).cte("w_pending")
+    return pending.queued(
+        rows.c.message_id,
+        program_id=_PROGRAM,
+        type=rows.c.type,
+        created_at=rows.c.created_at,
+        member_id=rows.c.member_id,
+        number=rows.c.number,
+    ).cte("w_pending")
 
 
 _STATE_CHANGES = [column.name for column in STATE_COLUMNS if column.name not in ("member_id", "referral_code")]
@@ -355,7 +354,9 @@ _WRITES: Mapping[str, _Write] = {
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
     "block": _insert(t.block),
     "message": _insert(t.message),
-    "pending": _Write(tuple(t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")), _deliver),
+    "pending": _Write(
+        tuple(t.message.c[name] for name in ("message_id", "member_id", "number", "type", "created_at")), _deliver
+    ),
 }
 """Each kind of row a batch writes, in the order in which the statement names them."""
 

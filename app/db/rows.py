@@ -214,7 +214,7 @@ _REFUSED = (
 ).split()
 _PARTICULARS = ["member_id", "sequence", "salt", "body"]
 _MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at"]
-_PENDING = ["message_id", "member_id", "type", "created_at"]
+_PENDING = ["message_id", "member_id", "number", "type", "created_at"]
 
 
 def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
@@ -272,7 +272,7 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
             particulars.append((id, sequence, one.salt, one.particulars))
         for m in one.messages:
             messages.append((m.id, id, sequence, m.number, m.type, m.body, event.recorded_at))
-            pending.append((m.id, id, m.type, event.recorded_at))
+            pending.append((m.id, id, m.number, m.type, event.recorded_at))
     return {
         "event": _transposed(_EVENT, events),
         "entry": _transposed(_ENTRY, entries),
@@ -287,7 +287,7 @@ def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: dat
     """A message that belongs to no event, among those of `event_columns`."""
     kinds = {
         "message": (_MESSAGE, (message.id, member_id, None, message.number, message.type, message.body, now)),
-        "pending": (_PENDING, (message.id, member_id, message.type, now)),
+        "pending": (_PENDING, (message.id, member_id, message.number, message.type, now)),
     }
     for kind, (names, values) in kinds.items():
         for name, value in zip(names, values, strict=True):

@@ -464,8 +464,27 @@ endpoint = Table(
     _instant("deleted_at", nullable=True),
     _instant("disabled_at", nullable=True),
     _text("disabled_reason", nullable=True),
+    _instant("paused_at", nullable=True),
+    # What is set: nothing stands for revision 1, no order, `skip`, the usual number in flight, and no limit of rate.
+    Column("revision", Integer, nullable=True),
+    _text("ordering", nullable=True),
+    _text("exhausted", nullable=True),
+    Column("in_flight", SmallInteger, nullable=True),
+    Column("per_second", SmallInteger, nullable=True),
+    _instant("old_secrets_until", nullable=True),
+    # What the worker notes: how it has fared lately, and what it still has to do.
+    _instant("rate_at", nullable=True),
+    Column("failures", Integer, nullable=True),
+    Column("trips", SmallInteger, nullable=True),
+    _instant("open_until", nullable=True),
+    _instant("failing_since", nullable=True),
+    Column("releasing", Boolean, nullable=True),
     PrimaryKeyConstraint("program_id", "endpoint_id"),
-    CheckConstraint("state IN ('enabled', 'disabled', 'deleted')", name="state"),
+    CheckConstraint("state IN ('enabled', 'paused', 'disabled', 'deleted')", name="state"),
+    CheckConstraint("ordering IN ('none', 'member', 'strict')", name="ordering"),
+    CheckConstraint("exhausted IN ('skip', 'hold')", name="exhausted"),
+    CheckConstraint("in_flight BETWEEN 1 AND 256", name="in_flight"),
+    CheckConstraint("per_second BETWEEN 1 AND 1000", name="per_second"),
     _length("url", 2048),
 )
 
@@ -482,6 +501,7 @@ message = Table(
     _instant("created_at"),
     PrimaryKeyConstraint("program_id", "message_id"),
     CheckConstraint("octet_length(body) <= 262144", name="body_length"),
+    Index("message_created_idx", "created_at", postgresql_using="brin"),
 )
 
 pending_delivery = Table(
@@ -494,9 +514,22 @@ pending_delivery = Table(
     Column("lease", Id, nullable=True),
     _id("ordering_key", nullable=True),
     Column("attempts", SmallInteger, nullable=False),
+    # The place among those of the same key: by time where the key is the endpoint, by number where it is a member.
+    _instant("queued_at", nullable=True),
+    Column("number", BigInteger, nullable=True),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
     # By endpoint, so that no claim walks the backlog of another; partial, so that only the claim uses it.
     Index("pending_delivery_due_idx", "program_id", "endpoint_id", "due_at", postgresql_where=text("attempts >= 0")),
+    Index(
+        "pending_delivery_order_idx",
+        *("program_id", "endpoint_id", "ordering_key", "queued_at", "number", "message_id"),
+        postgresql_where=text("ordering_key IS NOT NULL"),
+    ),
+    Index(
+        "pending_delivery_leased_idx",
+        *("program_id", "endpoint_id", "due_at"),
+        postgresql_where=text("lease IS NOT NULL"),
+    ),
     **_HOT,
 )
 
@@ -510,7 +543,7 @@ delivery = Table(
     Column("attempts", SmallInteger, nullable=False),
     _instant("finished_at"),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
-    CheckConstraint("state IN ('delivered', 'exhausted', 'abandoned')", name="state"),
+    CheckConstraint("state IN ('delivered', 'exhausted', 'abandoned', 'aborted')", name="state"),
 )
 
 attempt = Table(
@@ -529,6 +562,15 @@ attempt = Table(
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id", "attempt_id"),
     CheckConstraint("octet_length(answer) <= 4096", name="answer_length"),
+    Index("attempt_started_idx", "started_at", postgresql_using="brin"),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    _id("program_id"),
+    _instant("messages_from"),
+    PrimaryKeyConstraint("program_id"),
 )
 
 idempotency = Table(

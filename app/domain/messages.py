@@ -33,6 +33,9 @@ UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
 REWARDED = "referral.rewarded"
 REFERRAL_REVERSED = "referral.reversed"
+DISABLED = "endpoint.disabled"
+EXHAUSTED = "message.exhausted"
+TEST = "test"
 
 TYPES = (
     ENROLLED,
@@ -57,8 +60,14 @@ TYPES = (
     PARKED,
     UNPARKED,
     LAPSED,
+    DISABLED,
+    EXHAUSTED,
+    TEST,
 )
 """Every type a shop can subscribe to."""
+
+OPERATOR_TYPES = frozenset({DISABLED, EXHAUSTED, TEST})
+"""What is told about endpoints and not about members; no such message is about another one."""
 
 
 @lru_cache(maxsize=10_000)

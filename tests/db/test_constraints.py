@@ -34,7 +34,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "account": dict.fromkeys(("balance", "active", "pending", "held", "deficit"), 0),
     "event": {"digest": bytes(16)},
     "entry": {"available_at": None, "expires_at": None},
-    "endpoint": {"state": "enabled"},
+    "endpoint": {"state": "enabled", "ordering": "none", "exhausted": "skip"},
     "delivery": {"state": "delivered"},
     "adjustment": {"state": "approved", "digest": bytes(16), "decided_by": "y"},
 }
@@ -46,7 +46,9 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
     "draw_points_check": [{"points": 0}],
     "entry_points_check": [{"points": 0}],
     "entry_lot_is_credit_check": [{"points": -1, "available_at": NOW}, {"points": -1, "expires_at": NOW}],
-    "endpoint_state_check": [{"state": "paused"}, {"state": ""}],
+    "endpoint_state_check": [{"state": "asleep"}, {"state": ""}],
+    "endpoint_ordering_check": [{"ordering": "shop"}],
+    "endpoint_exhausted_check": [{"exhausted": "drop"}],
     "delivery_state_check": [{"state": "sent"}],
     "member_own_referrer_check": [{"member_id": MEMBER, "referrer_id": MEMBER}],
     "open_lot_bounds_check": [
