@@ -224,7 +224,7 @@ async def _loops(
                 clock=options.clock,
                 random=random.random,
                 new_id=fresh_id,
-                unseal=partial(_unseal, key=keys.derive(_secret(settings)).endpoints),
+                unseal=partial(unsealed, key=keys.derive(_secret(settings)).endpoints),
                 version=version("zegel"),
                 on_attempt=lambda attempt: ATTEMPTS.labels(attempt.outcome).inc(),
             )
@@ -233,7 +233,7 @@ async def _loops(
         UP.set(0)
 
 
-def _unseal(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
+def unsealed(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
     """The secrets that sign a delivery now."""
     of = {"program_id": claimed.program_id, "endpoint_id": claimed.endpoint_id}
     return sealing.live(sealing.unseal(claimed.secret, key=key, **of), now=now)

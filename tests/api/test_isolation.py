@@ -80,6 +80,11 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/holds/{hold}/release": [{"id": "r1"}],
         "/v1/members": [],
         "/v1/webhook-endpoints": [],
+        "/v1/webhook-endpoints/{endpoint_id}": [{"description": "mine"}],
+        "/v1/webhook-endpoints/{endpoint_id}/pause": [None],
+        "/v1/webhook-endpoints/{endpoint_id}/enable": [None],
+        "/v1/webhook-endpoints/{endpoint_id}/rotate-secret": [{}],
+        "/v1/webhook-endpoints/{endpoint_id}/test": [None],
         "/v1/adjustments": [{**ADJUSTMENT, "member": name} for name in (ids["member_id"], f"card:{card}")],
         "/v1/adjustments/{adjustment_id}/approve": [{}],
         "/v1/adjustments/{adjustment_id}/reject": [{}],
@@ -102,9 +107,10 @@ async def test_no_operation_shows_or_touches_anything_of_another_program(
         if path in PUBLIC:
             continue
         filled = path.format(**ids)
-        if method in ("POST", "PUT"):
+        if method in ("POST", "PUT", "PATCH"):
+            named = {**headers, "Idempotency-Key": "x", "If-Match": '"1"'}
             for body in sent[path]:
-                seen.append((method, path, await service.client.request(method, filled, json=body, headers=headers)))
+                seen.append((method, path, await service.client.request(method, filled, json=body, headers=named)))
         else:
             query = {"source": "till", "id": CANARY} if path == "/v1/events" else {}
             seen.append((method, path, await service.client.request(method, filled, params=query, headers=headers)))

@@ -145,6 +145,8 @@ PATHS = {
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
+    "EndpointChangeIn": "/v1/webhook-endpoints/{endpoint_id}",
+    "RotateIn": "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
 }
 """Where a body goes; the others are events."""
 
@@ -154,15 +156,18 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     await service.enrol("2740009999999")  # who receives points
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
-    first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
+    first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn", "EndpointIn"]
     assert set(examples) >= {*PATHS, *first, "ActivityIn", "ReturnIn", "CancellationIn", "TransferIn"}
     before = purchase("1000.00", id="before", card="", at=START)
+    known: dict[str, str] = {}
 
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
-            method, path = "PUT" if name == "KeptPurchaseIn" else "POST", PATHS.get(name, "/v1/events")
-            answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
+            method = {"KeptPurchaseIn": "PUT", "EndpointChangeIn": "PATCH"}.get(name, "POST")
+            path, headers = PATHS.get(name, "/v1/events").format(**known), {"Idempotency-Key": name, "If-Match": '"1"'}
+            answer = await service.client.request(method, path, json=body, headers=headers)
             assert answer.status_code in (200, 201), (name, answer.text)
+            known |= {"endpoint_id": answer.json()["id"]} if name == "EndpointIn" else {}
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
                 earned = await service.send({**before, "member": answer.json()["member"]})
                 assert earned.status_code == 201

@@ -108,7 +108,7 @@ async def get_endpoint(endpoint_id: str, mine: PartsHere, caller: Reader) -> Res
     responses=problems(*_BODY, "not_found", "endpoint_refused", "if_match_missing", "changed_meanwhile"),
 )
 async def change_endpoint(
-    endpoint_id: str, body: bodies.EndpointChange, mine: PartsHere, caller: Writer, if_match: IfMatch = None
+    endpoint_id: str, body: bodies.EndpointChangeIn, mine: PartsHere, caller: Writer, if_match: IfMatch = None
 ) -> Response:
     """Changes what is said, if nobody has changed it since: send the ETag that you read as `If-Match`.
 

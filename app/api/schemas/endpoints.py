@@ -62,7 +62,7 @@ class EndpointIn(In):
         return self.model_dump(include=first) | self.model_dump(exclude=first, exclude_defaults=True)
 
 
-class EndpointChange(In):
+class EndpointChangeIn(In):
     """What is to be otherwise; what is left out stays. `null` takes `types` to every type, `per_second` to no limit."""
 
     url: Url | None = Field(default=None, examples=["https://shop.example/zegel"])
