@@ -1,6 +1,7 @@
 """What every route needs: the app's parts, and who is calling."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Parts:
     keys_asked: Gathering[bytes, Credential] = field(init=False)
     reports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REPORTS_AT_ONCE))
     draining: bool = False
+    backlog_seen: float = -math.inf
 
     def __post_init__(self) -> None:
         self.accounts = Gathering(self._read_accounts)

@@ -100,7 +100,9 @@ def _database() -> Iterator[tuple[Settings, str]]:
         database.alone(home),
         database.fresh(server.url("postgres", user=localpg.SUPERUSER)),
     ):
-        opening.upgrade(server.url(database.NAME, user=localpg.SUPERUSER), login=opening.SERVICE)
+        opening.upgrade(
+            server.url(database.NAME, user=localpg.SUPERUSER), login=opening.SERVICE, janitor=opening.JANITOR
+        )
         complete = {"database_url": server.url(database.NAME, user=opening.SERVICE), "secret": os.urandom(32).hex()}
         yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
 

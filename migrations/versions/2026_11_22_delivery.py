@@ -62,6 +62,7 @@ def upgrade() -> None:
     )
     op.create_index("message_created_idx", "message", ["created_at"], postgresql_using="brin")
     op.create_index("attempt_started_idx", "attempt", ["started_at"], postgresql_using="brin")
+    op.create_index("delivery_finished_idx", "delivery", ["finished_at"], postgresql_using="brin")
     op.create_table(
         "retention",
         sa.Column("program_id", sa.Uuid(), nullable=False),
@@ -72,6 +73,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("retention")
+    op.drop_index("delivery_finished_idx", table_name="delivery")
     op.drop_index("attempt_started_idx", table_name="attempt")
     op.drop_index("message_created_idx", table_name="message")
     op.drop_index("pending_delivery_leased_idx", table_name="pending_delivery")

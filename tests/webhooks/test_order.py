@@ -160,7 +160,8 @@ async def test_a_claim_looks_at_so_many_that_wait_and_no_more(
     (free,) = await rows.make_messages(courier.engine, program, [endpoint], ordering="member")
 
     async def aside() -> int:
-        return int(await owner.fetchval("SELECT count(*) FROM pending_delivery WHERE lease IS NULL AND due_at > $1", START))
+        later = "SELECT count(*) FROM pending_delivery WHERE lease IS NULL AND due_at > $1"
+        return int(await owner.fetchval(later, START))
 
     looked = []
     for _ in range(3):

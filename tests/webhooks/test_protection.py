@@ -120,7 +120,8 @@ def test_one_success_closes_it() -> None:
 def test_a_failure_between_successes_opens_nothing() -> None:
     outcomes = ["failed"] * 9 + ["delivered"] + ["failed"] * 9
 
-    health = protection.fare(Health("enabled"), [attempt(one, at=START + at * SECOND) for at, one in enumerate(outcomes)])
+    tried = [attempt(one, at=START + at * SECOND) for at, one in enumerate(outcomes)]
+    health = protection.fare(Health("enabled"), tried)
 
     assert (health.open_until, health.failures, health.failing_since) == (None, 9, START + 10 * SECOND)
 
@@ -182,9 +183,7 @@ async def test_two_workers_at_once_never_have_more_in_flight_than_the_shop_allow
     assert most["at once"] <= 3
 
 
-async def test_a_rate_is_kept_over_all_workers(
-    courier: Courier, program: bytes, clock: Clock, shop: Receiver
-) -> None:
+async def test_a_rate_is_kept_over_all_workers(courier: Courier, program: bytes, clock: Clock, shop: Receiver) -> None:
     id = await rows.make_endpoint(courier.engine, program, shop.url, per_second=20)
     await rows.make_messages(courier.engine, program, [id], count=50)
 
