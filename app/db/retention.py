@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     Column,
-    Delete,
     Integer,
     Select,
     Table,
@@ -98,12 +97,12 @@ def _keep() -> Insert:
     return statement.on_conflict_do_update(index_elements=[_r.program_id], set_={"messages_from": later})
 
 
-def _remove() -> Delete:
+def _remove() -> Any:
     ids = func.any(bindparam("messages", type_=ARRAY(Uuid())))
     return delete(t.message).where(_m.program_id == PROGRAM, _m.message_id == ids).returning(_m.message_id)
 
 
-def _page(table: Table, at: Column[Any]) -> Delete:
+def _page(table: Table, at: Column[Any]) -> Any:
     """The rows of a page by their places: along the index of time, without a sort."""
     place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
     old = select(place).where(table.c.program_id == PROGRAM, at < _BEFORE).limit(_MOST)

@@ -37,7 +37,7 @@ async def program_of(owner: asyncpg.Connection) -> bytes:
 
 async def sweep(engine: Engine, janitor: Engine, program: bytes, clock: Clock) -> list[int]:
     """Pages, until nothing is left to remove."""
-    removed = []
+    removed: list[int] = []
     while not removed or removed[-1]:
         removed.append(await retaining.page(engine, janitor, KEPT, program_id=program, now=clock.now))
     return removed
