@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -37,6 +37,8 @@ BODY = json.dumps({"type": "points.earned", "data": "x" * 560}).encode()
 HEALTHY, TROUBLED = 7, 3
 OFFERED, OFFERED_BESIDE_BACKLOG = 200, 300
 LONGEST_SECONDS = 600.0
+LAST_SECONDS = 30.0
+"""So long the last webhooks are waited for."""
 SLOW_SECONDS = 2.0
 SETTLE_SECONDS = 2.0
 CARDS = 200
@@ -126,9 +128,7 @@ async def _beside_trouble(stage: _Stage, receiver: Listener, messages: int) -> f
     return alone / beside
 
 
-async def _offered(
-    stage: _Stage, receiver: Listener, rate: int, seconds: float, *, backlog: int = 0
-) -> Offered:
+async def _offered(stage: _Stage, receiver: Listener, rate: int, seconds: float, *, backlog: int = 0) -> Offered:
     """Events at a steady rate to a service that delivers, to one endpoint that tells when each webhook has come."""
     watched = _Watched()
     async with watched.listening() as port:
@@ -162,9 +162,11 @@ async def _offer(stage: _Stage, service: Listener, watched: "_Watched", rate: in
             for number in range(int(rate * seconds)):
                 await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
                 sending.create_task(_one(client, f"{tag}-{number}", number, stage, watched, offered))
-        ends = time.perf_counter() + LONGEST_SECONDS / 10
-        while len(watched.came.keys() & watched.sent.keys()) < len(offered.answers) and time.perf_counter() < ends:
-            await asyncio.sleep(0.05)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                while len(watched.came.keys() & watched.sent.keys()) < len(offered.answers):
+                    watched.another.clear()
+                    await watched.another.wait()
     offered.webhooks.extend(came - watched.sent[id] for id, came in watched.came.items() if id in watched.sent)
     return offered
 
@@ -198,6 +200,7 @@ class _Watched:
 
     sent: dict[str, float] = field(default_factory=dict)
     came: dict[str, float] = field(default_factory=dict)
+    another: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[int]:
@@ -206,6 +209,7 @@ class _Watched:
 
     async def _take(self, body: bytes) -> bytes:
         self.came.setdefault(json.loads(body)["data"]["id"], time.perf_counter())
+        self.another.set()
         return b"200 OK"
 
 
@@ -283,7 +287,7 @@ async def _queue(stage: _Stage, to: list[bytes], count: int) -> None:
 
 
 async def _drained(stage: _Stage, wanted: dict[bytes, int]) -> float:
-    """Seconds until a worker has delivered so much to each of these endpoints. Raises BenchError where it never does."""
+    """Seconds until a worker has delivered so much to each endpoint. Raises BenchError where it never does."""
     stopping, heard = asyncio.Event(), Counter[bytes]()
 
     def count(attempt: Attempt) -> None:

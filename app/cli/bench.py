@@ -133,7 +133,11 @@ def _database() -> Iterator[tuple[Settings, str]]:
         opening.upgrade(
             server.url(database.NAME, user=localpg.SUPERUSER), login=opening.SERVICE, janitor=opening.JANITOR
         )
-        complete = {"database_url": server.url(database.NAME, user=opening.SERVICE), "secret": os.urandom(32).hex()}
+        complete = {
+            "database_url": server.url(database.NAME, user=opening.SERVICE),
+            "janitor_database_url": server.url(database.NAME, user=opening.JANITOR),
+            "secret": os.urandom(32).hex(),
+        }
         yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
 
 

@@ -1,4 +1,4 @@
-"""Kills, freezes and a restarted database: nothing lost, nothing invented, nobody's messages out of order (webhooks W12).
+"""Kills, freezes and a restarted database: nothing lost or invented, everything in its order (webhooks W12).
 
 The long form: `pytest -m slow tests/webhooks/test_proof.py`, or `python -m tests.webhooks.test_proof SECONDS`.
 """
@@ -37,8 +37,8 @@ from tests.webhooks.receiver import Receiver, Request, receiving, reply
 WRITERS = 4
 FAILING = 0.05
 FROZEN_SECONDS = working.LEASE.total_seconds() + 1
-DRAIN_SECONDS = 60.0
-RESTART_SECONDS = 60.0
+DRAIN_SECONDS = 120.0
+RESTART_SECONDS = 120.0
 ENDPOINTS = {"none": None, "member": None, "strict": ["member.*"]}
 """By order, the types that are sent; the strict one gets few, for it takes its time."""
 
@@ -246,7 +246,7 @@ async def assert_delivered(owner: asyncpg.Connection, inbox: Inbox) -> int:
     return len(known)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_kills_freezes_and_a_restart_lose_nothing_and_keep_the_order(folder: Path) -> None:
     done = await proven(folder, seconds=10, seed=7)
 

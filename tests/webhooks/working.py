@@ -1,4 +1,4 @@
-"""A worker that only delivers, as a process to be killed and frozen: with a lease and pauses short enough for a test."""
+"""A worker that only delivers, as a process to be killed and frozen: its lease and pauses are short."""
 
 import asyncio
 import os
