@@ -11,8 +11,8 @@ from sqlalchemy import insert, update
 from app.db import tables as t
 from app.db.transactions import Engine, operation
 from tests.builders import START
+from tests.webhooks.receiver import SECRET
 
-SECRET = b"0123456789abcdef0123456789abcdef"
 BODY = b'{"type":"points.earned"}'
 
 

@@ -104,6 +104,7 @@ async def test_a_message_arrives_signed_and_is_recorded(
 
 async def test_every_live_secret_signs(courier: Courier, shop: Receiver, program: bytes, clock: Clock) -> None:
     clock.now = datetime.now(UTC)
+    shop.secrets = (b"new", b"old")
     endpoint = await rows.make_endpoint(courier.engine, program, shop.url, secret=b"new|old")
     await rows.make_messages(courier.engine, program, [endpoint])
 

@@ -93,6 +93,7 @@ async def test_a_delivery_is_signed_with_every_live_secret_of_what_is_stored(
     clock.now = datetime.now(UTC)
     program = await rows.make_program(courier.engine)
     endpoint = await rows.make_endpoint(courier.engine, program, shop.url)
+    shop.secrets = (NEW.value,)
     secrets = sealing.rotated([NEW], b"f" * 32, overlap=timedelta(hours=1), now=clock.now)
     place = {"program_id": program, "endpoint_id": endpoint}
     stored = sealing.seal(secrets, key=KEY, nonce=NONCE, **place)
