@@ -1,6 +1,7 @@
 """Settings, read once from the environment (and a `.env` file) by main, cli and migrations, and passed on as values."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
     webhook_allowed_networks: tuple[str, ...] = Field(
         default=(), description='Networks that endpoints may lie in although they are private: ["10.1.0.0/16"].'
     )
-    webhook_retries: tuple[int, ...] = Field(
+    webhook_retries: tuple[Annotated[int, Field(ge=1, le=604_800)], ...] = Field(
         default=(5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400),
         max_length=30,
         description="Seconds between the attempts to deliver a message: one attempt more than there are numbers.",

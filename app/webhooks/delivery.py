@@ -235,6 +235,7 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     started_at = courier.clock()
     if started_at >= claimed.leased_until:
         return None  # this process was frozen for so long that another may be sending it
+    id = courier.new_id()
     headers = signing.headers(
         courier.unseal(claimed, started_at),
         id=typeid.encode(typeid.MESSAGE, claimed.message_id),
@@ -247,7 +248,7 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     answer = await sender.post(
         courier.client,
         claimed.url,
-        headers=headers,
+        headers={**headers, "traceparent": signing.trace(claimed.message_id, id)},
         body=claimed.body,
         deadline_seconds=courier.limits.deadline_seconds,
         connect_seconds=courier.limits.connect_seconds,
@@ -255,7 +256,7 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     return outcomes.judge(
         claimed,
         answer,
-        id=courier.new_id(),
+        id=id,
         started_at=started_at,
         now=courier.clock(),
         schedule=courier.schedule,

@@ -11,8 +11,9 @@ from sqlalchemy import insert, update
 from app.db import tables as t
 from app.db.transactions import Engine, operation
 from tests.builders import START
-from tests.webhooks.receiver import SECRET
+from tests.webhooks import receiver
 
+SECRET = receiver.SECRET
 BODY = b'{"type":"points.earned"}'
 
 

@@ -96,6 +96,7 @@ async def test_a_message_arrives_signed_and_is_recorded(
     assert request.headers["zegel-attempt"] == "1"
     assert request.headers["user-agent"] == "Zegel/1.2.3"
     assert request.headers["content-type"] == "application/json"
+    assert request.headers["traceparent"].startswith(f"00-{messages[0].hex()}-")
     assert await attempts(owner) == [(1, 200, "delivered", None)]
     assert await states(owner) == {"delivered": 1}
     assert await owner.fetchval("SELECT count(*) FROM pending_delivery") == 0
