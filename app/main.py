@@ -130,7 +130,7 @@ async def run_worker(settings: Settings, options: Options, *, stopping: asyncio.
 
 async def check(settings: Settings) -> None:
     """Raises NotReady, with what to do, where the service could not start."""
-    async with _opened(settings, Options()):
+    async with _opened(settings, Options()), _janitor(settings):
         pass
 
 
@@ -233,7 +233,9 @@ async def _loops(
             tasks.create_task(settling.settle_forever(engine, ledger, clock=clock, stopping=stopping))
             tasks.create_task(clearing.clear_forever(engine, clock=clock, stopping=stopping))
             tasks.create_task(sealing_worker.seal_bare(engine, key=key, random=os.urandom))
-            if janitor is not None:
+            if janitor is None:
+                log.warning("retention_off", why="JANITOR_DATABASE_URL is not set: old messages are kept for ever")
+            else:
                 kept = Kept(timedelta(days=settings.messages_days), timedelta(days=settings.attempts_days))
                 tasks.create_task(retaining.retain_forever(engine, janitor, kept, clock=clock, stopping=stopping))
             courier = delivery.Courier(
@@ -257,7 +259,6 @@ async def _loops(
 async def _janitor(settings: Settings) -> AsyncIterator[Engine | None]:
     """A connection of the role that may remove old messages; raises NotReady where it may do more."""
     if settings.janitor_database_url is None:
-        log.warning("retention_off", why="JANITOR_DATABASE_URL is not set: messages and attempts are kept for ever")
         yield None
         return
     janitor = transactions.create_engine(settings.janitor_database_url, pool_size=1)
