@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,7 +19,7 @@ import uuid_utils
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
@@ -42,14 +44,18 @@ from app.api.routes import (
     waiting,
 )
 from app.api.routing import DirectRoute
-from app.db import roles, transactions
+from app.db import roles, sealing, transactions
+from app.db.claims import Claimed
+from app.db.tables import REMOVABLE
 from app.db.transactions import Engine
 from app.domain import keys
 from app.ledger.corridor import Ledger, open_ledger
+from app.operations.retaining import Kept
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender, signing
-from app.worker import clearing, replaying, scheduling, sequencing, settling
+from app.worker import clearing, replaying, retaining, scheduling, sequencing, settling
+from app.worker import sealing as sealing_worker
 
 ROOT = Path(__file__).parent.parent
 DRAIN_SECONDS = 10
@@ -60,6 +66,11 @@ log = structlog.get_logger(__name__)
 
 EVENTS = Counter("zegel_events_recorded_total", "Events recorded by this process.")
 ATTEMPTS = Counter("zegel_webhook_attempts_total", "Webhook attempts by outcome.", ("outcome",))
+CLAIMS = Histogram(
+    "zegel_webhook_claim_seconds",
+    "Time to claim what is due.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)
 UP = Gauge("zegel_worker_running", "1 while this process runs the worker's loops.")
 
 TAGS = [
@@ -145,7 +156,7 @@ async def run_worker(settings: Settings, options: Options, *, stopping: asyncio.
 
 async def check(settings: Settings) -> None:
     """Raises NotReady, with what to do, where the service could not start."""
-    async with _opened(settings, Options()):
+    async with _opened(settings, Options()), _janitor(settings):
         pass
 
 
@@ -200,10 +211,10 @@ async def _opened(
         await engine.dispose()
 
 
-async def _check(engine: Engine) -> None:
+async def _check(engine: Engine, *, removable: frozenset[str] = frozenset()) -> None:
     try:
         async with transactions.reading(engine) as connection:
-            too_much = await roles.excess(connection)
+            too_much = await roles.excess(connection, removable=removable)
     except transactions.DatabaseError as error:
         raise NotReady(f"the database does not answer: {error}") from None
     except Exception as error:
@@ -238,27 +249,60 @@ async def _loops(
     hint: asyncio.Event,
 ) -> None:
     UP.set(1)
+    key = keys.derive(_secret(settings)).endpoints
+    clock = options.clock
     try:
-        async with sender.open_client(address_policy(settings)) as client, asyncio.TaskGroup() as tasks:
-            tasks.create_task(settling.settle_forever(engine, ledger, clock=options.clock, stopping=stopping))
-            tasks.create_task(sequencing.sequence_forever(engine, clock=options.clock, stopping=stopping))
-            tasks.create_task(replaying.replay_forever(engine, clock=options.clock, stopping=stopping))
-            tasks.create_task(clearing.clear_forever(engine, clock=options.clock, stopping=stopping))
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(sender.open_client(address_policy(settings)))
+            janitor = await stack.enter_async_context(_janitor(settings))
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks.create_task(settling.settle_forever(engine, ledger, clock=clock, stopping=stopping))
+            tasks.create_task(sequencing.sequence_forever(engine, clock=clock, stopping=stopping))
+            tasks.create_task(replaying.replay_forever(engine, clock=clock, stopping=stopping))
+            tasks.create_task(clearing.clear_forever(engine, clock=clock, stopping=stopping))
             rulebook = Rulebook(engine, monotonic=time.monotonic)
-            tasks.create_task(scheduling.arm_forever(engine, rulebook, clock=options.clock, stopping=stopping))
+            tasks.create_task(scheduling.arm_forever(engine, rulebook, clock=clock, stopping=stopping))
+            tasks.create_task(sealing_worker.seal_bare(engine, key=key, random=os.urandom))
+            if janitor is None:
+                log.warning("retention_off", why="JANITOR_DATABASE_URL is not set: old messages are kept for ever")
+            else:
+                kept = Kept(timedelta(days=settings.messages_days), timedelta(days=settings.attempts_days))
+                tasks.create_task(retaining.retain_forever(engine, janitor, kept, clock=clock, stopping=stopping))
             courier = delivery.Courier(
                 engine=engine,
                 client=client,
-                clock=options.clock,
+                clock=clock,
                 random=random.random,
                 new_id=fresh_id,
-                unseal=lambda secret: (secret,),
+                unseal=partial(unsealed, key=key),
                 version=version("zegel"),
+                schedule=tuple(timedelta(seconds=seconds) for seconds in settings.webhook_retries),
                 on_attempt=lambda attempt: ATTEMPTS.labels(attempt.outcome).inc(),
+                on_claim=CLAIMS.observe,
             )
             tasks.create_task(delivery.deliver_forever(courier, stopping=stopping, hint=hint))
     finally:
         UP.set(0)
+
+
+@asynccontextmanager
+async def _janitor(settings: Settings) -> AsyncIterator[Engine | None]:
+    """A connection of the role that may remove old messages; raises NotReady where it may do more."""
+    if settings.janitor_database_url is None:
+        yield None
+        return
+    janitor = transactions.create_engine(settings.janitor_database_url, pool_size=1)
+    try:
+        await _check(janitor, removable=REMOVABLE)
+        yield janitor
+    finally:
+        await janitor.dispose()
+
+
+def unsealed(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
+    """The secrets that sign a delivery now."""
+    of = {"program_id": claimed.program_id, "endpoint_id": claimed.endpoint_id}
+    return sealing.live(sealing.unseal(claimed.secret, key=key, **of), now=now)
 
 
 def address_policy(settings: Settings) -> guard.AddressPolicy:

@@ -1,6 +1,7 @@
 """Settings, read once from the environment (and a `.env` file) by main, cli and migrations, and passed on as values."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,6 +27,12 @@ class Settings(BaseSettings):
         validation_alias="MIGRATION_DATABASE_URL",
         description="The same database as the role that owns the tables; used by `zegel migrate` alone.",
     )
+    janitor_database_url: str | None = Field(
+        default=None,
+        validation_alias="JANITOR_DATABASE_URL",
+        description="The same database as the role that removes old messages and attempts; used by the worker alone. "
+        "Unset: they are kept for ever, but for the embedded database.",
+    )
     data: Path | None = Field(default=None, description="Folder of the embedded database. Unset: one per clone.")
     secret: str | None = Field(
         default=None,
@@ -44,6 +51,13 @@ class Settings(BaseSettings):
     webhook_allowed_networks: tuple[str, ...] = Field(
         default=(), description='Networks that endpoints may lie in although they are private: ["10.1.0.0/16"].'
     )
+    webhook_retries: tuple[Annotated[int, Field(ge=1, le=604_800)], ...] = Field(
+        default=(5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400),
+        max_length=30,
+        description="Seconds between the attempts to deliver a message: one attempt more than there are numbers.",
+    )
+    messages_days: int = Field(default=90, ge=1, le=3_650, description="Days that webhook messages are kept.")
+    attempts_days: int = Field(default=30, ge=1, le=3_650, description="Days that attempts to deliver are kept.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="How much is logged.")
 
     @field_validator("secret")

@@ -56,7 +56,7 @@ def template(server: localpg.Server, testrun_uid: str) -> str:
     with open(Path(tempfile.gettempdir(), f"{name}.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if asyncio.run(_create(server, name, "template0")):
-            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE)
+            opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE, janitor=opening.JANITOR)
     return name
 
 
@@ -68,6 +68,7 @@ def settings(server: localpg.Server, template: str) -> Iterator[Settings]:
     yield Settings(
         database_url=server.url(name, user=opening.SERVICE),
         migration_database_url=server.url(name, user=localpg.SUPERUSER),
+        janitor_database_url=server.url(name, user=opening.JANITOR),
         secret=SECRET,
         webhook_allow_http=True,
         webhook_allowed_networks=("127.0.0.0/8",),

@@ -1,6 +1,7 @@
 """What every route needs: the app's parts, and who is calling."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class Parts:
     backtesting: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one backtest that runs."""
     draining: bool = False
+    backlog_seen: float = -math.inf
 
     def __post_init__(self) -> None:
         self.accounts = Gathering(self._read_accounts)

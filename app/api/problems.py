@@ -142,6 +142,10 @@ KINDS: Mapping[str, Kind] = {
     "points_out_of_range": Kind(422, "The result is beyond all points", "Balances lie within ±(2^53 − 1)."),
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
     "history_scope": Kind(403, "The key may not send history", "Use a key with the scope `events:history`."),
+    "too_many_secrets": Kind(
+        409, "Too many secrets sign already", "Wait until one has ended, or end them all with `overlap_hours: 0`."
+    ),
+    "endpoint_not_enabled": Kind(409, "The endpoint is not enabled", "Enable it first."),
     "endpoint_refused": Kind(422, "The endpoint's address is not allowed", "Use a public https:// address."),
     "mistakes_in_document": Kind(
         422,

@@ -44,6 +44,13 @@ def show(plan: Plan, turns: Sequence[Turn], *, settled: float | None = None) -> 
             console.print(f"INVALID: {row.title}: {row.failures}\n{row.sample}", markup=False)
 
 
+def show_musts(musts: Sequence[Must]) -> None:
+    """Prints promises that were measured by themselves."""
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    console.print(_promises([must for must in musts if must.found is not None]))
+
+
 def _table(plan: Plan, rows: Sequence[Row]) -> Table:
     title = f"median of {plan.rounds} × {plan.seconds:g} s, {plan.members:,} members"
     table = Table(title=title, caption=_NOTE, box=box.SIMPLE, padding=(0, 1, 0, 0))

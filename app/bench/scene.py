@@ -75,7 +75,9 @@ def environment(settings: Settings) -> dict[str, str]:
     """The settings of the service under test: these, and leave to send to the loopback receiver."""
     assert settings.database_url is not None
     assert settings.secret is not None
+    janitor = settings.janitor_database_url
     return {
+        **({"JANITOR_DATABASE_URL": janitor} if janitor is not None else {}),
         "DATABASE_URL": settings.database_url,
         "ZEGEL_SECRET": settings.secret,
         "ZEGEL_ENVIRONMENT": settings.environment,

@@ -12,10 +12,12 @@ import typer
 
 from app import localpg
 from app.bench import clearing, database, report, results, running, scene
+from app.bench import webhooks as webhook_bench
 from app.bench.cases import CASES, Case, Crowd, Scheme, chosen
 from app.bench.processes import BenchError
 from app.bench.running import Plan
 from app.bench.scene import Program
+from app.bench.webhooks import Sizes
 from app.cli import keys, opening
 from app.cli.errors import CliError
 from app.db.transactions import Engine
@@ -29,6 +31,7 @@ from app.settings import Settings
 SECONDS, QUICK_SECONDS = 3.0, 0.5
 ROUNDS, QUICK_ROUNDS = 5, 1
 MEMBERS, QUICK_MEMBERS = 10_000, 1_000
+MESSAGES, QUICK_MESSAGES = 20_000, 500
 
 _NAMES = ", ".join(case.name for case in CASES)
 
@@ -41,6 +44,10 @@ def bench(
     ] = None,
     members: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Members.", show_default="10000")] = None,
     case: Annotated[list[str] | None, typer.Option(help=f"Only cases that start so; repeatable: {_NAMES}.")] = None,
+    webhooks: Annotated[bool, typer.Option("--webhooks", help="Delivery of webhooks instead.")] = False,
+    backlog: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="With --webhooks: deliveries that are pending in the last part.")
+    ] = 100_000,
     json_file: Annotated[Path, typer.Option("--json", help="Where the result goes.")] = Path("bench-results.json"),
 ) -> None:
     """Measure events, batches, redemptions and reads beside empty routes and a transaction a request, all in one run.
@@ -48,6 +55,9 @@ def bench(
     Durability is on. Without DATABASE_URL it uses a server of its own, in `bench` in the data folder; with it, programs
     of its own in that database, which stay there: use one that you can throw away.
     """
+    if webhooks:
+        _webhooks(quick=quick, seconds=seconds, backlog=backlog)
+        return
     try:
         cases = chosen(tuple(case or ()))
     except ValueError as error:
@@ -71,6 +81,26 @@ def bench(
     opening.console.print(f"written to {json_file}")
     if not result["valid"]:
         raise CliError("some requests failed: this run counts for nothing")
+
+
+def _webhooks(*, quick: bool, seconds: float | None, backlog: int) -> None:
+    """What delivery promises; raises CliError where it cannot be measured."""
+    sizes = Sizes(
+        messages=QUICK_MESSAGES if quick else MESSAGES,
+        seconds=seconds or (QUICK_SECONDS if quick else 2 * SECONDS),
+        backlog=min(backlog, QUICK_MESSAGES) if quick else backlog,
+    )
+    try:
+        with _database() as (settings, _):
+            made = asyncio.run(keys.with_engine(settings, lambda engine: _programs(engine, settings, chosen(("hot",)))))
+            found = asyncio.run(
+                webhook_bench.measure(
+                    settings, made[Scheme.PLAIN], sizes, clock=system_clock, say=opening.console.print
+                )
+            )
+    except BenchError as error:
+        raise CliError(str(error)) from None
+    report.show_musts(found)
 
 
 async def _settled(plan: Plan, settings: Settings, made: dict[Scheme, Program]) -> float | None:
@@ -100,8 +130,14 @@ def _database() -> Iterator[tuple[Settings, str]]:
         database.alone(home),
         database.fresh(server.url("postgres", user=localpg.SUPERUSER)),
     ):
-        opening.upgrade(server.url(database.NAME, user=localpg.SUPERUSER), login=opening.SERVICE)
-        complete = {"database_url": server.url(database.NAME, user=opening.SERVICE), "secret": os.urandom(32).hex()}
+        opening.upgrade(
+            server.url(database.NAME, user=localpg.SUPERUSER), login=opening.SERVICE, janitor=opening.JANITOR
+        )
+        complete = {
+            "database_url": server.url(database.NAME, user=opening.SERVICE),
+            "janitor_database_url": server.url(database.NAME, user=opening.JANITOR),
+            "secret": os.urandom(32).hex(),
+        }
         yield found.model_copy(update=complete), f"embedded: {' '.join(localpg.PRODUCTION)}"
 
 

@@ -8,6 +8,7 @@ from app.cli import opening
 from app.cli.errors import CliError
 from app.db import installing, roles
 from app.main import newest_migration
+from app.settings import Settings
 
 
 def migrate(
@@ -20,7 +21,7 @@ def migrate(
     found = opening.settings()
     if sql:
         login = installing.login_of(found.database_url) if found.database_url else opening.SERVICE
-        print(";\n".join(roles.statements(login=login)) + ";")
+        print(";\n".join(roles.statements(login=login, janitor=_janitor(found))) + ";")
         return
     if found.database_url is None:
         with opening.database(found):
@@ -28,5 +29,12 @@ def migrate(
     elif found.migration_database_url is None:
         raise CliError("set MIGRATION_DATABASE_URL: the same database, as the role that owns the tables")
     else:
-        opening.upgrade(found.migration_database_url, login=installing.login_of(found.database_url))
+        login = installing.login_of(found.database_url)
+        opening.upgrade(found.migration_database_url, login=login, janitor=_janitor(found))
     opening.console.print(f"schema at {newest_migration()}")
+
+
+def _janitor(found: Settings) -> str | None:
+    if found.database_url is None:
+        return opening.JANITOR
+    return installing.login_of(found.janitor_database_url) if found.janitor_database_url else None

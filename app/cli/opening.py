@@ -26,6 +26,7 @@ from app.settings import Settings
 DATABASE = "zegel"
 OPEN_FILES = 16_384
 SERVICE = "zegel_service_login"
+JANITOR = "zegel_janitor_login"
 _SECRET_FILE = "secret"  # noqa: S105 - a file's name
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -66,21 +67,24 @@ def database(found: Settings, *, quiet: bool = False) -> Iterator[Settings]:
         with _alone(home):
             asyncio.run(installing.make_database(server.url("postgres", user=localpg.SUPERUSER), DATABASE))
             if asyncio.run(_schema_version(migrator)) != newest_migration():
-                upgrade(migrator, login=SERVICE)
+                upgrade(migrator, login=SERVICE, janitor=JANITOR)
         complete = {
             "database_url": server.url(DATABASE, user=SERVICE),
             "migration_database_url": migrator,
+            "janitor_database_url": server.url(DATABASE, user=JANITOR),
             "secret": found.secret or _kept_secret(home / _SECRET_FILE),
         }
         yield found.model_copy(update=complete)
 
 
-def upgrade(url: str, *, login: str | None) -> None:
-    """Brings the schema up to date, and gives the service's role its rights. Again changes nothing."""
+def upgrade(url: str, *, login: str | None, janitor: str | None) -> None:
+    """Brings the schema up to date, and gives the roles their rights. Again changes nothing."""
     config = alembic_config()
     config.attributes["url"] = url
     command.upgrade(config, "head")
-    asyncio.run(installing.grant(url, login=login, make_login=login == SERVICE))
+    if login == SERVICE:
+        asyncio.run(installing.make_logins(url, SERVICE, JANITOR))
+    asyncio.run(installing.grant(url, login=login, janitor=janitor))
 
 
 def configure_logging(level: str) -> None:

@@ -2,13 +2,21 @@
 
 import asyncio
 import signal
+from typing import Annotated
+
+import typer
+from prometheus_client import start_http_server
 
 from app.cli import opening
 from app.main import Options, check, run_worker
 from app.settings import Settings
 
 
-def worker() -> None:
+def worker(
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve Prometheus metrics on this port of ZEGEL_HOST.")
+    ] = None,
+) -> None:
     """Run the worker alone: settle what is due, run scheduled commands, deliver webhooks.
 
     For production, beside one or more `zegel serve --no-worker`. Several may run at once.
@@ -16,6 +24,8 @@ def worker() -> None:
     opening.allow_many_files()
     with opening.database(opening.settings()) as settings:
         asyncio.run(check(settings))
+        if metrics_port is not None:
+            start_http_server(metrics_port, addr=settings.host)
         opening.console.print("worker running; Ctrl-C stops it")
         asyncio.run(_run(settings))
 

@@ -1,21 +1,19 @@
-"""Pending deliveries: claimed under a lease, sent by others, and finished only while the lease is still one's own.
+"""Pending deliveries: finished only while the lease is still one's own, given up, or called up before their time."""
 
-A claim pushes `due_at` ahead by the lease, so what a dead worker held falls due again by itself (webhooks W1, W2).
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+import asyncpg
 from sqlalchemy import (
-    ARRAY,
     Integer,
     LargeBinary,
     Select,
     SmallInteger,
     Text,
+    Update,
     Uuid,
     bindparam,
     delete,
@@ -27,36 +25,22 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import CTE, TableValuedAlias
+from sqlalchemy.sql.selectable import CTE
 from sqlalchemy.types import TypeEngine
 
+from app.db import claims
 from app.db import tables as t
+from app.db.claims import NOW, PROGRAM, Claimed, is_pending, rows
 from app.db.hot import Statement
 from app.db.rows import uuid
 from app.db.transactions import Engine, driver, transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery that is this worker's until `leased_until`; `attempts` is how many were made before."""
-
-    program_id: bytes
-    endpoint_id: bytes
-    message_id: bytes
-    lease: bytes
-    leased_until: datetime
-    attempts: int
-    url: str = field(repr=False)
-    secret: bytes = field(repr=False)
-    type: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one attempt came to: `state` where it was the last, else `due_at` of the next."""
+    """What one attempt came to: `state` where it was the last, else `due_at` of the next; neither where it is held."""
 
     claimed: Claimed
     id: bytes
@@ -69,59 +53,22 @@ class Attempt:
     answer: bytes
     state: str | None
     due_at: datetime | None
+    disables: str | None = None
+    """Why the shop's answer switches its endpoint off, if it does."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no further attempt follows by itself, though it was not delivered."""
+        return self.state == EXHAUSTED or (self.state is None and self.due_at is None)
+
+
+DELIVERED, FAILED, EXHAUSTED, ABORTED = "delivered", "failed", "exhausted", "aborted"
 
 
 async def programs(engine: Engine) -> tuple[bytes, ...]:
     """The programs that have or had an endpoint."""
     async with driver(engine) as connection:
         return tuple(row["program_id"].bytes for row in await _PROGRAMS.fetch(connection))
-
-
-async def claim(
-    engine: Engine,
-    *,
-    program_id: bytes,
-    now: datetime,
-    until: datetime,
-    lease: bytes,
-    limit: int,
-    room: int,
-    rooms: Mapping[bytes, int],
-    after: bytes,
-) -> list[Claimed]:
-    """Leases what is due, up to `limit`, oldest first within an endpoint, and commits.
-
-    Each endpoint has so much `room`, but for those in `rooms`, which have that. Those with most come first, and among
-    equals those after endpoint `after`, so that each has its turn. Rows another worker is claiming are passed over.
-    """
-    async with driver(engine) as connection:
-        found = await _CLAIM.fetch(
-            connection,
-            program_id=uuid(program_id),
-            now=now,
-            until=until,
-            lease=uuid(lease),
-            most=limit,
-            room=room,
-            endpoints=[uuid(id) for id in rooms],
-            rooms=list(rooms.values()),
-            after=uuid(after),
-        )
-    return [
-        Claimed(
-            program_id,
-            row["endpoint_id"].bytes,
-            row["message_id"].bytes,
-            lease,
-            until,
-            row["attempts"],
-            row["url"],
-            row["secret"],
-            row["type"],
-            row["body"],
-        )
-        for row in found
-    ]
 
 
 async def finish(engine: Engine, attempts: Sequence[Attempt]) -> int:
@@ -132,79 +79,82 @@ async def finish(engine: Engine, attempts: Sequence[Attempt]) -> int:
     """
     ours = 0
     for program_id, of_program in groupby(sorted(attempts, key=_key), lambda attempt: attempt.claimed.program_id):
-        async with driver(engine) as connection:
-            counted = await _FINISH.fetch(connection, program_id=uuid(program_id), **_columns(list(of_program)))
-            ours += counted[0]["ours"]
+        mine = list(of_program)
+        if any(attempt.claimed.ordered for attempt in mine):
+            async with transaction(engine) as connection:
+                ours += await finish_in(connection, mine, program_id=program_id)
+        else:
+            async with driver(engine) as connection:
+                ours += await _finish(connection, mine, program_id=program_id)
     return ours
+
+
+async def finish_in(connection: asyncpg.Connection, attempts: Sequence[Attempt], *, program_id: bytes) -> int:
+    """The same for one program within a transaction; what waited for these deliveries is called up.
+
+    Endpoints with an order are locked, so that no claim puts aside what is being called up.
+    """
+    ordered = sorted({attempt.claimed.endpoint_id for attempt in attempts if attempt.claimed.ordered})
+    if ordered:
+        await _LOCK.fetch(connection, program_id=uuid(program_id), endpoints=[uuid(id) for id in ordered])
+    return await _finish(connection, attempts, program_id=program_id)
 
 
 async def abandon(engine: Engine, *, program_id: bytes, now: datetime, limit: int) -> int:
     """Ends up to so many deliveries of deleted endpoints, but for those that are being sent; how many."""
-    program = uuid(program_id)
     async with transaction(engine) as connection:
-        found = await _GONE.fetch(connection, program_id=program, now=now, most=limit)
-        if found:
-            keys = {name: [row[f"{name[:-1]}_id"] for row in found] for name in ("endpoints", "messages")}
-            await _ABANDON.fetch(connection, program_id=program, now=now, **keys)
+        found = await _GONE.fetch(connection, program_id=uuid(program_id), now=now, most=limit)
+        return await _abandon(connection, found, program_id=program_id, now=now)
+
+
+async def abandon_of(engine: Engine, messages: Sequence[bytes], *, program_id: bytes, now: datetime) -> int:
+    """Ends all deliveries of these messages, but for those that are being sent; how many."""
+    async with transaction(engine) as connection:
+        ids = [uuid(id) for id in messages]
+        found = await _OF.fetch(connection, program_id=uuid(program_id), messages=ids, now=now)
+        return await _abandon(connection, found, program_id=program_id, now=now)
+
+
+async def release(engine: Engine, *, program_id: bytes, now: datetime, limit: int) -> int:
+    """Makes due, with all their attempts before them, up to so many deliveries of endpoints that were enabled again."""
+    async with transaction(engine) as connection:
+        found = await _RELEASE.fetch(connection, program_id=uuid(program_id), now=now, most=limit)
+        if len(found) < limit:
+            await _RELEASED.fetch(connection, program_id=uuid(program_id))
         return len(found)
 
 
-_PROGRAM: ColumnElement[Any] = bindparam("program_id", type_=Uuid())
-_NOW: ColumnElement[Any] = bindparam("now", type_=t.INSTANT)
+async def _finish(connection: asyncpg.Connection, attempts: Sequence[Attempt], *, program_id: bytes) -> int:
+    counted = await _FINISH.fetch(connection, program_id=uuid(program_id), **_columns(attempts))
+    return int(counted[0]["ours"])
+
+
+async def _abandon(
+    connection: asyncpg.Connection, found: Sequence[asyncpg.Record], *, program_id: bytes, now: datetime
+) -> int:
+    if found:
+        keys = {name: [row[f"{name[:-1]}_id"] for row in found] for name in ("endpoints", "messages")}
+        await _ABANDON.fetch(connection, program_id=uuid(program_id), now=now, **keys)
+    return len(found)
+
+
 _MOST: ColumnElement[int] = bindparam("most", type_=Integer)
 _ENABLED: ColumnElement[str] = literal_column("'enabled'")
 _DELETED: ColumnElement[str] = literal_column("'deleted'")
 _ABANDONED: ColumnElement[str] = literal_column("'abandoned'")
-# The index of what is due is partial, with this condition, so that it serves the claim and nothing else: without
-# statistics the planner takes it for as good as the primary key, and walks an endpoint's whole backlog for each row.
-_INDEXED: ColumnElement[bool] = t.pending_delivery.c.attempts >= literal_column("0")
-_e, _p, _m = t.endpoint.c, t.pending_delivery.c, t.message.c
-
-
-def _rows(name: str, **types: TypeEngine[Any]) -> TableValuedAlias:
-    """`unnest` of one array a column, each a parameter of that name."""
-    arrays = [bindparam(column, type_=ARRAY(type_)) for column, type_ in types.items()]
-    return func.unnest(*arrays).table_valued(*types).render_derived(name=name)
-
-
-def _asked() -> TableValuedAlias:
-    return _rows("asked", endpoints=Uuid(), messages=Uuid())
-
-
-def _is(endpoint_id: ColumnElement[Any], message_id: ColumnElement[Any]) -> list[ColumnElement[bool]]:
-    return [_p.program_id == _PROGRAM, _p.endpoint_id == endpoint_id, _p.message_id == message_id]
-
-
-def _due() -> Select[Any]:
-    """Endpoint by endpoint along the index: the backlog of one that is full, or disabled, is never walked through."""
-    known = _rows("known", endpoints=Uuid(), rooms=Integer())
-    room = func.coalesce(known.c.rooms, bindparam("room", type_=Integer))
-    endpoints = (
-        select(_e.endpoint_id, _e.url, _e.secret, room.label("room"))
-        .outerjoin(known, known.c.endpoints == _e.endpoint_id)
-        .where(_e.program_id == _PROGRAM, _e.state == _ENABLED)
-        .order_by(room.desc(), _e.endpoint_id <= bindparam("after", type_=Uuid()), _e.endpoint_id)
-        .subquery("open_endpoint")
-    )
-    due = (
-        select(_p.message_id, _p.attempts)
-        .where(_p.program_id == _PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id, _p.due_at <= _NOW, _INDEXED)
-        .order_by(_p.due_at)
-        .limit(endpoints.c.room)
-        .with_for_update(skip_locked=True)
-        .lateral("due")
-    )
-    columns = (endpoints.c.endpoint_id, endpoints.c.url, endpoints.c.secret, due.c.message_id, due.c.attempts)
-    return select(*columns).join_from(endpoints, due, true()).limit(_MOST)
+_NEVER: ColumnElement[Any] = literal_column("'infinity'::timestamptz")
+_NONE: ColumnElement[int] = literal_column("0")
+_INDEXED: ColumnElement[bool] = t.pending_delivery.c.attempts >= _NONE  # the condition of the index of what is due
+_e, _p = t.endpoint.c, t.pending_delivery.c
 
 
 def _gone() -> Select[Any]:
     """Pending deliveries of deleted endpoints that nobody is sending."""
-    endpoints = select(_e.endpoint_id).where(_e.program_id == _PROGRAM, _e.state == _DELETED).subquery("gone_endpoint")
+    endpoints = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.state == _DELETED).subquery("gone_endpoint")
     unsent = (
         select(_p.message_id)
-        .where(_p.program_id == _PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id)
-        .where(or_(_p.lease.is_(None), _p.due_at <= _NOW))
+        .where(_p.program_id == PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id)
+        .where(or_(_p.lease.is_(None), _p.due_at <= NOW))
         .order_by(_p.message_id)
         .limit(_MOST)
         .with_for_update(skip_locked=True)
@@ -213,32 +163,55 @@ def _gone() -> Select[Any]:
     return select(endpoints.c.endpoint_id, unsent.c.message_id).join_from(endpoints, unsent, true()).limit(_MOST)
 
 
-def _claimed() -> Select[Any]:
-    """One statement, and its parts joined row by row whatever the planner believes about how many there are."""
-    due = _due().cte("due")
-    columns = [select(due.c[name]).scalar_subquery() for name in ("endpoint_id", "message_id")]
-    asked = func.unnest(*[func.array(column) for column in columns]).table_valued("endpoints", "messages")
-    asked = asked.render_derived(name="asked")
-    leased = (
+def _of() -> Select[Any]:
+    """Pending deliveries of messages that nobody is sending."""
+    endpoints = select(_e.endpoint_id).where(_e.program_id == PROGRAM).subquery("any_endpoint")
+    of = rows("of", messages=Uuid())
+    unsent = (
+        select(_p.message_id)
+        .where(_p.program_id == PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id)
+        .where(_p.message_id == of.c.messages, or_(_p.lease.is_(None), _p.due_at <= NOW))
+        .offset(_NONE)
+        .with_for_update(skip_locked=True)
+        .lateral("unsent")
+    )
+    pairs = select(endpoints.c.endpoint_id, unsent.c.message_id).select_from(of).join(endpoints, true())
+    return pairs.join(unsent, true())
+
+
+def _release() -> Update:
+    """What is put off, put aside or held: all that is due later and not being sent."""
+    endpoints = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED).subquery("e")
+    later = (
+        select(_p.message_id)
+        .where(_p.program_id == PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id, _INDEXED)
+        .where(_p.due_at > NOW, _p.lease.is_(None))
+        .order_by(_p.due_at)
+        .limit(_MOST)
+        .with_for_update(skip_locked=True)
+        .lateral("later")
+    )
+    found = select(endpoints.c.endpoint_id, later.c.message_id).join_from(endpoints, later, true()).limit(_MOST)
+    asked = claims.picked(found.cte("found"), "asked")
+    return (
         update(t.pending_delivery)
-        .where(*_is(asked.c.endpoints, asked.c.messages))
-        .values(due_at=bindparam("until", type_=t.INSTANT), lease=bindparam("lease", type_=Uuid()))
-        .cte("leased")
+        .where(*is_pending(asked.c.endpoints, asked.c.messages))
+        .values(due_at=NOW, attempts=_NONE)
+        .returning(_p.message_id)
     )
-    message = (
-        select(_m.type, _m.body)
-        .where(_m.program_id == _PROGRAM, _m.message_id == due.c.message_id)
-        .limit(literal_column("1"))
-        .lateral("content")
-    )
-    return select(*due.c, *message.c).join_from(due, message, true()).add_cte(leased)
+
+
+def _lock() -> Select[Any]:
+    wanted = func.any(bindparam("endpoints", type_=ARRAY(Uuid())))
+    query = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.endpoint_id == wanted)
+    return query.order_by(_e.endpoint_id).with_for_update(key_share=True)
 
 
 def _ending(ended: CTE, state: ColumnElement[Any], attempts: ColumnElement[Any], at: ColumnElement[Any]) -> Insert:
     """The deliveries of rows that are pending no longer; again where one had ended before and was sent anew."""
     names = ["program_id", "endpoint_id", "message_id", "state", "attempts", "finished_at"]
-    rows = select(_PROGRAM, ended.c.endpoint_id, ended.c.message_id, state, attempts, at)
-    statement = insert(t.delivery).from_select(names, rows)
+    source = select(PROGRAM, ended.c.endpoint_id, ended.c.message_id, state, attempts, at)
+    statement = insert(t.delivery).from_select(names, source)
     return statement.on_conflict_do_update(
         index_elements=list(t.delivery.primary_key.columns),
         set_={name: statement.excluded[name] for name in ("state", "attempts", "finished_at")},
@@ -246,14 +219,38 @@ def _ending(ended: CTE, state: ColumnElement[Any], attempts: ColumnElement[Any],
 
 
 def _abandoned() -> Insert:
-    asked = _asked()
+    asked = rows("asked", endpoints=Uuid(), messages=Uuid())
     ended = (
         delete(t.pending_delivery)
-        .where(*_is(asked.c.endpoints, asked.c.messages))
+        .where(*is_pending(asked.c.endpoints, asked.c.messages))
         .returning(_p.endpoint_id, _p.message_id, _p.attempts)
         .cte("ended")
     )
-    return _ending(ended, _ABANDONED, ended.c.attempts, _NOW)
+    return _ending(ended, _ABANDONED, ended.c.attempts, NOW)
+
+
+def _called_up(ended: CTE) -> Update:
+    """The next under the key of each delivery that has ended is due at once."""
+    after = t.pending_delivery.alias("after")
+    following = (
+        select(after.c.message_id)
+        .where(after.c.program_id == PROGRAM, after.c.endpoint_id == ended.c.endpoint_id)
+        .where(after.c.ordering_key == ended.c.ordering_key, after.c.message_id != ended.c.message_id)
+        .order_by(after.c.queued_at, after.c.number, after.c.message_id)
+        .limit(literal_column("1"))
+        .scalar_subquery()
+    )
+    nexts = select(ended.c.endpoint_id, following.label("message_id"), ended.c.finished_at)
+    found = nexts.where(ended.c.ordering_key.is_not(None)).cte("nexts")
+    arrays = [
+        func.array(select(found.c[name]).scalar_subquery()) for name in ("endpoint_id", "message_id", "finished_at")
+    ]
+    asked = func.unnest(*arrays).table_valued("endpoints", "messages", "instants").render_derived(name="asked")
+    return (
+        update(t.pending_delivery)
+        .where(*is_pending(asked.c.endpoints, asked.c.messages), _p.lease.is_(None))
+        .values(due_at=func.least(_p.due_at, asked.c.instants))
+    )
 
 
 _MADE: dict[str, TypeEngine[Any]] = {
@@ -277,36 +274,44 @@ _FATE: dict[str, TypeEngine[Any]] = {
 
 
 def _finished() -> Select[Any]:
-    done = select(_rows("made", **_MADE, **_FATE)).cte("done")
-    ours = [*_is(done.c.endpoint_id, done.c.message_id), _p.lease == done.c.lease]
+    done = select(rows("made", **_MADE, **_FATE)).cte("done")
+    ours = [*is_pending(done.c.endpoint_id, done.c.message_id), _p.lease == done.c.lease]
     recorded = (
         insert(t.attempt)
-        .from_select(["program_id", *_MADE], select(_PROGRAM, *[done.c[name] for name in _MADE]))
+        .from_select(["program_id", *_MADE], select(PROGRAM, *[done.c[name] for name in _MADE]))
         .on_conflict_do_nothing()
         .cte("recorded")
     )
     ended = (
         delete(t.pending_delivery)
         .where(*ours, done.c.state.is_not(None))
-        .returning(_p.endpoint_id, _p.message_id, done.c.state, done.c.number, done.c.finished_at)
+        .returning(
+            *(_p.endpoint_id, _p.message_id, _p.ordering_key),
+            *(done.c.state, done.c.number, done.c.finished_at),
+        )
         .cte("ended")
     )
     ending = _ending(ended, ended.c.state, ended.c.number, ended.c.finished_at).cte("ending")
     put_off = (
         update(t.pending_delivery)
         .where(*ours, done.c.state.is_(None))
-        .values(attempts=done.c.number, due_at=done.c.due_at, lease=null())
+        .values(attempts=done.c.number, due_at=func.coalesce(done.c.due_at, _NEVER), lease=null())
         .returning(_p.message_id)
         .cte("put_off")
     )
+    called_up = _called_up(ended).cte("called_up")
     counts = [select(func.count()).select_from(rows).scalar_subquery() for rows in (ended, put_off)]
-    return select((counts[0] + counts[1]).label("ours")).add_cte(recorded, ending)
+    return select((counts[0] + counts[1]).label("ours")).add_cte(recorded, ending, called_up)
 
 
 _PROGRAMS = Statement(
     select(t.program.c.program_id).where(select(_e.endpoint_id).where(_e.program_id == t.program.c.program_id).exists())
 )
-_CLAIM, _GONE, _ABANDON, _FINISH = map(Statement, (_claimed(), _gone(), _abandoned(), _finished()))
+_RELEASED = Statement(
+    update(t.endpoint).where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED).values(releasing=null())
+)
+_GONE, _OF, _ABANDON, _FINISH = map(Statement, (_gone(), _of(), _abandoned(), _finished()))
+_LOCK, _RELEASE = map(Statement, (_lock(), _release()))
 
 
 def _key(attempt: Attempt) -> tuple[bytes, bytes, bytes, bytes]:

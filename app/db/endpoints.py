@@ -1,52 +1,146 @@
 """Rows of webhook endpoints, for setting up."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import tables as t
+from app.db.claims import IN_FLIGHT
+from app.db.outbox import Notice
 
 
 @dataclass(frozen=True, slots=True)
-class NewEndpoint:
-    """An endpoint about to be made; `source` is the shop whose key asked, `types` None means every type."""
+class Settings:
+    """What a shop says of an endpoint; `types` None means every type, `per_second` None no limit."""
 
-    id: bytes
-    source: str | None
     url: str
     description: str
     types: tuple[str, ...] | None
-    secret: bytes
+    ordering: str
+    exhausted: str
+    in_flight: int
+    per_second: int | None
 
 
-async def add(connection: AsyncConnection, new: NewEndpoint, *, program_id: bytes, now: datetime) -> None:
-    """A new endpoint: what is committed from now on is sent to it."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An endpoint locked for a change: its revision, state, settings and stored secrets."""
+
+    revision: int
+    state: str
+    settings: Settings
+    secret: bytes = field(repr=False)
+
+
+async def add(
+    connection: AsyncConnection,
+    settings: Settings,
+    *,
+    program_id: bytes,
+    endpoint_id: bytes,
+    source: str | None,
+    secret: bytes,
+    now: datetime,
+) -> None:
+    """A new endpoint: what is committed from now on is sent to it. `source` is the shop whose key asked."""
     await connection.execute(
         insert(t.endpoint).values(
             program_id=program_id,
-            endpoint_id=new.id,
-            source=new.source,
-            url=new.url,
-            description=new.description,
-            types=None if new.types is None else list(new.types),
-            secret=new.secret,
+            endpoint_id=endpoint_id,
+            source=source,
+            secret=secret,
             state="enabled",
             created_at=now,
+            revision=1,
+            **_columns(settings),
         )
     )
 
 
-async def end(
-    connection: AsyncConnection, endpoint_id: bytes, *, program_id: bytes, source: str | None, now: datetime
-) -> bool:
-    """Ends an endpoint; False where there is none that `source` may end (None: any of the program)."""
-    e = t.endpoint.c
-    mine = [e.program_id == program_id, e.endpoint_id == endpoint_id, e.state != "deleted"]
-    if source is not None:
-        mine.append(e.source == source)
-    gone = await connection.execute(
-        update(t.endpoint).where(*mine).values(state="deleted", deleted_at=now).returning(e.endpoint_id)
+async def lock(
+    connection: AsyncConnection, endpoint_id: bytes, *, program_id: bytes, source: str | None
+) -> Found | None:
+    """The endpoint, if `source` may change it (None: any of the program), until the transaction ends."""
+    query = select(_revision.label("revision"), _e.state, _e.secret, *SETTINGS).where(
+        _e.program_id == program_id, _e.endpoint_id == endpoint_id, _e.state != "deleted"
     )
-    return gone.first() is not None
+    if source is not None:
+        query = query.where(_e.source == source)
+    row = (await connection.execute(query.with_for_update(key_share=True))).first()
+    return None if row is None else Found(row.revision, row.state, settings(row), row.secret)
+
+
+def settings(row: Any) -> Settings:
+    """What a shop says of an endpoint, from a row with the columns of SETTINGS."""
+    return Settings(
+        row.url,
+        row.description,
+        None if row.types is None else tuple(row.types),
+        row.ordering or "none",
+        row.exhausted or "skip",
+        row.in_flight or IN_FLIGHT,
+        row.per_second,
+    )
+
+
+async def change(
+    connection: AsyncConnection, endpoint_id: bytes, *, program_id: bytes, values: Mapping[str, Any]
+) -> None:
+    """Sets columns of an endpoint that is locked, and counts its revision on."""
+    mine = (_e.program_id == program_id, _e.endpoint_id == endpoint_id)
+    await connection.execute(update(t.endpoint).where(*mine).values(revision=_revision + 1, **values))
+
+
+async def set_up(connection: AsyncConnection, endpoint_id: bytes, settings: Settings, *, program_id: bytes) -> None:
+    """Changes what the shop says of it."""
+    await change(connection, endpoint_id, program_id=program_id, values=_columns(settings))
+
+
+async def test(connection: AsyncConnection, endpoint_id: bytes, notice: Notice, *, program_id: bytes) -> None:
+    """Queues a message for this endpoint alone, whatever types it takes, and in no order."""
+    of = {"program_id": program_id, "message_id": notice.id}
+    message = {**of, "type": notice.type, "body": notice.body, "created_at": notice.at}
+    await connection.execute(insert(t.message).values(message))
+    pending = {**of, "endpoint_id": endpoint_id, "due_at": notice.at, "attempts": 0}
+    await connection.execute(insert(t.pending_delivery).values(pending))
+
+
+async def bare_secrets(connection: AsyncConnection, *, length: int, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+    """Some endpoints whose secret lies there as it is, locked: program, endpoint, secret."""
+    bare = select(_e.program_id, _e.endpoint_id, _e.secret).where(func.octet_length(_e.secret) == length)
+    found = await connection.execute(bare.order_by(_e.program_id, _e.endpoint_id).limit(limit).with_for_update())
+    return [(row.program_id, row.endpoint_id, row.secret) for row in found]
+
+
+async def replace_secret(connection: AsyncConnection, endpoint_id: bytes, secret: bytes, *, program_id: bytes) -> None:
+    """Stores the same secret in another way."""
+    mine = (_e.program_id == program_id, _e.endpoint_id == endpoint_id)
+    await connection.execute(update(t.endpoint).where(*mine).values(secret=secret))
+
+
+_e = t.endpoint.c
+_revision: ColumnElement[int] = func.coalesce(_e.revision, literal_column("1"))
+
+SETTINGS = (_e.url, _e.description, _e.types, _e.ordering, _e.exhausted, _e.in_flight, _e.per_second)
+
+UNTRIED: Mapping[str, Any] = dict.fromkeys(("failures", "trips", "open_until", "failing_since"))
+"""Nothing is known of how it fares."""
+FRESH: Mapping[str, Any] = {**UNTRIED, **dict.fromkeys(("disabled_at", "disabled_reason", "paused_at"))}
+"""And nothing keeps it from being called."""
+
+
+def _columns(settings: Settings) -> dict[str, Any]:
+    return {
+        "url": settings.url,
+        "description": settings.description,
+        "types": None if settings.types is None else list(settings.types),
+        "ordering": settings.ordering,
+        "exhausted": settings.exhausted,
+        "in_flight": settings.in_flight,
+        "per_second": settings.per_second,
+    }

@@ -34,6 +34,7 @@ from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.selectable import CTE, TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from app.db import pending
 from app.db import tables as t
 from app.domain.events import MILESTONES
 from app.domain.messages import time_text
@@ -370,16 +371,16 @@ def _remove(table: Table, prefix: str, *names: str) -> _Write:
 def _deliver(rows: TableValuedAlias) -> CTE:
     """A pending delivery per message and endpoint that takes its type: decided where both lie, so none is missed."""
     e = t.endpoint.c
-    source = select(
-        _PROGRAM, e.endpoint_id, rows.c.message_id, rows.c.created_at, rows.c.member_id, literal_column("0")
-    ).where(
-        e.program_id == _PROGRAM,
-        e.state == "enabled",
-        (e.types.is_(None)) | (rows.c.type == func.any(e.types)),
-        (rows.c.audience.is_(None)) | (e.source.is_(None)) | (e.source == rows.c.audience),
-    )
-    names = ["program_id", "endpoint_id", "message_id", "due_at", "ordering_key", "attempts"]
-    return insert(t.pending_delivery).from_select(names, source).cte("w_pending")
+    whom = rows.c.audience
+    return pending.queued(
+        rows.c.message_id,
+        whom.is_(None) | e.source.is_(None) | (e.source == whom),
+        program_id=_PROGRAM,
+        type=rows.c.type,
+        created_at=rows.c.created_at,
+        member_id=rows.c.member_id,
+        number=rows.c.number,
+    ).cte("w_pending")
 
 
 def _leave_to_sequence(rows: TableValuedAlias) -> CTE:
@@ -393,7 +394,7 @@ def _leave_to_sequence(rows: TableValuedAlias) -> CTE:
     return insert(t.unsequenced).from_select(["program_id", "written_at", "first_id", "messages"], source).cte("w_feed")
 
 
-_PENDING = ("message_id", "member_id", "type", "created_at", "audience")
+_PENDING = ("message_id", "member_id", "number", "type", "created_at", "audience")
 _PLACE: Column[int] = Column("place", Integer)
 _STATE_CHANGES = [column.name for column in STATE_COLUMNS if column.name not in ("member_id", "referral_code")]
 _ACCOUNT_CHANGES = [column.name for column in ACCOUNT_COLUMNS if column.name not in ("member_id", "unit")]

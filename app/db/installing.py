@@ -21,12 +21,17 @@ async def make_database(url: str, name: str) -> None:
             await connection.execute(text(f"CREATE DATABASE {name}"))
 
 
-async def grant(url: str, *, login: str | None, make_login: bool) -> None:
-    """Gives the service's role its rights, and a login role the membership; makes the login role if asked to."""
+async def make_logins(url: str, *logins: str) -> None:
+    """Makes login roles where there are none of these names."""
     async with _engine(url) as engine, engine.begin() as connection:
-        if login is not None and make_login:
+        for login in logins:
             await roles.make_login(connection, login)
-        await roles.grant(connection, login=login)
+
+
+async def grant(url: str, *, login: str | None, janitor: str | None) -> None:
+    """Gives the service's and the janitor's role their rights, and login roles the membership."""
+    async with _engine(url) as engine, engine.begin() as connection:
+        await roles.grant(connection, login=login, janitor=janitor)
 
 
 def login_of(url: str) -> str | None:

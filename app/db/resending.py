@@ -31,7 +31,7 @@ def pending(message: Any, *, endpoint_id: bytes, now: datetime) -> Sequence[Colu
     endpoint: ColumnElement[Any] = bindparam("endpoint", endpoint_id, type_=t.Id())
     due: ColumnElement[Any] = bindparam("due", now, type_=t.INSTANT)
     attempts: ColumnElement[int] = literal_column("0")
-    return [message.program_id, endpoint, message.message_id, due, null(), message.member_id, attempts]
+    return [message.program_id, endpoint, message.message_id, due, null(), null(), attempts]
 
 
 def add(rows: Select[Any]) -> Insert:

@@ -1,5 +1,7 @@
 """The service's rights in the database: it may only INSERT and SELECT where history lies (architecture §5.4)."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -8,31 +10,39 @@ from app.db import tables
 _FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE")
 
 
-def statements(*, login: str | None) -> tuple[str, ...]:
-    """The SQL that gives the service's role its rights, and a login role the membership."""
-    role = tables.SERVICE_ROLE
-    made = (
-        (
-            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
-            f"THEN CREATE ROLE {role} NOLOGIN; END IF; END $$"
-        ),
-        f"GRANT USAGE ON SCHEMA public TO {role}",
-        f"GRANT SELECT ON alembic_version TO {role}",
+def statements(*, login: str | None, janitor: str | None) -> tuple[str, ...]:
+    """The SQL that gives the two group roles their rights, and login roles the membership."""
+    tables_ = sorted(tables.metadata.tables)
+    service = [(table, tables.service_rights(table)) for table in tables_]
+    janitors = [(table, tables.janitor_rights(table)) for table in tables_]
+    return (
+        *_rights(tables.SERVICE_ROLE, service),
+        f"GRANT SELECT ON alembic_version TO {tables.SERVICE_ROLE}",
+        *_rights(tables.JANITOR_ROLE, janitors),
+        *([f"GRANT {tables.SERVICE_ROLE} TO {_quoted(login)}"] if login is not None else []),
+        *([f"GRANT {tables.JANITOR_ROLE} TO {_quoted(janitor)}"] if janitor is not None else []),
     )
-    rights = tuple(
+
+
+def _rights(role: str, of: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    made = (
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+        f"THEN CREATE ROLE {role} NOLOGIN; END IF; END $$"
+    )
+    rights = [
         statement
-        for table in sorted(tables.metadata.tables)
+        for table, verbs in of
         for statement in (
             f"REVOKE ALL ON {table} FROM PUBLIC, {role}",
-            f"GRANT {', '.join(tables.service_rights(table))} ON {table} TO {role}",
+            *([f"GRANT {', '.join(verbs)} ON {table} TO {role}"] if verbs else []),
         )
-    )
-    return made + rights + ((f"GRANT {role} TO {_quoted(login)}",) if login is not None else ())
+    ]
+    return (made, f"GRANT USAGE ON SCHEMA public TO {role}", *rights)
 
 
-async def grant(connection: AsyncConnection, *, login: str | None) -> None:
+async def grant(connection: AsyncConnection, *, login: str | None, janitor: str | None) -> None:
     """Gives the rights; again changes nothing. Needs a role that owns the tables and may create roles."""
-    for statement in statements(login=login):
+    for statement in statements(login=login, janitor=janitor):
         await connection.execute(text(statement))
 
 
@@ -43,13 +53,17 @@ async def make_login(connection: AsyncConnection, login: str) -> None:
         await connection.execute(text(f"CREATE ROLE {_quoted(login)} LOGIN"))
 
 
-async def excess(connection: AsyncConnection) -> tuple[str, ...]:
-    """What the connected role may do to history although it must not; empty for a proper service role."""
+async def excess(connection: AsyncConnection, *, removable: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """What the connected role may do to history although it must not; empty for a proper service role.
+
+    `removable` are the tables that it may delete from: the janitor's.
+    """
     found = []
     superuser = await connection.execute(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"))
     if superuser.scalar():
         found.append("is a superuser")
     checks = [(table, verb) for table in sorted(tables.APPEND_ONLY) for verb in _FORBIDDEN]
+    checks = [(table, verb) for table, verb in checks if verb != "DELETE" or table not in removable]
     for table, verb in checks:
         allowed = await connection.execute(text("SELECT has_table_privilege(:t, :v)"), {"t": table, "v": verb})
         if allowed.scalar():

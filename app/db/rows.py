@@ -267,7 +267,7 @@ _REFUSED = (
 ).split()
 _PARTICULARS = ["member_id", "sequence", "salt", "body"]
 _MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at", "audience"]
-_PENDING = ["message_id", "member_id", "type", "created_at", "audience"]
+_PENDING = ["message_id", "member_id", "number", "type", "created_at", "audience"]
 
 
 def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
@@ -343,7 +343,7 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
         whom = event.source if audience is Audience.OWN else None
         for m in one.messages:
             messages.append((m.id, id, sequence, m.number, m.type, m.body, event.recorded_at, whom))
-            pending.append((m.id, id, m.type, event.recorded_at, whom))
+            pending.append((m.id, id, m.number, m.type, event.recorded_at, whom))
     return {
         "event": _transposed(_EVENT, events),
         "entry": _transposed(_ENTRY, entries),
@@ -363,7 +363,7 @@ def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: dat
     """A message that belongs to no event, among those of `event_columns`; `whom` is the only shop that may see it."""
     kinds = {
         "message": (_MESSAGE, (message.id, member_id, None, message.number, message.type, message.body, now, whom)),
-        "pending": (_PENDING, (message.id, member_id, message.type, now, whom)),
+        "pending": (_PENDING, (message.id, member_id, message.number, message.type, now, whom)),
     }
     for kind, (names, values) in kinds.items():
         for name, value in zip(names, values, strict=True):

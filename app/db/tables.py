@@ -581,8 +581,27 @@ endpoint = Table(
     _instant("deleted_at", nullable=True),
     _instant("disabled_at", nullable=True),
     _text("disabled_reason", nullable=True),
+    _instant("paused_at", nullable=True),
+    # What is set: nothing stands for revision 1, no order, `skip`, the usual number in flight, and no limit of rate.
+    Column("revision", Integer, nullable=True),
+    _text("ordering", nullable=True),
+    _text("exhausted", nullable=True),
+    Column("in_flight", SmallInteger, nullable=True),
+    Column("per_second", SmallInteger, nullable=True),
+    _instant("old_secrets_until", nullable=True),
+    # What the worker notes: how it has fared lately, and what it still has to do.
+    _instant("rate_at", nullable=True),
+    Column("failures", Integer, nullable=True),
+    Column("trips", SmallInteger, nullable=True),
+    _instant("open_until", nullable=True),
+    _instant("failing_since", nullable=True),
+    Column("releasing", Boolean, nullable=True),
     PrimaryKeyConstraint("program_id", "endpoint_id"),
-    CheckConstraint("state IN ('enabled', 'disabled', 'deleted')", name="state"),
+    CheckConstraint("state IN ('enabled', 'paused', 'disabled', 'deleted')", name="state"),
+    CheckConstraint("ordering IN ('none', 'member', 'strict')", name="ordering"),
+    CheckConstraint("exhausted IN ('skip', 'hold')", name="exhausted"),
+    CheckConstraint("in_flight BETWEEN 1 AND 256", name="in_flight"),
+    CheckConstraint("per_second BETWEEN 1 AND 1000", name="per_second"),
     _length("url", 2048),
 )
 
@@ -600,6 +619,7 @@ message = Table(
     _text("audience", nullable=True),
     PrimaryKeyConstraint("program_id", "message_id"),
     CheckConstraint("octet_length(body) <= 262144", name="body_length"),
+    Index("message_created_idx", "created_at", postgresql_using="brin"),
 )
 
 # A row for each piece of a batch, added with its messages and gone when they have their positions in the feed.
@@ -645,9 +665,22 @@ pending_delivery = Table(
     Column("lease", Id, nullable=True),
     _id("ordering_key", nullable=True),
     Column("attempts", SmallInteger, nullable=False),
+    # The place among those of the same key: by time where the key is the endpoint, by number where it is a member.
+    _instant("queued_at", nullable=True),
+    Column("number", BigInteger, nullable=True),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
     # By endpoint, so that no claim walks the backlog of another; partial, so that only the claim uses it.
     Index("pending_delivery_due_idx", "program_id", "endpoint_id", "due_at", postgresql_where=text("attempts >= 0")),
+    Index(
+        "pending_delivery_order_idx",
+        *("program_id", "endpoint_id", "ordering_key", "queued_at", "number", "message_id"),
+        postgresql_where=text("ordering_key IS NOT NULL"),
+    ),
+    Index(
+        "pending_delivery_leased_idx",
+        *("program_id", "endpoint_id", "due_at"),
+        postgresql_where=text("lease IS NOT NULL"),
+    ),
     **_HOT,
 )
 
@@ -661,7 +694,8 @@ delivery = Table(
     Column("attempts", SmallInteger, nullable=False),
     _instant("finished_at"),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id"),
-    CheckConstraint("state IN ('delivered', 'exhausted', 'abandoned')", name="state"),
+    CheckConstraint("state IN ('delivered', 'exhausted', 'abandoned', 'aborted')", name="state"),
+    Index("delivery_finished_idx", "finished_at", postgresql_using="brin"),
 )
 
 attempt = Table(
@@ -706,6 +740,14 @@ replay = Table(
     CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished"),
     CheckConstraint("0 <= first AND first <= position AND position <= last AND queued >= 0", name="positions"),
     Index("replay_running_idx", "program_id", "replay_id", postgresql_where=text("state = 'running'")),
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    _id("program_id"),
+    _instant("messages_from"),
+    PrimaryKeyConstraint("program_id"),
 )
 
 idempotency = Table(
@@ -778,15 +820,30 @@ audit = Table(
 APPEND_ONLY = frozenset({"rules", "event", "entry", "draw", "tier_term", "block", "message", "attempt", "audit"})
 """Tables whose rows the service may add and read, never change or remove."""
 
+REMOVABLE = frozenset({"message", "attempt", "delivery"})
+"""Tables whose rows the janitor may remove when they have had their time."""
+
 REFERENCE = frozenset({"program", "api_key"})
 """Tables outside the rule that `program_id` leads every key."""
 
 SERVICE_ROLE = "zegel_service"
 """The group role that holds the service's rights; the login role of the service is a member of it."""
 
+JANITOR_ROLE = "zegel_janitor"
+"""The group role that may remove old messages and attempts, and nothing else; only a worker logs in as a member."""
+
+
+def janitor_rights(table: str) -> tuple[str, ...]:
+    """The privileges of the janitor's role on a table."""
+    if table in REMOVABLE:
+        return ("SELECT", "DELETE")
+    return ("SELECT", "INSERT", "UPDATE") if table == "retention" else ()
+
 
 def service_rights(table: str) -> tuple[str, ...]:
     """The privileges of the service's role on a table."""
+    if table == "retention":
+        return ("SELECT",)
     if table in APPEND_ONLY:
         return ("SELECT", "INSERT")
     if table in _NEVER_DELETED:

@@ -20,6 +20,7 @@ class Secrets:
     commands: bytes
     api_keys: bytes
     cursors: bytes
+    endpoints: bytes
 
 
 def derive(master: str) -> Secrets:
@@ -28,7 +29,7 @@ def derive(master: str) -> Secrets:
     def key(purpose: str) -> bytes:
         return hmac(master.encode(), b"zegel/" + purpose.encode(), "sha256")
 
-    return Secrets(key("identities"), key("commands"), key("api-keys"), key("cursors"))
+    return Secrets(key("identities"), key("commands"), key("api-keys"), key("cursors"), key("endpoint-secrets"))
 
 
 def key_text(*, environment: str, id: bytes, secret: bytes) -> str:

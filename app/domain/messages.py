@@ -42,6 +42,9 @@ REFERRAL_LAPSED = "referral.lapsed"
 RULES_PUBLISHED = "rules.published"
 ISSUED = "reward.issued"
 REWARD_CANCELLED = "reward.cancelled"
+DISABLED = "endpoint.disabled"
+EXHAUSTED = "message.exhausted"
+TEST = "test"
 
 TYPES = (
     ENROLLED,
@@ -75,8 +78,14 @@ TYPES = (
     UNPARKED,
     LAPSED,
     RULES_PUBLISHED,
+    DISABLED,
+    EXHAUSTED,
+    TEST,
 )
 """Every type a shop can subscribe to."""
+
+OPERATOR_TYPES = frozenset({DISABLED, EXHAUSTED, TEST})
+"""What is told about endpoints and not about members; no such message is about another one."""
 
 
 @lru_cache(maxsize=10_000)

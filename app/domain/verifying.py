@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from app.domain import (
@@ -90,6 +91,12 @@ class History:
     events: Sequence[StoredEvent] = field(default=())
     notices: tuple[int, ...] = ()
     """The numbers of messages that no event brought."""
+    messages_from: datetime | None = None
+    """Messages from before may have been removed; None where all must be there."""
+
+    def may_lack(self, stored: StoredEvent) -> bool:
+        """Whether messages of an event may have been removed."""
+        return self.messages_from is not None and stored.recorded.recorded_at < self.messages_from
 
 
 def findings(history: History, versions: Versions) -> Iterator[Finding]:
@@ -254,15 +261,18 @@ def _lots(history: History) -> Iterator[Finding]:
 
 
 def _messages(history: History) -> Iterator[Finding]:
+    """Numbered without gaps, from the first one on that must still be there."""
     number, others = 0, set(history.notices)
+    sure = history.messages_from is None
     for stored in history.events:
         for message in stored.messages:
             number = _past(number, others) + 1
-            if message.number != number:
+            if sure and message.number != number:
                 yield Finding(_place(stored.recorded), f"message {number} is missing")
-                number = message.number
+            number = message.number
+            sure = sure or not history.may_lack(stored)
     number = _past(number, others)
-    if number != history.state.messages:
+    if sure and number != history.state.messages:
         place = _member(history.state.id)
         yield Finding(place, f"has {number} messages, and should have {history.state.messages}")
 
@@ -290,7 +300,11 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
             return
         again = decision.events
         stored = history.events[at : at + len(again)]
-        differing = [(one, two) for one, two in zip(stored, again, strict=False) if not _same(one, two)]
+        differing = [
+            (one, two)
+            for one, two in zip(stored, again, strict=False)
+            if not _same(one, two) or not _same_told(one, two, history)
+        ]
         if len(stored) < len(again) or not again or differing:
             place = _place(differing[0][0].recorded if differing else group[0].recorded)
             yield Finding(place, "the rules give something else for it")
@@ -464,17 +478,28 @@ def _same(stored: StoredEvent, again: Posted) -> bool:
     facts = ("sequence", "kind", "key", "occurred_at", "effective_at", "entries", "steps", "accounts", "tier_changes")
     if any(getattr(one, name) != getattr(two, name) for name in facts):
         return False
-    if chain.decode_content(one.content).context != chain.decode_content(two.content).context:
-        return False
-    return [_told(m.number, m.type, m.body) for m in stored.messages] == [
-        _told(m.number, m.type, m.body) for m in again.messages
-    ]
+    return chain.decode_content(one.content).context == chain.decode_content(two.content).context
+
+
+def _same_told(stored: StoredEvent, again: Posted, history: History) -> bool:
+    """Whether what was told is what would be told; of an old event, as far as it is still there."""
+    told = [_told(m.number, m.type, m.body) for m in stored.messages]
+    would = [_told(m.number, m.type, m.body) for m in again.messages]
+    if not history.may_lack(stored):
+        return told == would
+    return all(_unnumbered(one) in map(_unnumbered, would) for one in told)
 
 
 def _told(number: int, type: str, body: bytes) -> tuple[int, str, Any]:
     said = json.loads(body)
     said["data"].pop("event", None)
     return number, type, said
+
+
+def _unnumbered(told: tuple[int, str, Any]) -> tuple[str, Any]:
+    """Without the number, which nobody can tell once those before it are gone."""
+    _, type, said = told
+    return type, {**said, "data": {name: value for name, value in said["data"].items() if name != "sequence"}}
 
 
 def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:

@@ -8,19 +8,28 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import tables as t
+from app.db.endpoints import SETTINGS, Settings, settings
 from app.db.transactions import reading
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
-    """An endpoint without its secret, which is shown once."""
+    """An endpoint without its secrets, which are shown once.
+
+    `since` is when it was paused or disabled, `failing_since` when the first attempt failed after the last success,
+    `resting_until` how long nothing is sent after many failures, `old_secrets_until` how long former secrets sign too.
+    """
 
     id: bytes
-    url: str
-    description: str
-    types: tuple[str, ...] | None
-    state: str
+    settings: Settings
     created_at: datetime
+    revision: int = 1
+    state: str = "enabled"
+    reason: str | None = None
+    since: datetime | None = None
+    failing_since: datetime | None = None
+    resting_until: datetime | None = None
+    old_secrets_until: datetime | None = None
 
 
 async def find(engine: AsyncEngine, endpoint_id: bytes, *, program_id: bytes, source: str | None) -> EndpointRow | None:
@@ -44,12 +53,23 @@ async def page(
 
 def _visible(program_id: bytes, source: str | None) -> Select[Any]:
     e = t.endpoint.c
-    query = select(e.endpoint_id, e.url, e.description, e.types, e.state, e.created_at).where(
+    columns = (e.revision, e.state, e.disabled_reason, e.disabled_at, e.paused_at, e.failing_since, e.open_until)
+    query = select(e.endpoint_id, e.created_at, e.old_secrets_until, *SETTINGS, *columns).where(
         e.program_id == program_id, e.state != "deleted"
     )
     return query if source is None else query.where(e.source == source)
 
 
 def _row(row: Any) -> EndpointRow:
-    types = None if row.types is None else tuple(row.types)
-    return EndpointRow(row.endpoint_id, row.url, row.description, types, row.state, row.created_at)
+    return EndpointRow(
+        row.endpoint_id,
+        settings(row),
+        row.created_at,
+        row.revision or 1,
+        row.state,
+        row.disabled_reason,
+        row.paused_at if row.state == "paused" else row.disabled_at,
+        row.failing_since,
+        row.open_until,
+        row.old_secrets_until,
+    )

@@ -48,6 +48,7 @@ _MESSAGES = hot.Statement(
     .where(t.message.c.member_id.is_not(None))
     .order_by(t.message.c.member_id, t.message.c.sequence, t.message.c.number)
 )
+_RETENTION = hot.Statement(_of_program(t.retention, [t.retention.c.messages_from]))
 _BLOCKS = _stream(t.block, "lane", "number")
 _LEAVES = hot.Statement(
     _of_program(t.event, [t.event.c[name] for name in ("lane", "block", "leaf", "hash")]).order_by(
@@ -114,6 +115,8 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
         )
     }
     owners = await _feed(connection, _MEMBERS, program_id)
+    kept = await _RETENTION.fetch(connection, program_id=rows.uuid(program_id))
+    messages_from = kept[0]["messages_from"] if kept else None
     while (row := await owners.peek()) is not None:
         (row,) = await owners.run("member_id", key=(row["member_id"],))
         key = (row["member_id"],)
@@ -130,7 +133,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
         )
         events = [await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)]
         notices = tuple(message["number"] for message in await feeds["message"].run("member_id", key=key))
-        yield History(program_id, state, events, notices)
+        yield History(program_id, state, events, notices, messages_from)
 
 
 async def _event(row: Any, feeds: dict[str, Feed]) -> StoredEvent:

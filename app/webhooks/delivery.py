@@ -7,7 +7,7 @@ lease is over (webhooks W1, W2). The same message may then arrive twice, always 
 import asyncio
 import math
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,21 +15,19 @@ from datetime import datetime, timedelta
 import httpx
 import structlog
 
-from app.db import deliveries
-from app.db.deliveries import Attempt, Claimed
-from app.db.transactions import DatabaseError, Engine
+from app.db import claims, deliveries
+from app.db.claims import Claimed, Room
+from app.db.deliveries import Attempt
+from app.db.transactions import Connection, DatabaseError, Engine, transaction
 from app.domain import typeid
-from app.webhooks import retries, sender, signing
-from app.webhooks.sender import Answer
-
-DELIVERED, FAILED, EXHAUSTED = "delivered", "failed", "exhausted"
+from app.webhooks import outcomes, protection, retries, sender, signing
 
 RECORDED_AT_ONCE = 256
-ABANDONED_AT_ONCE = 1_000
+TENDED_AT_ONCE = 1_000
 LINGER_SECONDS = 0.01  # between two claims, and before recording: so that there is more to do at once
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 1.0
 LIST_SECONDS = 1.0
-ABANDON_SECONDS = 5.0
+TEND_SECONDS = 5.0
 DATABASE_PAUSE_SECONDS = 0.5
 RECORD_TRIES = 5
 RECORD_GRACE_SECONDS = 3.0
@@ -42,7 +40,7 @@ class Limits:
     """How much at once and for how long; the lease must outlast the deadline by far. `grace` is for a shutdown."""
 
     in_flight: int = 512
-    per_endpoint: int = 64
+    per_endpoint: int = 256
     lease: timedelta = timedelta(seconds=60)
     deadline_seconds: float = sender.DEADLINE_SECONDS
     connect_seconds: float = sender.CONNECT_SECONDS
@@ -53,8 +51,9 @@ class Limits:
 class Courier:
     """What the loop works with.
 
-    `random` draws from [0, 1); `new_id` makes ids sortable by time; `unseal` turns a stored secret into the live ones,
-    newest first; `on_attempt` hears of every attempt once it is recorded.
+    `random` draws from [0, 1); `new_id` makes ids sortable by time; `unseal` turns what is stored of a delivery's
+    endpoint into the secrets that live at an instant, newest first; `on_attempt` hears of every attempt once it is
+    recorded, `on_claim` of the seconds that each claim took.
     """
 
     engine: Engine
@@ -62,11 +61,12 @@ class Courier:
     clock: Callable[[], datetime]
     random: Callable[[], float]
     new_id: Callable[[], bytes]
-    unseal: Callable[[bytes], Sequence[bytes]]
+    unseal: Callable[[Claimed, datetime], Sequence[bytes]]
     version: str
     schedule: tuple[timedelta, ...] = retries.SCHEDULE
     limits: Limits = field(default=Limits())
     on_attempt: Callable[[Attempt], None] = lambda attempt: None
+    on_claim: Callable[[float], None] = lambda seconds: None
 
 
 async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: asyncio.Event) -> None:
@@ -76,7 +76,7 @@ async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: as
     """
     run = _Run()
     async with asyncio.TaskGroup() as group:
-        recorder = group.create_task(_record_forever(courier, run.done))
+        recorder = group.create_task(_record_forever(courier, run, hint))
         await _claim_until(stopping, hint, courier, run, group)
         await _land(run, seconds=courier.limits.grace_seconds)
         run.done.put_nowait(None)
@@ -90,61 +90,27 @@ async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: as
 async def deliver_once(courier: Courier) -> int:
     """Claims what is due, within the limits, sends and records it; how many attempts were made."""
     run = _Run(programs=deque(await deliveries.programs(courier.engine)))
-    await _abandon(courier, run.programs)
+    await _tend(courier, run.programs)
     claimed = [one for program_id in run.programs for one in await _claim(courier, run, program_id)]
     made = await asyncio.gather(*[_attempt(courier, one) for one in claimed])
     attempts = [attempt for attempt in made if attempt is not None]
-    await _record(courier, attempts)
+    await _record(courier, run, attempts)
     return len(attempts)
-
-
-def judge(
-    claimed: Claimed,
-    answer: Answer,
-    *,
-    id: bytes,
-    started_at: datetime,
-    now: datetime,
-    schedule: Sequence[timedelta],
-    draw: float,
-) -> Attempt:
-    """What an answer makes of a delivery: 2xx, read to its end or to 4 KiB, has delivered it (webhooks W6)."""
-    delivered = answer.error is None and answer.status is not None and 200 <= answer.status < 300
-    delay = retries.next_delay(
-        schedule,
-        attempts=claimed.attempts + 1,
-        status=answer.status,
-        timed_out=answer.timed_out,
-        retry_after=retries.parse_retry_after(answer.retry_after, now=now),
-        draw=draw,
-    )
-    again = not delivered and delay is not None
-    return Attempt(
-        claimed=claimed,
-        id=id,
-        started_at=started_at,
-        finished_at=now,
-        duration_ms=answer.duration_ms,
-        status=answer.status,
-        outcome=DELIVERED if delivered else FAILED,
-        error=answer.error,
-        answer=answer.body,
-        state=None if again else DELIVERED if delivered else EXHAUSTED,
-        due_at=now + delay if again and delay is not None else None,
-    )
 
 
 @dataclass(slots=True)
 class _Run:
-    """What one run of the loop has under way."""
+    """What one run of the loop has under way; `flying` and `unrecorded` count by program and endpoint."""
 
     programs: deque[bytes] = field(default_factory=deque)
     listed: float = -math.inf
-    abandoned: float = -math.inf
+    tended: float = -math.inf
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    flying: dict[bytes, Counter[bytes]] = field(default_factory=dict)
+    flying: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
+    unrecorded: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     turns: dict[bytes, bytes] = field(default_factory=dict)
     cut_short: bool = False
+    short_of_rate: bool = False
     room: asyncio.Event = field(default_factory=asyncio.Event)
     done: "asyncio.Queue[Attempt | None]" = field(default_factory=asyncio.Queue)
 
@@ -156,7 +122,7 @@ async def _claim_until(
     while not stopping.is_set():
         hint.clear()
         run.room.clear()
-        run.cut_short = False
+        run.cut_short = run.short_of_rate = False
         try:
             started = await _claim_round(courier, run, group)
         except DatabaseError as error:
@@ -166,7 +132,8 @@ async def _claim_until(
             log.exception("webhooks_claim_failed")
             await _any(stopping, seconds=DATABASE_PAUSE_SECONDS)
         else:
-            pause = BUSY_SECONDS if started or run.cut_short else min(2 * pause, IDLE_SECONDS)
+            busy = started or run.cut_short or run.short_of_rate
+            pause = BUSY_SECONDS if busy else min(2 * pause, IDLE_SECONDS)
             await _any(run.room if run.cut_short else hint, stopping, seconds=pause)
             await asyncio.sleep(0 if run.cut_short else LINGER_SECONDS)
 
@@ -175,9 +142,9 @@ async def _claim_round(courier: Courier, run: _Run, group: asyncio.TaskGroup) ->
     now = time.monotonic()
     if now >= run.listed + LIST_SECONDS:
         run.programs, run.listed = deque(await deliveries.programs(courier.engine)), now
-    if now >= run.abandoned + ABANDON_SECONDS:
-        await _abandon(courier, run.programs)
-        run.abandoned = now
+    if now >= run.tended + TEND_SECONDS:
+        await _tend(courier, run.programs)
+        run.tended = now
     run.programs.rotate(-1)
     started = 0
     for program_id in run.programs:
@@ -188,34 +155,60 @@ async def _claim_round(courier: Courier, run: _Run, group: asyncio.TaskGroup) ->
 
 
 async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed]:
-    limits, flying = courier.limits, run.flying.get(program_id, Counter())
-    free = limits.in_flight - len(run.tasks)
+    free = courier.limits.in_flight - len(run.tasks)
     if free <= 0:
         run.cut_short = True
         return []
-    now, rooms = courier.clock(), {id: limits.per_endpoint - count for id, count in flying.items()}
-    claimed = await deliveries.claim(
-        courier.engine,
-        program_id=program_id,
-        now=now,
-        until=now + limits.lease,
-        lease=courier.new_id(),
-        limit=free,
-        room=limits.per_endpoint,
-        rooms=rooms,
-        after=run.turns.get(program_id, bytes(16)),
-    )
+    started, now = time.monotonic(), courier.clock()
+    async with transaction(courier.engine) as connection:
+        open = await claims.endpoints(connection, program_id=program_id, now=now)
+        rooms = protection.rooms(
+            open,
+            flying=run.flying[program_id],
+            unrecorded=run.unrecorded[program_id],
+            most=courier.limits.per_endpoint,
+            free=free,
+            after=run.turns.get(program_id, bytes(16)),
+            now=now,
+        )
+        claimed = await _take(connection, rooms, courier, program_id, now=now, limit=free) if rooms else []
+    if open:
+        courier.on_claim(time.monotonic() - started)
+    got = Counter(one.endpoint_id for one in claimed)
+    full = any(got[one.endpoint.endpoint_id] >= one.room for one in rooms if one.endpoint.per_second is None)
+    run.cut_short = run.cut_short or full or len(claimed) == free
+    run.short_of_rate = run.short_of_rate or any(one.per_second is not None for one in open)
     if claimed:
         run.turns[program_id] = claimed[-1].endpoint_id
-        got = Counter(one.endpoint_id for one in claimed)
-        full = any(count >= rooms.get(endpoint_id, limits.per_endpoint) for endpoint_id, count in got.items())
-        run.cut_short = run.cut_short or full or len(claimed) == free
+    return claimed
+
+
+async def _take(
+    connection: Connection, rooms: Sequence[Room], courier: Courier, program_id: bytes, *, now: datetime, limit: int
+) -> list[Claimed]:
+    claimed = await claims.take(
+        connection,
+        rooms,
+        program_id=program_id,
+        now=now,
+        until=now + courier.limits.lease,
+        lease=courier.new_id(),
+        limit=limit,
+    )
+    got = Counter(one.endpoint_id for one in claimed)
+    rates = {
+        of.endpoint_id: protection.spent(of.rate_at, of.per_second, got[of.endpoint_id], now=now)
+        for of in (room.endpoint for room in rooms)
+        if of.per_second is not None and got[of.endpoint_id]
+    }
+    if rates:
+        await claims.spend(connection, rates, program_id=program_id)
     return claimed
 
 
 def _start(claimed: Sequence[Claimed], courier: Courier, run: _Run, group: asyncio.TaskGroup) -> None:
     for one in claimed:
-        run.flying.setdefault(one.program_id, Counter())[one.endpoint_id] += 1
+        run.flying[one.program_id][one.endpoint_id] += 1
         task = group.create_task(_carry(one, courier, run))
         run.tasks.add(task)
         task.add_done_callback(run.tasks.discard)
@@ -225,13 +218,14 @@ async def _carry(claimed: Claimed, courier: Courier, run: _Run) -> None:
     try:
         attempt = await _attempt(courier, claimed)
         if attempt is not None:
+            run.unrecorded[claimed.program_id][claimed.endpoint_id] += 1
             run.done.put_nowait(attempt)
     except Exception:  # a delivery that cannot even be tried holds up no other, and falls due again
         log.exception("webhooks_attempt_failed")
     finally:
         flying = run.flying[claimed.program_id]
         flying[claimed.endpoint_id] -= 1
-        if flying[claimed.endpoint_id] <= courier.limits.per_endpoint // 2:
+        if flying[claimed.endpoint_id] <= min(courier.limits.per_endpoint, claims.IN_FLIGHT) // 2:
             run.room.set()
         if not flying[claimed.endpoint_id]:
             del flying[claimed.endpoint_id]
@@ -241,8 +235,9 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     started_at = courier.clock()
     if started_at >= claimed.leased_until:
         return None  # this process was frozen for so long that another may be sending it
+    id = courier.new_id()
     headers = signing.headers(
-        courier.unseal(claimed.secret),
+        courier.unseal(claimed, started_at),
         id=typeid.encode(typeid.MESSAGE, claimed.message_id),
         timestamp=int(started_at.timestamp()),
         body=claimed.body,
@@ -253,15 +248,15 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     answer = await sender.post(
         courier.client,
         claimed.url,
-        headers=headers,
+        headers={**headers, "traceparent": signing.trace(claimed.message_id, id)},
         body=claimed.body,
         deadline_seconds=courier.limits.deadline_seconds,
         connect_seconds=courier.limits.connect_seconds,
     )
-    return judge(
+    return outcomes.judge(
         claimed,
         answer,
-        id=courier.new_id(),
+        id=id,
         started_at=started_at,
         now=courier.clock(),
         schedule=courier.schedule,
@@ -269,9 +264,9 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     )
 
 
-async def _record_forever(courier: Courier, done: "asyncio.Queue[Attempt | None]") -> None:
+async def _record_forever(courier: Courier, run: _Run, hint: asyncio.Event) -> None:
     """Records what is done until it meets the None that ends the queue."""
-    open = True
+    done, open = run.done, True
     while open:
         batch = [await done.get()]
         if batch[0] is not None and done.qsize() < RECORDED_AT_ONCE:
@@ -280,15 +275,18 @@ async def _record_forever(courier: Courier, done: "asyncio.Queue[Attempt | None]
             batch.append(done.get_nowait())
         attempts = [attempt for attempt in batch if attempt is not None]
         open = len(attempts) == len(batch)
-        await _record_at_last(courier, attempts)
+        await _record_at_last(courier, run, attempts)
+        if any(attempt.claimed.ordered for attempt in attempts):
+            hint.set()  # what waited for these is due now
+            run.room.set()
 
 
-async def _record_at_last(courier: Courier, attempts: Sequence[Attempt]) -> None:
+async def _record_at_last(courier: Courier, run: _Run, attempts: Sequence[Attempt]) -> None:
     """Tries for as long as the database is away, and a few times whatever else is wrong."""
     tries = 0
     while tries < RECORD_TRIES:
         try:
-            await _record(courier, attempts)
+            await _record(courier, run, attempts)
         except DatabaseError as error:
             log.warning("webhooks_record_failed", problem=type(error).__name__, attempts=len(attempts))
         except Exception:
@@ -297,23 +295,28 @@ async def _record_at_last(courier: Courier, attempts: Sequence[Attempt]) -> None
         else:
             return
         await asyncio.sleep(DATABASE_PAUSE_SECONDS)
+    _forget(run, attempts)
 
 
-async def _record(courier: Courier, attempts: Sequence[Attempt]) -> None:
-    ours = await deliveries.finish(courier.engine, attempts)
-    if ours < len(attempts):
-        log.warning("webhooks_lease_lost", deliveries=len(attempts) - ours)
+async def _record(courier: Courier, run: _Run, attempts: Sequence[Attempt]) -> None:
+    await outcomes.record(courier.engine, attempts, new_id=courier.new_id, clock=courier.clock)
+    _forget(run, attempts)
     for attempt in attempts:
         courier.on_attempt(attempt)
 
 
-async def _abandon(courier: Courier, programs: Sequence[bytes]) -> None:
+def _forget(run: _Run, attempts: Sequence[Attempt]) -> None:
+    for attempt in attempts:
+        run.unrecorded[attempt.claimed.program_id][attempt.claimed.endpoint_id] -= 1
+
+
+async def _tend(courier: Courier, programs: Sequence[bytes]) -> None:
+    """Gives up what deleted endpoints have left, and calls up what enabled ones have waiting, in pages."""
     for program_id in programs:
-        page = ABANDONED_AT_ONCE
-        while page == ABANDONED_AT_ONCE:
-            page = await deliveries.abandon(
-                courier.engine, program_id=program_id, now=courier.clock(), limit=ABANDONED_AT_ONCE
-            )
+        for one in (deliveries.abandon, deliveries.release):
+            page = TENDED_AT_ONCE
+            while page == TENDED_AT_ONCE:
+                page = await one(courier.engine, program_id=program_id, now=courier.clock(), limit=TENDED_AT_ONCE)
 
 
 async def _land(run: _Run, *, seconds: float) -> None:

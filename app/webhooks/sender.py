@@ -47,7 +47,10 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the first 4 KiB at most. With an error the rest is what there was before it."""
+    """What came back: the first 4 KiB at most. With an error the rest is what there was before it.
+
+    `asked` is what the header `webhook-delivery` says.
+    """
 
     status: int | None
     body: bytes
@@ -55,6 +58,7 @@ class Answer:
     error: str | None
     duration_ms: int
     timed_out: bool
+    asked: str | None = None
 
 
 @asynccontextmanager
@@ -98,12 +102,14 @@ async def post(
     started = time.monotonic()
     status: int | None = None
     retry_after: str | None = None
+    asked: str | None = None
     error: str | None = None
     read = bytearray()
     try:
         async with asyncio.timeout(deadline_seconds):
             response = await client.handle_async_request(_request(url, headers, body, connect_seconds))
             status, retry_after = response.status_code, response.headers.get("retry-after")
+            asked = response.headers.get("webhook-delivery", "").strip().lower() or None
             try:
                 await _read(response, read)
             finally:
@@ -112,7 +118,7 @@ async def post(
         error = _describe(problem)
     duration_ms = int((time.monotonic() - started) * 1000)
     timed_out = error == Failure.TIMED_OUT
-    return Answer(status, bytes(read[:ANSWER_BYTES]), retry_after, error, duration_ms, timed_out)
+    return Answer(status, bytes(read[:ANSWER_BYTES]), retry_after, error, duration_ms, timed_out, asked)
 
 
 _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (

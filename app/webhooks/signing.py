@@ -29,3 +29,8 @@ def headers(
         "zegel-event-type": type,
         "zegel-attempt": str(attempt),
     }
+
+
+def trace(message_id: bytes, attempt_id: bytes) -> str:
+    """The `traceparent` of an attempt: all attempts of a message are one trace (W3C Trace Context)."""
+    return f"00-{message_id.hex()}-{attempt_id[-8:].hex()}-01"

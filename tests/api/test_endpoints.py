@@ -43,7 +43,16 @@ async def test_an_endpoint_is_made_with_a_secret_that_is_shown_once(service: Ser
         "url": URL,
         "description": "till",
         "types": ["points.earned"],
+        "order": "none",
+        "exhausted": "skip",
+        "in_flight": 64,
+        "per_second": None,
         "state": "enabled",
+        "reason": None,
+        "since": None,
+        "failing_since": None,
+        "resting_until": None,
+        "old_secrets_until": None,
         "created_at": "2026-11-21T09:00:00Z",
     }
     read = await service.client.get(answer.headers["Location"])

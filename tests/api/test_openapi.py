@@ -150,8 +150,13 @@ PATHS = {
     "ReplayIn": "/v1/webhook-endpoints/{endpoint_id}/replays",
     "PublishIn": "/v1/program/rules/draft/publish",
     "BacktestIn": "/v1/program/rules/backtest",
+    "EndpointChangeIn": "/v1/webhook-endpoints/{endpoint_id}",
+    "RotateIn": "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
 }
 """Where a body goes; the others are events."""
+
+
+OTHER_METHODS = {"KeptPurchaseIn": "PUT", "TierFloorIn": "PUT", "EndpointChangeIn": "PATCH"}
 
 
 FRIEND: dict[str, Any] = {
@@ -178,22 +183,19 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     await service.client.put("/v1/program/rules/draft", content=PLAIN, headers=draft)
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
-    first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
+    first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn", "EndpointIn"]
     assert set(examples) >= {*PATHS, *first, "ActivityIn", "ReturnIn", "CancellationIn", "TransferIn"}
     before, member = purchase("1000.00", id="before", card="", at=START), ""
+    known: dict[str, str] = {"held": held["id"].replace("mem_", "rfl_")}
 
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
-            method = "PUT" if name in ("KeptPurchaseIn", "TierFloorIn") else "POST"
-            path = PATHS.get(name, "/v1/events")
-            if "{endpoint_id}" in path:
-                listed = (await service.client.get("/v1/webhook-endpoints")).json()["endpoints"]
-                path = path.replace("{endpoint_id}", listed[0]["id"])
-            path = path.format(member=member, held=held["id"].replace("mem_", "rfl_"))
-            answer = await service.client.request(
-                method, path, json=body, headers={"Idempotency-Key": name, "If-Match": '"1"'}
-            )
+            method = OTHER_METHODS.get(name, "POST")
+            path = PATHS.get(name, "/v1/events").format(**known, member=member)
+            headers = {"Idempotency-Key": name, "If-Match": '"1"'}
+            answer = await service.client.request(method, path, json=body, headers=headers)
             assert answer.status_code in (200, 201), (name, answer.text)
+            known |= {"endpoint_id": answer.json()["id"]} if name == "EndpointIn" else {}
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
                 member = answer.json()["member"]
                 earned = await service.send({**before, "member": member})

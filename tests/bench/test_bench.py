@@ -28,6 +28,14 @@ def test_every_case_runs_and_no_request_fails(settings: Settings, tmp_path: Path
     assert found["cases"]["single_64_worker"]["delivered_per_second"] > 0
 
 
+@pytest.mark.slow
+def test_the_bench_of_delivery_runs_and_no_event_is_refused(settings: Settings, tmp_path: Path) -> None:
+    said = told(settings, tmp_path, "--webhooks", "--quick")
+
+    assert "deliveries sent and recorded" in said
+    assert "event to webhook, p99" in said
+
+
 def test_a_case_brings_the_empty_route_it_is_held_against() -> None:
     names = [case.name for case in chosen(("redemption_64",))]
 
@@ -72,6 +80,13 @@ def turn(name: str, round: int, rate: int, *, failures: dict[str, int] | None = 
 
 def run(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
     """`zegel bench` on a test's database; what it wrote."""
+    told(settings, folder, *arguments)
+    found: dict[str, Any] = json.loads((folder / "found.json").read_text())
+    return found
+
+
+def told(settings: Settings, folder: Path, *arguments: str) -> str:
+    """The same; what it printed."""
     assert settings.database_url is not None
     assert settings.secret is not None
     done = subprocess.run(
@@ -84,5 +99,4 @@ def run(settings: Settings, folder: Path, *arguments: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads((folder / "found.json").read_text())
-    return found
+    return done.stdout

@@ -75,7 +75,7 @@ def test_the_newest_migration_goes_down_and_up_again(settings: Settings) -> None
     command.downgrade(config, "-1")
     down = schema_of(settings)
     assert settings.migration_database_url is not None
-    opening.upgrade(settings.migration_database_url, login=opening.SERVICE)
+    opening.upgrade(settings.migration_database_url, login=opening.SERVICE, janitor=opening.JANITOR)
 
     assert down != before
     assert schema_of(settings) == before
@@ -101,7 +101,7 @@ async def test_an_older_ledger_learns_which_purchases_qualified_and_still_proves
     assert url is not None
 
     await asyncio.to_thread(command.downgrade, config, "0001")
-    await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE)
+    await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE, janitor=opening.JANITOR)
 
     again = await asyncpg.connect(url)
     after = await again.fetch(ask)
@@ -128,9 +128,9 @@ async def test_an_older_key_becomes_its_labels_and_no_shop_keeps_a_reserved_name
     await old.execute("INSERT INTO shop VALUES ($1, gen_random_uuid(), 'ops', 'Ops', now())", program)
 
     with pytest.raises(IntegrityError, match="shop_source_reserved_check"):
-        await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE)
+        await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE, janitor=opening.JANITOR)
     await old.execute("UPDATE shop SET source = 'operations' WHERE source = 'ops'")
-    await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE)
+    await asyncio.to_thread(opening.upgrade, url, login=opening.SERVICE, janitor=opening.JANITOR)
 
     owners = await old.fetch("SELECT owner FROM api_key ORDER BY label")
     await old.close()
@@ -141,6 +141,6 @@ def test_migrating_again_changes_nothing(settings: Settings) -> None:
     before = schema_of(settings)
     assert settings.migration_database_url is not None
 
-    opening.upgrade(settings.migration_database_url, login=opening.SERVICE)
+    opening.upgrade(settings.migration_database_url, login=opening.SERVICE, janitor=opening.JANITOR)
 
     assert schema_of(settings) == before

@@ -3,7 +3,15 @@
 import asyncpg
 
 from app.cli import opening
-from app.db.tables import APPEND_ONLY, REFERENCE, SERVICE_ROLE, metadata, service_rights
+from app.db.tables import (
+    APPEND_ONLY,
+    JANITOR_ROLE,
+    REFERENCE,
+    SERVICE_ROLE,
+    janitor_rights,
+    metadata,
+    service_rights,
+)
 from app.settings import Settings
 from tests.db import catalog
 
@@ -107,7 +115,9 @@ async def test_the_service_has_the_rights_it_must_and_no_other(owner: asyncpg.Co
     found = await catalog.grants(owner)
 
     assert {(row["table"], row["right"]) for row in found if row["grantee"] == SERVICE_ROLE} == expected
-    assert {row["grantee"] for row in found} == {SERVICE_ROLE}
+    assert {row["grantee"] for row in found} == {SERVICE_ROLE, JANITOR_ROLE}
+    janitors = {(table, right) for table in metadata.tables for right in janitor_rights(table)}
+    assert {(row["table"], row["right"]) for row in found if row["grantee"] == JANITOR_ROLE} == janitors
     assert not [table for table in APPEND_ONLY if set(service_rights(table)) != {"SELECT", "INSERT"}]
 
 

@@ -20,7 +20,7 @@ import httpx
 from app.main import ROOT
 from app.settings import Settings
 
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 
 
 def free_port() -> int:

@@ -26,7 +26,7 @@ async def courier(engine: Engine, owner: asyncpg.Connection, clock: Clock) -> As
             clock=clock,
             random=lambda: 0.5,
             new_id=rows.new_id,
-            unseal=lambda stored: [stored],
+            unseal=lambda claimed, now: [claimed.secret],
             version="1.2.3",
             limits=Limits(deadline_seconds=2.0),
         )

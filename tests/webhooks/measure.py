@@ -76,7 +76,7 @@ async def _run(engine: Engine, *, expected: int) -> None:
             clock=lambda: datetime.now(UTC),
             random=random.random,
             new_id=rows.new_id,
-            unseal=lambda stored: [stored],
+            unseal=lambda claimed, now: [claimed.secret],
             version="0",
             on_attempt=count,
         )

@@ -3,9 +3,15 @@
 import asyncio
 import random
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
+
+SECRET = b"0123456789abcdef0123456789abcdef"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +30,13 @@ Behavior = Callable[[Request], bytes | Slow]
 
 @dataclass(slots=True)
 class Receiver:
-    """A running receiver; `behave` may be changed at any time."""
+    """A running receiver; `behave` may be changed at any time.
+
+    Whatever carries a signature must in the end have been signed with one of `secrets`; none where a test sees to it.
+    """
 
     behave: Behavior
+    secrets: tuple[bytes, ...] = (SECRET,)
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     connections: set[asyncio.Transport] = field(default_factory=set)
@@ -107,6 +117,18 @@ async def receiving(behave: Behavior, *, tls: ssl.SSLContext | None = None) -> A
             connection.abort()
         await asyncio.sleep(0)
         await server.wait_closed()
+    for request in receiver.requests if receiver.secrets else ():
+        assert genuine(request, receiver.secrets), f"{request.headers['webhook-id']} was not signed as it must be"
+
+
+def genuine(request: Request, secrets: tuple[bytes, ...]) -> bool:
+    """Whether the official library signs the same bytes in the same way; the age of a test's clock does not matter."""
+    if "webhook-signature" not in request.headers:
+        return True
+    at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+    given, body = request.headers["webhook-signature"].split(" "), request.body.decode()
+    official = [Webhook(b64encode(secret).decode()) for secret in secrets]
+    return any(one.sign(request.headers["webhook-id"], at, body) in given for one in official)
 
 
 class _Connection(asyncio.Protocol):

@@ -11,8 +11,9 @@ from sqlalchemy import insert, update
 from app.db import tables as t
 from app.db.transactions import Engine, operation
 from tests.builders import START
+from tests.webhooks import receiver
 
-SECRET = b"0123456789abcdef0123456789abcdef"
+SECRET = receiver.SECRET
 BODY = b'{"type":"points.earned"}'
 
 
@@ -29,7 +30,13 @@ async def make_program(engine: Engine) -> bytes:
 
 
 async def make_endpoint(
-    engine: Engine, program_id: bytes, url: str, *, secret: bytes = SECRET, state: str = "enabled"
+    engine: Engine,
+    program_id: bytes,
+    url: str,
+    *,
+    secret: bytes = SECRET,
+    state: str = "enabled",
+    **settings: Any,
 ) -> bytes:
     id = new_id()
     row = {
@@ -40,6 +47,7 @@ async def make_endpoint(
         "secret": secret,
         "state": state,
         "created_at": START,
+        **settings,
     }
     async with operation(engine) as connection:
         await connection.execute(insert(t.endpoint).values(row))
@@ -59,10 +67,13 @@ async def make_messages(
     count: int = 1,
     body: bytes = BODY,
     due_at: datetime = START,
+    member: bytes | None = None,
+    first: int = 1,
+    ordering: str = "none",
 ) -> list[bytes]:
-    """Messages with a pending delivery each to every one of the endpoints; their ids."""
+    """Messages with a pending delivery each to every one of the endpoints, in this order; their ids."""
     ids = [new_id() for _ in range(count)]
-    member = new_id()
+    member = member or new_id()
     messages = [
         {
             "program_id": program_id,
@@ -74,7 +85,7 @@ async def make_messages(
             "body": body,
             "created_at": due_at,
         }
-        for number, id in enumerate(ids, 1)
+        for number, id in enumerate(ids, first)
     ]
     pending = [
         {
@@ -82,10 +93,12 @@ async def make_messages(
             "endpoint_id": endpoint_id,
             "message_id": id,
             "due_at": due_at,
-            "ordering_key": member,
+            "ordering_key": {"none": None, "member": member, "strict": endpoint_id}[ordering],
             "attempts": 0,
+            "queued_at": due_at if ordering == "strict" else None,
+            "number": number if ordering != "none" else None,
         }
-        for id in ids
+        for number, id in enumerate(ids, first)
         for endpoint_id in endpoints
     ]
     async with operation(engine) as connection:

@@ -6,9 +6,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.db import deliveries
-from app.db.deliveries import Attempt, Claimed
-from app.db.transactions import Engine
+from app.db import claims, deliveries
+from app.db.claims import Claimed
+from app.db.deliveries import Attempt
+from app.db.transactions import Engine, transaction
+from app.webhooks import protection
 from tests.builders import START
 from tests.db.plans import plan
 from tests.webhooks import rows
@@ -20,9 +22,15 @@ MANY = 20_000
 
 
 async def claim(engine: Engine, program_id: bytes, **different: Any) -> list[Claimed]:
-    now = different.pop("now", START)
-    usual: dict[str, Any] = {"limit": PLENTY, "room": PLENTY, "rooms": {}, "after": bytes(16), "lease": new_id()}
-    return await deliveries.claim(engine, program_id=program_id, now=now, until=now + LEASE, **{**usual, **different})
+    """As the loop claims: rooms are worked out under the lock, then what is due is taken."""
+    now, limit = different.pop("now", START), different.pop("limit", PLENTY)
+    lease = different.pop("lease", new_id())
+    usual: dict[str, Any] = {"flying": {}, "unrecorded": {}, "most": PLENTY, "free": limit, "after": bytes(16)}
+    async with transaction(engine) as connection:
+        open = await claims.endpoints(connection, program_id=program_id, now=now)
+        rooms = protection.rooms(open, now=now, **{**usual, **different})
+        span: dict[str, Any] = {"now": now, "until": now + LEASE, "lease": lease, "limit": limit}
+        return await claims.take(connection, rooms, program_id=program_id, **span)
 
 
 def made(claimed: Claimed, *, state: str | None = "delivered", **different: Any) -> Attempt:
@@ -89,7 +97,7 @@ async def test_an_endpoint_gives_no_more_than_there_is_room_for_it(engine: Engin
     full, busy, free = [await rows.make_endpoint(engine, program, "https://shop.example/") for _ in range(3)]
     await rows.make_messages(engine, program, [full, busy, free], count=10)
 
-    claimed = await claim(engine, program, room=4, rooms={full: 0, busy: 3})
+    claimed = await claim(engine, program, most=4, flying={full: 4, busy: 1})
 
     counts = {id: sum(one.endpoint_id == id for one in claimed) for id in (full, busy, free)}
     assert counts == {full: 0, busy: 3, free: 4}
@@ -101,10 +109,10 @@ async def test_endpoints_with_most_room_come_first_and_then_each_has_its_turn(en
     await rows.make_messages(engine, program, [first, second, third], count=10)
 
     turns = [
-        (await claim(engine, program, limit=1, rooms={third: 1}, after=after))[0].endpoint_id
+        (await claim(engine, program, limit=1, most=2, free=2, flying={third: 1}, after=after))[0].endpoint_id
         for after in (bytes(16), first, second)
     ]
-    last = (await claim(engine, program, limit=1, rooms={first: 1, second: 1}))[0].endpoint_id
+    last = (await claim(engine, program, limit=1, most=2, free=2, flying={first: 1, second: 1}))[0].endpoint_id
 
     assert turns == [first, second, first]
     assert last == third
@@ -254,8 +262,20 @@ async def test_a_deleted_endpoints_deliveries_are_abandoned_in_pages_but_for_tho
 
 
 STATEMENTS = {
-    "claim": (deliveries._CLAIM, ["pending_delivery_due_idx", "pending_delivery_pkey", "message_pkey"]),
-    "finish": (deliveries._FINISH, ["pending_delivery_pkey"]),
+    "endpoints": (claims._ENDPOINTS, ["pending_delivery_due_idx"]),
+    "take": (
+        claims._TAKE,
+        [
+            "pending_delivery_due_idx",
+            "pending_delivery_leased_idx",
+            "pending_delivery_order_idx",
+            "pending_delivery_pkey",
+            "message_pkey",
+        ],
+    ),
+    "finish": (deliveries._FINISH, ["pending_delivery_pkey", "pending_delivery_order_idx"]),
+    "release": (deliveries._RELEASE, ["pending_delivery_due_idx", "pending_delivery_pkey"]),
+    "of": (deliveries._OF, ["pending_delivery_pkey"]),
     "abandon": (deliveries._ABANDON, ["pending_delivery_pkey"]),
     "gone": (deliveries._GONE, ["pending_delivery_pkey"]),
 }
@@ -283,8 +303,10 @@ async def test_every_statement_runs_along_its_index(engine: Engine, owner: async
 async def fill(owner: asyncpg.Connection, program_id: bytes) -> None:
     program = rows.uuids([program_id])[0]
     await owner.execute(
-        "INSERT INTO endpoint SELECT $1, gen_random_uuid(), NULL, 'https://shop.example/', '', NULL, '\\x00',"
-        " CASE n WHEN 1 THEN 'disabled' WHEN 2 THEN 'deleted' ELSE 'enabled' END, now() FROM generate_series(1, 10) n",
+        "INSERT INTO endpoint (program_id, endpoint_id, url, description, secret, state, created_at, ordering)"
+        " SELECT $1, gen_random_uuid(), 'https://shop.example/', '', '\\x00',"
+        " CASE n WHEN 1 THEN 'disabled' WHEN 2 THEN 'deleted' ELSE 'enabled' END, now(),"
+        " CASE WHEN n < 6 THEN 'none' ELSE 'member' END FROM generate_series(1, 10) n",
         program,
     )
     await owner.execute(
@@ -294,6 +316,8 @@ async def fill(owner: asyncpg.Connection, program_id: bytes) -> None:
         MANY // 10,
     )
     await owner.execute(
-        "INSERT INTO pending_delivery SELECT $1, endpoint_id, message_id, now(), NULL, NULL, 0 FROM endpoint, message",
+        "INSERT INTO pending_delivery SELECT $1, endpoint_id, message_id, now(), NULL,"
+        " CASE ordering WHEN 'member' THEN gen_random_uuid() END, 0, NULL,"
+        " CASE ordering WHEN 'member' THEN 1 END FROM endpoint, message",
         program,
     )

@@ -12,11 +12,12 @@ import asyncpg
 import pytest
 from standardwebhooks import Webhook
 
-from app.db import deliveries
-from app.db.deliveries import Attempt, Claimed
+from app.db import claims, deliveries
+from app.db.claims import Claimed
+from app.db.deliveries import Attempt
 from app.db.transactions import Engine
 from app.domain import typeid
-from app.webhooks import delivery, guard, retries, sender, signing
+from app.webhooks import delivery, guard, outcomes, retries, sender, signing
 from app.webhooks.delivery import Courier
 from app.webhooks.sender import Answer
 from tests.builders import START, Clock
@@ -95,6 +96,7 @@ async def test_a_message_arrives_signed_and_is_recorded(
     assert request.headers["zegel-attempt"] == "1"
     assert request.headers["user-agent"] == "Zegel/1.2.3"
     assert request.headers["content-type"] == "application/json"
+    assert request.headers["traceparent"].startswith(f"00-{messages[0].hex()}-")
     assert await attempts(owner) == [(1, 200, "delivered", None)]
     assert await states(owner) == {"delivered": 1}
     assert await owner.fetchval("SELECT count(*) FROM pending_delivery") == 0
@@ -103,10 +105,11 @@ async def test_a_message_arrives_signed_and_is_recorded(
 
 async def test_every_live_secret_signs(courier: Courier, shop: Receiver, program: bytes, clock: Clock) -> None:
     clock.now = datetime.now(UTC)
+    shop.secrets = (b"new", b"old")
     endpoint = await rows.make_endpoint(courier.engine, program, shop.url, secret=b"new|old")
     await rows.make_messages(courier.engine, program, [endpoint])
 
-    await delivery.deliver_once(replace(courier, unseal=lambda stored: stored.split(b"|")))
+    await delivery.deliver_once(replace(courier, unseal=lambda claimed, now: claimed.secret.split(b"|")))
 
     (request,) = shop.requests
     for secret in (b"new", b"old"):
@@ -162,7 +165,7 @@ def answer(status: int | None, *, error: str | None = None, timed_out: bool = Fa
 
 def judged(said: Answer, *, attempts: int = 0) -> Attempt:
     claimed = Claimed(b"p" * 16, b"e" * 16, b"m" * 16, b"l" * 16, START, attempts, "", b"", "test", b"")
-    return delivery.judge(claimed, said, id=b"a" * 16, started_at=START, now=START, schedule=retries.SCHEDULE, draw=0.5)
+    return outcomes.judge(claimed, said, id=b"a" * 16, started_at=START, now=START, schedule=retries.SCHEDULE, draw=0.5)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 226, 299])
@@ -303,7 +306,7 @@ async def test_what_was_claimed_before_the_freeze_is_not_sent_after_it(
 ) -> None:
     endpoint = await rows.make_endpoint(courier.engine, program, shop.url)
     await rows.make_messages(courier.engine, program, [endpoint])
-    readings = iter([START, START])  # when abandoning and claiming
+    readings = iter([START, START, START])  # when tending, twice, and claiming
 
     made = await delivery.deliver_once(replace(courier, clock=lambda: next(readings, START + timedelta(seconds=60))))
 
@@ -419,7 +422,7 @@ async def test_one_dead_endpoint_among_ten_delays_none_of_the_others(
             await until(lambda: heard["delivered"] == 900)
             took = time.monotonic() - started
 
-    assert len(dead.requests) == courier.limits.per_endpoint
+    assert len(dead.requests) == claims.IN_FLIGHT
     assert heard == {"delivered": 900}
     assert took < 12  # none has waited for the dead one's deadline
 
@@ -514,10 +517,10 @@ async def test_the_loop_outlives_its_connections(
 async def test_a_delivery_that_cannot_even_be_tried_holds_up_no_other(
     courier: Courier, owner: asyncpg.Connection, shop: Receiver, program: bytes
 ) -> None:
-    def unseal(stored: bytes) -> list[bytes]:
-        if stored == b"torn":
+    def unseal(claimed: Claimed, now: datetime) -> list[bytes]:
+        if claimed.secret == b"torn":
             raise ValueError("cannot be opened")
-        return [stored]
+        return [claimed.secret]
 
     torn = await rows.make_endpoint(courier.engine, program, shop.url, secret=b"torn")
     whole = await rows.make_endpoint(courier.engine, program, shop.url)

@@ -5,10 +5,15 @@ import socket
 import ssl
 import time
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.webhooks import guard, sender
 from app.webhooks.guard import AddressPolicy
@@ -310,6 +315,33 @@ async def test_tls_is_asked_for_by_the_name_and_must_prove_it() -> None:
 
     assert named == ["shop.example"]
     assert (answer.status, shop.requests) == (None, [])
+
+
+async def test_a_certificate_that_nobody_vouches_for_ends_it(tmp_path: Path) -> None:
+    async with (
+        receiving(saying(200), tls=self_signed(tmp_path)) as shop,
+        open_client(LOOPBACK, lookup=answers("127.0.0.1")) as client,
+    ):
+        answer = await post(client, f"https://shop.example:{shop.port}/")
+
+    assert (answer.status, answer.error, shop.requests) == (None, "tls", [])
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A shop's certificate for its own name, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "shop.example")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    dated = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    named = dated.add_extension(x509.SubjectAlternativeName([x509.DNSName("shop.example")]), critical=False)
+    pem = folder / "shop.pem"
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    pem.write_bytes(private + named.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
 
 
 async def test_a_shop_that_speaks_no_tls_gets_nothing() -> None:

@@ -1,6 +1,8 @@
-"""Webhook endpoints: made, read, ended."""
+"""Webhook endpoints: made, read, changed, paused, tried, ended."""
 
 import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -9,23 +11,27 @@ from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
 from app.api import paging
-from app.api.dependencies import Caller, PartsHere, allowed
+from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import endpoints as bodies
-from app.api.schemas.common import time
 from app.domain import chain, typeid
 from app.domain.scopes import Scope
 from app.operations import endpoints as operations
+from app.operations.endpoints import KeptAnswer, Moment, NewSecret, Once, Settings
 from app.queries import endpoints as queries
-
-SECRET_BYTES = 32
+from app.queries.endpoints import EndpointRow
 
 router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_class=PrivateRoute)
 
 Reader = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_READ))]
 Writer = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_WRITE))]
+IdempotencyKey = Annotated[str | None, Header(pattern=r"^[\x20-\x7e]{1,128}$")]
+IfMatch = Annotated[str | None, Header(max_length=64, description="The ETag of the endpoint as you know it.")]
+
+_BODY = ("malformed_json", "unsupported_media_type", "body_too_large", "invalid")
+_ONCE = ("idempotency_key_missing", "idempotency_key_reused", "request_in_flight", "malformed_query")
 
 
 @router.post(
@@ -34,55 +40,22 @@ Writer = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_WRITE))]
     summary="Create a webhook endpoint",
     response_model=bodies.EndpointOut,
     status_code=201,
-    responses=problems(
-        "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "idempotency_key_missing",
-        "idempotency_key_reused", "endpoint_refused", "request_in_flight", "malformed_query",
-    ),
-)  # fmt: skip
+    responses=problems(*_BODY, *_ONCE, "endpoint_refused"),
+)
 async def create_endpoint(
-    body: bodies.EndpointIn,
-    mine: PartsHere,
-    caller: Writer,
-    idempotency_key: Annotated[str | None, Header(pattern=r"^[\x20-\x7e]{1,128}$")] = None,
+    body: bodies.EndpointIn, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Starts sending messages to an address, signed with a secret that is shown in this answer only."""
-    if idempotency_key is None:
-        raise Problem("idempotency_key_missing")
-    wrong = bodies.unknown_types(body.types or [])
-    if wrong:
-        raise Problem("invalid", errors=[FieldError(f"/types/{i}", "is no type of message") for i in wrong])
-    reason = mine.address_check(body.url)
-    if reason is not None:
-        raise Problem("endpoint_refused", errors=[FieldError("/url", reason)])
-    new = operations.NewEndpoint(
-        id=mine.fresh_id(),
-        source=caller.source,
-        url=body.url,
-        description=body.description,
-        types=None if body.types is None else tuple(body.types),
-        secret=secrets.token_bytes(SECRET_BYTES),
+    settings = body.settings()
+    _refuse(settings, mine)
+    id, secret, at = mine.fresh_id(), _new_secret(mine), _moment(mine)
+    shown = bodies.endpoint(EndpointRow(id, settings, at.now))
+    location = f"/v1/webhook-endpoints/{shown['id']}"
+    once = _once(idempotency_key, "create_endpoint", body.digested(), {**shown, "secret_shown": True}, location)
+    return await _answered(
+        lambda: operations.create(mine.engine, id, settings, secret, by=_by(caller), once=once, at=at),
+        fresh={**shown, "secret": mine.secret_text(secret.value)},
     )
-    asked = operations.Caller(
-        program_id=caller.program_id,
-        key_id=caller.key_id,
-        actor=typeid.encode(typeid.KEY, caller.key_id),
-        idempotency_key=idempotency_key,
-        digest=sha256(b"create_endpoint" + chain.canonical(body.model_dump())).digest(),
-    )
-    now = mine.clock()
-    shown = _new(new, created_at=time(now))
-    kept = operations.KeptAnswer(
-        asked.digest, 201, f"/v1/webhook-endpoints/{shown['id']}", orjson.dumps({**shown, "secret_shown": True})
-    )
-    try:
-        answer, made = await operations.create(mine.engine, new, asked, answer=kept, audit_id=mine.fresh_id(), now=now)
-    except operations.KeyReused:
-        raise Problem("idempotency_key_reused") from None
-    headers = {"Location": answer.location or ""}
-    if made:
-        secret = mine.secret_text(new.secret)
-        return Response(orjson.dumps({**shown, "secret": secret}), 201, headers, "application/json")
-    return Response(answer.body, answer.status, {**headers, "Idempotent-Replayed": "true"}, "application/json")
 
 
 @router.get(
@@ -123,12 +96,106 @@ async def list_endpoints(
     responses=problems("not_found"),
 )
 async def get_endpoint(endpoint_id: str, mine: PartsHere, caller: Reader) -> Response:
-    """The endpoint, without its secret."""
+    """The endpoint, how it fares, and the ETag that a change must name; without its secret."""
+    return await _shown(_id(endpoint_id), mine, caller)
+
+
+@router.patch(
+    "/{endpoint_id}",
+    operation_id="change_endpoint",
+    summary="Change a webhook endpoint",
+    response_model=bodies.EndpointOut,
+    responses=problems(*_BODY, "not_found", "endpoint_refused", "if_match_missing", "changed_meanwhile"),
+)
+async def change_endpoint(
+    endpoint_id: str, body: bodies.EndpointChangeIn, mine: PartsHere, caller: Writer, if_match: IfMatch = None
+) -> Response:
+    """Changes what is said, if nobody has changed it since: send the ETag that you read as `If-Match`.
+
+    Types and order hold for what is recorded from then on.
+    """
     id = _id(endpoint_id)
-    row = await queries.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
-    if row is None:
-        raise Problem("not_found")
-    return Response(orjson.dumps(bodies.endpoint(row)), media_type="application/json")
+
+    def change(settings: Settings) -> Settings:
+        changed = body.applied(settings)
+        _refuse(changed, mine)
+        return changed
+
+    revision = _revision(if_match)
+    await _done(lambda: operations.change(mine.engine, id, change, revision=revision, by=_by(caller), at=_moment(mine)))
+    return await _shown(id, mine, caller)
+
+
+@router.post(
+    "/{endpoint_id}/pause",
+    operation_id="pause_endpoint",
+    summary="Pause a webhook endpoint",
+    response_model=bodies.EndpointOut,
+    responses=problems("not_found", "endpoint_not_enabled"),
+)
+async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
+    """Sends nothing until it is enabled again. What is recorded meanwhile waits, as long as messages are kept."""
+    id = _id(endpoint_id)
+    await _done(lambda: operations.pause(mine.engine, id, by=_by(caller), at=_moment(mine)))
+    return await _shown(id, mine, caller)
+
+
+@router.post(
+    "/{endpoint_id}/enable",
+    operation_id="enable_endpoint",
+    summary="Enable a webhook endpoint",
+    response_model=bodies.EndpointOut,
+    responses=problems("not_found"),
+)
+async def enable_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
+    """Sends again, and soon all that waits: what was held, and what was put off, with all its attempts before it."""
+    id = _id(endpoint_id)
+    await _done(lambda: operations.enable(mine.engine, id, by=_by(caller), at=_moment(mine)))
+    return await _shown(id, mine, caller)
+
+
+@router.post(
+    "/{endpoint_id}/rotate-secret",
+    operation_id="rotate_endpoint_secret",
+    summary="Make a new secret",
+    response_model=bodies.SecretOut,
+    status_code=201,
+    responses=problems(*_BODY, *_ONCE, "not_found", "too_many_secrets"),
+)
+async def rotate_endpoint_secret(
+    endpoint_id: str, body: bodies.RotateIn, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Signs with a new secret, shown in this answer only, and for a time with those before it as well."""
+    id, secret, at = _id(endpoint_id), _new_secret(mine), _moment(mine)
+    overlap = timedelta(hours=body.overlap_hours)
+    shown = bodies.secret(id, until=at.now + overlap)
+    said = {"endpoint": endpoint_id, **body.model_dump()}
+    once = _once(idempotency_key, "rotate_endpoint_secret", said, {**shown, "secret_shown": True})
+    return await _answered(
+        lambda: operations.rotate(mine.engine, id, secret, overlap=overlap, by=_by(caller), once=once, at=at),
+        fresh={**shown, "secret": mine.secret_text(secret.value)},
+    )
+
+
+@router.post(
+    "/{endpoint_id}/test",
+    operation_id="try_endpoint",
+    summary="Send a test message",
+    response_model=bodies.TestOut,
+    status_code=201,
+    responses=problems(*_ONCE, "not_found", "endpoint_not_enabled"),
+)
+async def try_endpoint(
+    endpoint_id: str, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Sends a message of the type `test` to this endpoint, whatever types it takes."""
+    id, message_id = _id(endpoint_id), mine.fresh_id()
+    shown = {"message": typeid.encode(typeid.MESSAGE, message_id)}
+    once = _once(idempotency_key, "try_endpoint", {"endpoint": endpoint_id}, shown)
+    at = _moment(mine)
+    return await _answered(
+        lambda: operations.test(mine.engine, id, message_id, by=_by(caller), once=once, at=at), fresh=shown
+    )
 
 
 @router.delete(
@@ -140,17 +207,8 @@ async def get_endpoint(endpoint_id: str, mine: PartsHere, caller: Reader) -> Res
 )
 async def delete_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Ends sending to it; what was not delivered yet is dropped."""
-    gone = await operations.delete(
-        mine.engine,
-        _id(endpoint_id),
-        program_id=caller.program_id,
-        source=caller.source,
-        audit_id=mine.fresh_id(),
-        actor=typeid.encode(typeid.KEY, caller.key_id),
-        now=mine.clock(),
-    )
-    if not gone:
-        raise Problem("not_found")
+    id = _id(endpoint_id)
+    await _done(lambda: operations.delete(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return Response(None, 204)
 
 
@@ -161,12 +219,79 @@ def _id(text: str) -> bytes:
     return found
 
 
-def _new(new: operations.NewEndpoint, *, created_at: str) -> dict[str, Any]:
-    return {
-        "id": typeid.encode(typeid.ENDPOINT, new.id),
-        "url": new.url,
-        "description": new.description,
-        "types": None if new.types is None else list(new.types),
-        "state": "enabled",
-        "created_at": created_at,
-    }
+def _by(caller: Caller) -> operations.Caller:
+    actor = typeid.encode(typeid.KEY, caller.key_id)
+    return operations.Caller(caller.program_id, caller.key_id, caller.source, actor)
+
+
+def _moment(mine: Parts) -> Moment:
+    return Moment(mine.clock(), mine.fresh_id())
+
+
+def _new_secret(mine: Parts) -> NewSecret:
+    value, nonce = secrets.token_bytes(operations.SECRET_BYTES), secrets.token_bytes(operations.NONCE_BYTES)
+    return NewSecret(value, nonce, mine.secrets.endpoints)
+
+
+def _refuse(settings: Settings, mine: Parts) -> None:
+    """Raises Problem for settings that cannot be."""
+    wrong = bodies.wrong(settings)
+    if wrong:
+        raise Problem("invalid", errors=wrong)
+    reason = mine.address_check(settings.url)
+    if reason is not None:
+        raise Problem("endpoint_refused", errors=[FieldError("/url", reason)])
+
+
+def _revision(if_match: str | None) -> int:
+    """The revision that an ETag of ours names, or one that no endpoint has. Raises Problem where there is none."""
+    if if_match is None:
+        raise Problem("if_match_missing")
+    number = if_match.strip().strip('"')
+    return int(number) if number.isascii() and number.isdigit() and len(number) < _LONGEST_REVISION else -1
+
+
+_LONGEST_REVISION = 10
+
+
+def _once(
+    key: str | None, operation: str, said: dict[str, Any], kept: dict[str, Any], location: str | None = None
+) -> Once:
+    """What is kept of a request under its Idempotency-Key. Raises Problem where it has none."""
+    if key is None:
+        raise Problem("idempotency_key_missing")
+    digest = sha256(operation.encode() + chain.canonical(said)).digest()
+    return Once(key, KeptAnswer(digest, 201, location, orjson.dumps(kept)))
+
+
+async def _answered(ask: Callable[[], Awaitable[tuple[KeptAnswer, bool]]], *, fresh: dict[str, Any]) -> Response:
+    """The answer of a write under an Idempotency-Key: `fresh` the first time, then what was kept."""
+    answer, made = await _done(ask)
+    headers = {"Location": answer.location} if answer.location is not None else {}
+    if made:
+        return Response(orjson.dumps(fresh), answer.status, headers, "application/json")
+    return Response(answer.body, answer.status, {**headers, "Idempotent-Replayed": "true"}, "application/json")
+
+
+async def _done(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """What an operation gives, its refusals as problems."""
+    try:
+        return await ask()
+    except operations.Unknown:
+        raise Problem("not_found") from None
+    except operations.KeyReused:
+        raise Problem("idempotency_key_reused") from None
+    except operations.Changed:
+        raise Problem("changed_meanwhile") from None
+    except operations.NotEnabled:
+        raise Problem("endpoint_not_enabled") from None
+    except operations.TooManySecrets:
+        raise Problem("too_many_secrets") from None
+
+
+async def _shown(id: bytes, mine: Parts, caller: Caller) -> Response:
+    row = await queries.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
+    if row is None:
+        raise Problem("not_found")
+    headers = {"ETag": f'"{row.revision}"'}
+    return Response(orjson.dumps(bodies.endpoint(row)), headers=headers, media_type="application/json")

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
+from app.api import backlog
 from app.api.dependencies import PartsHere
 from app.queries import health
 
@@ -31,6 +32,7 @@ async def get_readiness(mine: PartsHere) -> JSONResponse:
 
 
 @router.get("/metrics", operation_id="get_metrics", summary="Prometheus metrics", response_class=Response)
-async def get_metrics() -> Response:
-    """What the process has counted since it started."""
+async def get_metrics(mine: PartsHere) -> Response:
+    """What the process has counted since it started, and how far the delivery of messages is behind."""
+    await backlog.look(mine)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

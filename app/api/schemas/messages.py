@@ -191,6 +191,31 @@ class RulesPublished(Data):
     in_force_from: Time
 
 
+class EndpointDisabled(Data):
+    """Data of `endpoint.disabled`."""
+
+    endpoint: str
+    source: str | SkipJsonSchema[None] = Field(default=None, description="The shop whose endpoint it is.")
+    reason: str = Field(description="gone, asked or failing.")
+
+
+class MessageExhausted(Data):
+    """Data of `message.exhausted`."""
+
+    endpoint: str
+    source: str | SkipJsonSchema[None] = None
+    message: str
+    type: str
+    attempts: int
+    held: bool = Field(description="Whether others wait behind it.")
+
+
+class Tested(Data):
+    """Data of `test`."""
+
+    endpoint: str
+
+
 class Waiting(AboutMember):
     """Data of `event.parked` and `event.lapsed`."""
 
@@ -221,6 +246,7 @@ class Entry:
 
 _MEMBER, _OTHER = "mem_01m803s7a9efr83zrxpt57gdkk", "mem_01m803s7a9efr83zrxpt57gdkm"
 _EVENT, _EARLIER = "evt_01m803s7gqeg495d2k6mktghcw", "evt_01m803s7fte01vczsvmxq1xfnd"
+_ENDPOINT = "whe_01m803s75be4dbcqhtzb2fsjwe"
 _AT, _RECORDED = "2026-11-21T09:41:00Z", "2026-11-21T09:41:00.873Z"
 _POINTS: Mapping[str, Any] = {"points": {"points": 50}}
 _OF: Mapping[str, Any] = {**_POINTS, "of": _EARLIER}
@@ -340,6 +366,24 @@ CATALOG: Mapping[str, Entry] = {
             "in_force_from": "2026-11-30T23:00:00Z",
         },
     ),
+    messages.DISABLED: Entry(
+        "Another endpoint of the shop was disabled; `reason` says why.",
+        EndpointDisabled,
+        {"endpoint": _ENDPOINT, "source": "webshop", "reason": "failing"},
+    ),
+    messages.EXHAUSTED: Entry(
+        "All attempts to deliver a message to another endpoint of the shop have failed.",
+        MessageExhausted,
+        {
+            "endpoint": _ENDPOINT,
+            "source": "webshop",
+            "message": "msg_01m803s7nre23vkyff4y6tn6d7",
+            "type": "points.earned",
+            "attempts": 10,
+            "held": False,
+        },
+    ),
+    messages.TEST: Entry("You asked for it, to see that messages arrive.", Tested, {"endpoint": _ENDPOINT}),
     messages.PARKED: Entry("An event waits for the one that it names.", Waiting, _AWAITS, "return"),
     messages.UNPARKED: Entry(
         "What an event waited for has come: it was recorded, or refused; `outcome` says which.",

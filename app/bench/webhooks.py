@@ -1,0 +1,346 @@
+"""What delivery promises of speed: sent and recorded a second, how soon after an event, and at whose cost (W7).
+
+The worker runs in this process, the service and the healthy receiver in processes of their own; dead, slow and flapping
+shops cost next to nothing, and so share this one.
+"""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from ipaddress import ip_network
+
+import httpx
+import uuid_utils
+from sqlalchemy import delete, func, insert, literal, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.bench import processes, scene
+from app.bench.processes import BenchError, Listener
+from app.bench.results import Must
+from app.bench.scene import Program
+from app.db import endpoints, sealing, transactions
+from app.db import tables as t
+from app.db.claims import IN_FLIGHT, Claimed
+from app.db.deliveries import DELIVERED, Attempt
+from app.domain import keys
+from app.settings import Settings
+from app.webhooks import delivery, guard, sender
+
+BODY = json.dumps({"type": "points.earned", "data": "x" * 560}).encode()
+HEALTHY, TROUBLED = 7, 3
+OFFERED, OFFERED_BESIDE_BACKLOG = 200, 300
+LONGEST_SECONDS = 600.0
+LAST_SECONDS = 30.0
+"""So long the last webhooks are waited for."""
+SLOW_SECONDS = 2.0
+SETTLE_SECONDS = 2.0
+CARDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much: messages of the first measurement, seconds of load, and what is pending in the last one."""
+
+    messages: int
+    seconds: float
+    backlog: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Events offered at a steady rate: how long each answer took, how long until the webhook came, what was refused."""
+
+    answers: list[float]
+    webhooks: list[float]
+    refused: Counter[str]
+
+
+async def measure(
+    settings: Settings, program: Program, sizes: Sizes, *, clock: Callable[[], datetime], say: Callable[[str], None]
+) -> tuple[Must, ...]:
+    """Everything, one after another. Raises BenchError where nothing comes of it."""
+    engine = transactions.create_engine(settings.database_url or "", pool_size=8)
+    stage = _Stage(engine, settings, program, clock)
+    try:
+        with processes.listener("app.bench.receiver") as receiver:
+            say(f"delivering {sizes.messages:,} messages to one endpoint")
+            rate = await _alone(stage, receiver, sizes.messages)
+            say(f"delivering to {HEALTHY} healthy endpoints, alone and beside a dead, a slow and a flapping one")
+            kept = await _beside_trouble(stage, receiver, max(sizes.messages // 4, HEALTHY))
+            await _enrol(stage)
+            say(f"{OFFERED} events a second for {sizes.seconds:g} s")
+            soon = await _offered(stage, receiver, OFFERED, sizes.seconds)
+            say(f"{OFFERED_BESIDE_BACKLOG} events a second, without and with {sizes.backlog:,} pending deliveries")
+            calm = await _offered(stage, receiver, OFFERED_BESIDE_BACKLOG, sizes.seconds)
+            busy = await _offered(stage, receiver, OFFERED_BESIDE_BACKLOG, sizes.seconds, backlog=sizes.backlog)
+    finally:
+        await engine.dispose()
+    refused = sum((soon.refused + calm.refused + busy.refused).values())
+    return (
+        Must("deliveries sent and recorded by one worker", "/s", 1_500, 3_000, rate),
+        Must("what the healthy ones keep beside a dead, a slow and a flapping one", "%", 80, 95, kept * 100),
+        Must(f"event to webhook, p50 at {OFFERED}/s", "ms", 150, None, _at(soon.webhooks, 0.5), at_most=True),
+        Must(f"event to webhook, p99 at {OFFERED}/s", "ms", 1_000, None, _at(soon.webhooks, 0.99), at_most=True),
+        Must("p99 of events beside the backlog, times that without", "×", 2, None, _ratio(calm, busy), at_most=True),
+        Must("events refused", "", 0, None, float(refused), at_most=True),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    engine: AsyncEngine
+    settings: Settings
+    program: Program
+    clock: Callable[[], datetime]
+
+    @property
+    def key(self) -> bytes:
+        return keys.derive(self.settings.secret or "").endpoints
+
+
+async def _alone(stage: _Stage, receiver: Listener, messages: int) -> float:
+    endpoint = await _endpoint(stage, receiver.port)
+    await _queue(stage, [endpoint], messages)
+    took = await _drained(stage, {endpoint: messages})
+    await _clear(stage)
+    return messages / took
+
+
+async def _beside_trouble(stage: _Stage, receiver: Listener, messages: int) -> float:
+    """The rate of the healthy ones beside the troubled, of their rate alone."""
+    async with _troubled() as ports:
+        good = [await _endpoint(stage, receiver.port) for _ in range(HEALTHY)]
+        bad = [await _endpoint(stage, port) for port in ports]
+        each = messages // HEALTHY
+        await _queue(stage, good, each)
+        alone = await _drained(stage, dict.fromkeys(good, each))
+        await _queue(stage, bad, each)
+        await _queue(stage, good, each)
+        beside = await _drained(stage, dict.fromkeys(good, each))
+        await _clear(stage)
+    return alone / beside
+
+
+async def _offered(stage: _Stage, receiver: Listener, rate: int, seconds: float, *, backlog: int = 0) -> Offered:
+    """Events at a steady rate to a service that delivers, to one endpoint that tells when each webhook has come."""
+    watched = _Watched()
+    async with watched.listening() as port:
+        watching = await _endpoint(stage, port)
+        if backlog:
+            await _queue(stage, [await _endpoint(stage, receiver.port)], backlog)
+        environment = scene.environment(stage.settings)
+        with processes.listener("app.bench.server", "--worker", environment=environment) as service:
+            await asyncio.sleep(SETTLE_SECONDS)
+            offered = await _offer(stage, service, watched, rate, seconds)
+    await _clear(stage)
+    if not offered.webhooks:
+        raise BenchError(f"no webhook has come of {watching.hex()}")
+    return offered
+
+
+async def _enrol(stage: _Stage) -> None:
+    with processes.listener("app.bench.server", environment=scene.environment(stage.settings)) as service:
+        at = scene.time_text(stage.clock())
+        await asyncio.to_thread(scene.enrol, service.port, stage.program, CARDS, at=at)
+
+
+async def _offer(stage: _Stage, service: Listener, watched: "_Watched", rate: int, seconds: float) -> Offered:
+    offered = Offered([], [], Counter())
+    tag, began = uuid_utils.uuid7().hex[-12:], time.perf_counter()
+    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
+    headers = {"Authorization": f"Bearer {stage.program.key}"}
+    url = f"http://127.0.0.1:{service.port}"
+    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=30) as client:
+        async with asyncio.TaskGroup() as sending:
+            for number in range(int(rate * seconds)):
+                await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+                sending.create_task(_one(client, f"{tag}-{number}", number, stage, watched, offered))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                while len(watched.came.keys() & watched.sent.keys()) < len(offered.answers):
+                    watched.another.clear()
+                    await watched.another.wait()
+    offered.webhooks.extend(came - watched.sent[id] for id, came in watched.came.items() if id in watched.sent)
+    return offered
+
+
+async def _one(
+    client: httpx.AsyncClient, id: str, number: int, stage: _Stage, watched: "_Watched", offered: Offered
+) -> None:
+    body = {
+        "type": "purchase",
+        "id": id,
+        "member": f"card:{number % CARDS:010d}",
+        "occurred_at": scene.time_text(stage.clock()),
+        "currency": "EUR",
+        "total": "12.50",
+    }
+    began = watched.sent[id] = time.perf_counter()
+    try:
+        answer = await client.post("/v1/events", json=body)
+    except httpx.TransportError as error:
+        offered.refused[type(error).__name__] += 1
+        return
+    if answer.status_code == 201:
+        offered.answers.append(time.perf_counter() - began)
+    else:
+        offered.refused[str(answer.status_code)] += 1
+
+
+@dataclass(slots=True)
+class _Watched:
+    """When each event was sent, and when its first webhook came, by the event's own id."""
+
+    sent: dict[str, float] = field(default_factory=dict)
+    came: dict[str, float] = field(default_factory=dict)
+    another: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        async with _serving(self._take) as port:
+            yield port
+
+    async def _take(self, body: bytes) -> bytes:
+        self.came.setdefault(json.loads(body)["data"]["id"], time.perf_counter())
+        self.another.set()
+        return b"200 OK"
+
+
+@asynccontextmanager
+async def _troubled() -> AsyncIterator[list[int]]:
+    """Ports of a shop that never answers, one that takes its time, and one that is down every other moment."""
+    taken = Counter[str]()
+
+    async def never(_: bytes) -> bytes:
+        await asyncio.sleep(LONGEST_SECONDS)
+        return b"200 OK"
+
+    async def slowly(_: bytes) -> bytes:
+        await asyncio.sleep(SLOW_SECONDS)
+        return b"200 OK"
+
+    async def by_turns(_: bytes) -> bytes:
+        taken["flapping"] += 1
+        return b"503 Not now" if taken["flapping"] // 5 % 2 else b"200 OK"
+
+    async with _serving(never) as dead, _serving(slowly) as slow, _serving(by_turns) as flapping:
+        yield [dead, slow, flapping]
+
+
+@asynccontextmanager
+async def _serving(take: Callable[[bytes], Awaitable[bytes]]) -> AsyncIterator[int]:
+    """A small HTTP server on a free port of 127.0.0.1."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = [line.partition(b":") for line in head.lower().split(b"\r\n")]
+                length = next((int(value) for name, _, value in lines if name == b"content-length"), 0)
+                status = await take(await reader.readexactly(length))
+                writer.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % status)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def _endpoint(stage: _Stage, port: int) -> bytes:
+    """A new endpoint at a port of 127.0.0.1 that takes what events give."""
+    id, secret = uuid_utils.uuid7().bytes, sealing.Secret(random.randbytes(sealing.SECRET_BYTES))
+    of = {"program_id": stage.program.id, "endpoint_id": id}
+    sealed = sealing.seal([secret], key=stage.key, nonce=random.randbytes(sealing.NONCE_BYTES), **of)
+    settings = endpoints.Settings(f"http://127.0.0.1:{port}/", "", ("points.earned",), "none", "skip", IN_FLIGHT, None)
+    async with transactions.operation(stage.engine) as connection:
+        await endpoints.add(connection, settings, source=None, secret=sealed, now=stage.clock(), **of)
+    return id
+
+
+async def _queue(stage: _Stage, to: list[bytes], count: int) -> None:
+    """Messages, each with a delivery to every one of the endpoints that is due at once."""
+    m, now = t.message.c, stage.clock()
+    numbers = func.generate_series(1, count).table_valued("number")
+    message = select(
+        literal(stage.program.id, t.Id), func.gen_random_uuid(), literal("points.earned"), literal(BODY), literal(now)
+    ).select_from(numbers)
+    async with transactions.operation(stage.engine) as connection:
+        names = ["program_id", "message_id", "type", "body", "created_at"]
+        await connection.execute(insert(t.message).from_select(names, message))
+        for id in to:
+            due = select(m.program_id, literal(id, t.Id), m.message_id, m.created_at, literal(0)).where(
+                m.program_id == stage.program.id, m.created_at == now
+            )
+            columns = ["program_id", "endpoint_id", "message_id", "due_at", "attempts"]
+            await connection.execute(insert(t.pending_delivery).from_select(columns, due))
+
+
+async def _drained(stage: _Stage, wanted: dict[bytes, int]) -> float:
+    """Seconds until a worker has delivered so much to each endpoint. Raises BenchError where it never does."""
+    stopping, heard = asyncio.Event(), Counter[bytes]()
+
+    def count(attempt: Attempt) -> None:
+        heard[attempt.claimed.endpoint_id] += attempt.outcome == DELIVERED
+        if all(heard[id] >= number for id, number in wanted.items()):
+            stopping.set()
+
+    policy = guard.AddressPolicy(allow_http=True, allowed=(ip_network("127.0.0.0/8"),))
+    async with sender.open_client(policy) as client:
+        courier = delivery.Courier(
+            engine=stage.engine,
+            client=client,
+            clock=stage.clock,
+            random=random.random,
+            new_id=lambda: uuid_utils.uuid7().bytes,
+            unseal=partial(_unsealed, key=stage.key),
+            version="bench",
+            limits=delivery.Limits(grace_seconds=0.1),
+            on_attempt=count,
+        )
+        began = time.perf_counter()
+        loop = asyncio.create_task(delivery.deliver_forever(courier, stopping=stopping, hint=asyncio.Event()))
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await stopping.wait()
+            took = time.perf_counter() - began
+        except TimeoutError:
+            raise BenchError(f"only {sum(heard.values())} of {sum(wanted.values())} were delivered") from None
+        finally:
+            stopping.set()
+            await loop
+    return took
+
+
+async def _clear(stage: _Stage) -> None:
+    """Ends the endpoints of this run, and what was pending to them."""
+    async with transactions.operation(stage.engine) as connection:
+        e, p = t.endpoint.c, t.pending_delivery.c
+        mine = t.endpoint.update().where(e.program_id == stage.program.id)
+        await connection.execute(mine.values(state="deleted", deleted_at=stage.clock()))
+        await connection.execute(delete(t.pending_delivery).where(p.program_id == stage.program.id))
+
+
+def _unsealed(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
+    of = {"program_id": claimed.program_id, "endpoint_id": claimed.endpoint_id}
+    return sealing.live(sealing.unseal(claimed.secret, key=key, **of), now=now)
+
+
+def _at(seconds: list[float], share: float) -> float:
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else 0.0
+
+
+def _ratio(calm: Offered, busy: Offered) -> float | None:
+    before, after = _at(calm.answers, 0.99), _at(busy.answers, 0.99)
+    return after / before if before else None
