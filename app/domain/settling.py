@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.domain import calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, typeid
-from app.domain.accrual import Step
 from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import FORGIVEN, Rules
 from app.domain.state import MemberState, OpenLot, Scheduled
+from app.domain.steps import Step
 
 ACTIVATION, EXPIRY = "activation", "expiry"
 

@@ -126,7 +126,7 @@ class MemberState(NamedTuple):
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
     that qualified, `referral_rounds` how often one did. `purchases` counts
     those that stand (semantics A11), `parked` the events that wait outside the chain. `usage` is by counter and the
-    start of its period. `lots`
+    start of its period; `shared` is the same over all members of the program, as far as the batch has it. `lots`
     are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far
     as they are known: an undo may open them again.
     """
@@ -150,6 +150,7 @@ class MemberState(NamedTuple):
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
     usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
+    shared: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})
