@@ -110,6 +110,7 @@ STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
 USAGE_COLUMNS = _columns(t.usage)
+SHARED_COLUMNS = _columns(t.shared_usage)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
 RESERVATION_COLUMNS = _columns(t.reservation)
@@ -273,6 +274,31 @@ DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordin
 LOTS = Statement(_of_members(t.open_lot, LOT_COLUMNS))
 RESERVATIONS = Statement(_of_members(t.reservation, RESERVATION_COLUMNS))
 
+_shared = t.shared_usage.c
+_counters = (_shared.program_id == _PROGRAM, _shared.counter == func.any(bindparam("counters", type_=ARRAY(Text()))))
+LOCK_COUNTERS = Statement(
+    select(_shared.counter)
+    .where(*_counters, _shared.since == bindparam("beginning", type_=t.INSTANT))
+    .order_by(_shared.counter)
+    .with_for_update()
+)
+"""The row of each counter that stands for all its periods, locked in the order of their names."""
+SHARED = Statement(select(*SHARED_COLUMNS).where(*_counters, (_shared.points != 0) | (_shared.times != 0)))
+"""What all members together have used of counters, period by period."""
+
+
+def _first_use() -> ClauseElement:
+    asked = _asked(counter=Text())
+    names = ["program_id", "counter", "since", "points", "times"]
+    none: ColumnElement[int] = literal_column("0")
+    since = bindparam("beginning", type_=t.INSTANT)
+    new = select(_PROGRAM, asked.c.counter, since, none, none).order_by(asked.c.counter)
+    return insert(t.shared_usage).from_select(names, new).on_conflict_do_nothing()
+
+
+FIRST_USE = Statement(_first_use())
+"""Makes the rows that are locked, of counters that nobody has used yet."""
+
 
 class _Write(NamedTuple):
     """One kind of row: the columns that come as arrays, and what is done with the rows they make."""
@@ -342,6 +368,8 @@ _WRITES: Mapping[str, _Write] = {
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
     "usage": _upsert(t.usage, ["points", "times"]),
+    "shared_usage": _upsert(t.shared_usage, ["points", "times"]),
+    "forgotten_shared_usage": _remove(t.shared_usage, "forgotten_shared_usage", "counter", "since"),
     "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.domain import periods, usage
 from app.domain.combining import Cap, Per, Room
+from app.domain.commands import Activity, Cancellation, Command, Enrolment, Purchase, PurchaseChange, Return
 from app.domain.effects import Case
 from app.domain.rules import Rules, Versions
 from app.domain.stacking import Used
@@ -79,6 +80,24 @@ def again(free: Mapping[str, Room], before: Iterable[Used]) -> dict[str, list[in
         ]
         for counter, rest in free.items()
     }
+
+
+def judged_as(command: Command) -> tuple[str, ...]:
+    """The kinds of events that deciding on a command may judge by their caps, or judge again."""
+    kinds = _JUDGED_AS.get(type(command.facts), ())
+    return (*kinds, *SETTLED_AS, *((Enrolment.kind,) if command.member.enrol else ()))
+
+
+SETTLED_AS = ("scheduled",)
+"""The kinds that settling may judge by their caps."""
+_JUDGED_AS: Mapping[type, tuple[str, ...]] = {
+    Purchase: (Purchase.kind,),
+    PurchaseChange: (Purchase.kind,),
+    Return: (Purchase.kind,),
+    Cancellation: (Purchase.kind, Activity.kind),
+    Activity: (Activity.kind,),
+    Enrolment: (Enrolment.kind,),
+}
 
 
 def shared_counters(versions: Versions, kinds: Iterable[str]) -> frozenset[str]:

@@ -58,7 +58,7 @@ def multiplied(
 
 
 def _grouped(factors: Sequence[Factor], plan: UnitPlan) -> list[Factor]:
-    """Of each group that is not a sum, one multiplier a line: the largest, or the first; beside the largest one of 0."""
+    """Of each group that is not a sum, one multiplier a line: the largest, or the first; a 0 stays beside it."""
     chosen = list(factors)
     for group in plan.groups:
         mine = [i for i, one in enumerate(factors) if one.rule.group == group.code and one.why is None]

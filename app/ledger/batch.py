@@ -11,7 +11,7 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import books, chain, engine, opening, transfers
+from app.domain import books, chain, engine, limits, opening, transfers
 from app.domain import commands as commanding
 from app.domain.commands import Command, Enrolment, Named, Opening, Reference, Transfer
 from app.domain.events import Posted, Recorded
@@ -70,6 +70,8 @@ async def load(
     givers = [id for id in states if id in giving]
     since = now - transfers.LOOKS_BACK
     recent = await loading.recent(connection, givers, program_id=program_id, kinds=transfers.RECENT, since=since)
+    counters = limits.shared_counters(versions, {kind for item in work for kind in _kinds(item)})
+    shared = await loading.shared(connection, counters, program_id=program_id, locked=locked)
     return Fold(
         program_id,
         versions,
@@ -84,6 +86,8 @@ async def load(
         about=past.about,
         firsts=firsts,
         recent=recent,
+        shared=shared,
+        shared_before=shared,
     )
 
 
@@ -101,6 +105,7 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     columns |= rows.parking_columns(piece.parked, piece.unparked, piece.refused)
     columns |= rows.state_columns(piece.changes)
     columns |= rows.schedule_columns(piece.schedules)
+    columns |= rows.shared_usage_columns(*piece.shared)
     columns |= _new_members(piece)
     if last and batch.posted:
         columns |= _block(batch, lane, number)
@@ -108,6 +113,11 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     if any(columns.values()):
         await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
     return lane
+
+
+def _kinds(item: Work) -> tuple[str, ...]:
+    """The kinds of events whose caps deciding on it may read or move."""
+    return limits.judged_as(item) if isinstance(item, Command) else limits.SETTLED_AS
 
 
 async def _past(

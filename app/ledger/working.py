@@ -12,6 +12,7 @@ from app.domain.parking import Parked, TurnedAway
 from app.domain.posting import Ids
 from app.domain.rules import Versions
 from app.domain.state import MemberState, Scheduled
+from app.domain.usage import Used
 
 Key = tuple[str, str, str]
 """(source, kind, key): an event's natural key within its program (semantics E1)."""
@@ -37,6 +38,8 @@ class Piece(NamedTuple):
     unparked: Sequence[Parked]
     refused: Sequence[TurnedAway]
     notices: Sequence[Notice]
+    shared: tuple[Used, Used]
+    """What all members have used, before and after."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,10 @@ class Fold:
     """What happened first to members whose accounts are to be opened."""
     recent: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """What members who pass points on gave and received lately, in order."""
+    shared: Used = field(default_factory=dict)
+    """What all members have used of counters that the batch has locked."""
+    shared_before: Used = field(default_factory=dict)
+    """The same as the database has it, once what was cut off is written."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -104,7 +111,9 @@ class Fold:
             self.unparked,
             self.refused,
             self.notices,
+            (self.shared_before, self.shared),
         )
+        self.shared_before = self.shared
         self.before |= self.states
         self.states, self.schedules, self.named, self.profiles = {}, [], [], []
         self.parked, self.unparked, self.refused, self.notices = [], [], [], []

@@ -5,7 +5,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from app.program import document, values
-from app.program.checking import earning, ladders, names, referring, terms
+from app.program.checking import earning, ladders, names, referring, stacking, terms
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -23,6 +23,7 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
     yield from _named_twice(parts.level_ids)
     for path, rule in parts.rules:
         yield from earning.check(path, rule, parts)
+    yield from stacking.check(parts)
     for path, ladder in parts.ladders:
         yield from ladders.check(path, ladder, parts)
     if parts.referrals is not None:

@@ -5,6 +5,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 """
 
 from app.program.document.base import FORMAT, Part, Periods
+from app.program.document.caps import Cap, Group
 from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
 from app.program.document.ladders import Ladder, Level
 from app.program.document.referring import Bonus, Referrals
@@ -18,6 +19,7 @@ __all__ = [
     "WAYS",
     "Adjustments",
     "Bonus",
+    "Cap",
     "Cover",
     "Document",
     "Events",
@@ -25,6 +27,7 @@ __all__ = [
     "ExpiresInactive",
     "ExpiresOn",
     "ExpiresWithPeriod",
+    "Group",
     "Holds",
     "Ladder",
     "Level",
