@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
 from app.domain.combining import Cap, Group, Multipliers, Per
-from app.domain.periods import Within
+from app.domain.periods import LIFETIME, Within
 from app.domain.units import Unit
 
 ANY: frozenset[str] = frozenset()
@@ -195,6 +195,21 @@ class ReferralTerms:
     referee: tuple[str, int] | None = None
 
 
+class Milestone(NamedTuple):
+    """What a member's total of a unit brings in a period: at each multiple of `every`, or at each of `at` (A9).
+
+    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a reward.
+    """
+
+    code: str
+    unit: str
+    gives: tuple[str, int] | Rewarded
+    every: int = 0
+    at: tuple[int, ...] = ()
+    within: Within = LIFETIME
+    consume: bool = False
+
+
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -317,6 +332,7 @@ class Rules:
     """The most that all rules give together (semantics A5)."""
     limits: Mapping[str, tuple[Cap, ...]] = field(init=False)
     """By kind of event, the caps whose usage is kept (semantics A5)."""
+    milestones: tuple[Milestone, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""
@@ -373,14 +389,22 @@ def _limits(kind: str, rules: Rules) -> Iterable[Cap]:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """All published versions of a program, oldest first; `brief` if a lot may end within hours of being earned."""
+    """All published versions of a program, oldest first.
+
+    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots.
+    """
 
     all: tuple[Rules, ...]
     brief: bool = field(init=False)
+    milestones: bool = field(init=False)
+    consuming: bool = field(init=False)
 
     def __post_init__(self) -> None:
         brief = any(unit.brief for rules in self.all for unit in rules.units.values())
         object.__setattr__(self, "brief", brief)
+        milestones = [milestone for rules in self.all for milestone in rules.milestones]
+        object.__setattr__(self, "milestones", bool(milestones))
+        object.__setattr__(self, "consuming", any(milestone.consume for milestone in milestones))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

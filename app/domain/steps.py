@@ -29,7 +29,9 @@ WHY_NOT = (
     "stopped",
 )
 """Why a rule gave nothing: it does not apply (A3), lacks what it counts (A1), or yields to others (A4, A5)."""
-BACK = ("given_before", "given_after", "forgiven")
-"""What became of goods that came back (semantics R2, R3)."""
-CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK)
+BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken")
+"""What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
+OTHER = ("milestone", "consumed", "freed", "received", "adjusted")
+"""What brings points besides earning, and what uses them: a milestone (A9), a hold (L12), a transfer (L13), a person."""
+CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK, *OTHER)
 """Everything that a step can say happened."""

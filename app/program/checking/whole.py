@@ -5,7 +5,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from app.program import document, values
-from app.program.checking import earning, ladders, names, referring, stacking, terms
+from app.program.checking import earning, ladders, milestones, names, referring, stacking, terms
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -24,6 +24,9 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
     for path, rule in parts.rules:
         yield from earning.check(path, rule, parts)
     yield from stacking.check(parts)
+    for path, milestone in parts.milestones:
+        yield from milestones.check(path, milestone, parts)
+    yield from milestones.circles(parts.milestones)
     for path, ladder in parts.ladders:
         yield from ladders.check(path, ladder, parts)
     if parts.referrals is not None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import combining, rules, units
 from app.program import values
-from app.program.compiling import amounts, caps, earning, ladders, referring, terms
+from app.program.compiling import amounts, caps, earning, ladders, milestones, referring, terms
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
 
@@ -38,6 +38,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         },
         groups=_groups(document, known),
         caps=caps.caps(document.caps, combining.PROGRAM, decimals=_spent_in(known)),
+        milestones=tuple(milestones.milestone(one, known) for one in document.milestones),
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),
