@@ -49,7 +49,8 @@ def multiplied(
             counted.update(entry)
             sums[line] = _scaled(entry, factors, sums[line], line, (given, added), moved)
     running: Exact = sum(sums) - sum(moved)
-    for i, one in enumerate(factors):
+    for i in sorted(range(len(factors)), key=lambda i: _turn(factors, i, plan)):
+        one = factors[i]
         running += moved[i]
         why = one.why if one.why is not None or i in counted else "not_best"
         said = ("multiply", points.text(running, scale=plan.scale)) if why is None else (why, "0")
@@ -108,6 +109,17 @@ def _entries(factors: Sequence[Factor], line: int, plan: UnitPlan) -> list[list[
     if plan.unit.multipliers is Multipliers.BEST and found:
         found = [max(found, key=lambda entry: _together(entry, factors))]
     return [*found, *nothing]
+
+
+def _turn(factors: Sequence[Factor], i: int, plan: UnitPlan) -> tuple[bool, int, bool, int]:
+    """When a multiplier's turn comes: those of a sum together, what is below 1 after the others, and 0 at last."""
+    rule, times = factors[i].rule, factors[i].times
+    if plan.unit.multipliers is Multipliers.SUM:
+        return (not times, 0, times < 1, i)
+    if rule.group in {group.code for group in plan.groups if group.combine is Combine.SUM}:
+        first = next(k for k, one in enumerate(factors) if one.rule.group == rule.group)
+        return (not times, first, times < 1, i)
+    return (not times, i, False, i)
 
 
 def _together(entry: Sequence[int], factors: Sequence[Factor]) -> Fraction:

@@ -32,6 +32,6 @@ WHY_NOT = (
 BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken")
 """What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
 OTHER = ("milestone", "consumed", "freed", "received", "adjusted")
-"""What brings points besides earning, and what uses them: a milestone (A9), a hold (L12), a transfer (L13), a person."""
+"""What brings points besides earning, and what uses them: milestones (A9), holds (L12), transfers (L13), persons."""
 CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK, *OTHER)
 """Everything that a step can say happened."""
