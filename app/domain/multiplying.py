@@ -94,32 +94,38 @@ def _until_stopped(factors: Sequence[Factor], sums: Sequence[Exact]) -> list[Fac
 
 
 def _entries(factors: Sequence[Factor], line: int, plan: UnitPlan) -> list[list[int]]:
-    """What scales a line, one after the other; those of an entry add up their parts above and below 1."""
-    here = [i for i, one in enumerate(factors) if one.why is None and line in one.lines]
-    nothing = [[i] for i in here if not factors[i].times]
-    here = [i for i in here if factors[i].times]
-    if plan.unit.multipliers is Multipliers.SUM:
-        return [here, *nothing] if here else nothing
-    summed = {group.code for group in plan.groups if group.combine is Combine.SUM}
-    entries: dict[str | int, list[int]] = {}
-    for i in here:
-        group = factors[i].rule.group
-        entries.setdefault(group if group is not None and group in summed else i, []).append(i)
+    """What scales a line, one after the other; those of an entry add up their parts above and below 1.
+
+    A factor of 0 is no part of a sum, and not to be chosen from: it leaves nothing.
+    """
+    entries: dict[int, list[int]] = {}
+    for i, one in enumerate(factors):
+        if one.why is None and line in one.lines:
+            entries.setdefault(_first(factors, i, plan), []).append(i)
     found = list(entries.values())
-    if plan.unit.multipliers is Multipliers.BEST and found:
-        found = [max(found, key=lambda entry: _together(entry, factors))]
-    return [*found, *nothing]
+    if plan.unit.multipliers is not Multipliers.BEST:
+        return found
+    nothing = [entry for entry in found if not factors[entry[0]].times]
+    some = [entry for entry in found if factors[entry[0]].times]
+    return ([max(some, key=lambda entry: _together(entry, factors))] if some else []) + nothing
 
 
-def _turn(factors: Sequence[Factor], i: int, plan: UnitPlan) -> tuple[bool, int, bool, int]:
-    """When a multiplier's turn comes: those of a sum together, what is below 1 after the others, and 0 at last."""
+def _first(factors: Sequence[Factor], i: int, plan: UnitPlan) -> int:
+    """The first multiplier of the sum that one is a part of; itself where it is of none."""
     rule, times = factors[i].rule, factors[i].times
+    if not times:
+        return i
     if plan.unit.multipliers is Multipliers.SUM:
-        return (not times, 0, times < 1, i)
-    if rule.group in {group.code for group in plan.groups if group.combine is Combine.SUM}:
-        first = next(k for k, one in enumerate(factors) if one.rule.group == rule.group)
-        return (not times, first, times < 1, i)
-    return (not times, i, False, i)
+        return next(k for k, one in enumerate(factors) if one.times)
+    if rule.group not in {group.code for group in plan.groups if group.combine is Combine.SUM}:
+        return i
+    return next(k for k, one in enumerate(factors) if one.rule.group == rule.group and one.times)
+
+
+def _turn(factors: Sequence[Factor], i: int, plan: UnitPlan) -> tuple[int, bool, int]:
+    """When a multiplier is told: those of a sum together, what is below 1 after the others."""
+    first = _first(factors, i, plan)
+    return (first, factors[i].times < 1, i)
 
 
 def _together(entry: Sequence[int], factors: Sequence[Factor]) -> Fraction:
