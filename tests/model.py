@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 LIFE, LAPSE, LATE, EARLY = timedelta(days=20), timedelta(days=40), timedelta(days=30), timedelta(minutes=5)
-LASTS = timedelta(minutes=15)
+LASTS, GRACE = timedelta(minutes=15), timedelta(days=5)
 WELCOME, REFERRER, REFEREE, MINIMUM, COFFEE, SURVEY = 50, 100, 25, 10_00, 5, 20
 LEVELS = (("bronze", 0, 100), ("silver", 200_00, 125), ("gold", 500_00, 150))
 """Code, threshold in cents, points per hundred euros."""
@@ -23,7 +23,7 @@ name: Model
 time_zone: Europe/Amsterdam
 currencies: [EUR]
 units:
-  points: {name: Points, expires: {after: P20D}}
+  points: {name: Points, expires: {after: P20D}, grace: P5D}
   spent: {name: Money spent, decimals: 2, spendable: false}
 rules:
   - {id: base, on: purchase, unit: points, rate: {give: 1, per: "1.00"}}
@@ -514,7 +514,7 @@ def _cancel_activity(member: Member, named: str, when: datetime, now: datetime) 
 def _give_back(
     member: Member, draws: list[tuple[int, int]], points: int | None, when: datetime, now: datetime
 ) -> Outcome | View:
-    """Back into its lots, the last draw first; a deficit is paid, what has ended ends (semantics L8, L9)."""
+    """Back into its lots, the last draw first; a deficit is paid, what has ended lives on (semantics L8, L9)."""
     left = sum(drawn for _, drawn in draws)
     if not left:
         return Outcome(409, problem={"code": "nothing_left"})
@@ -530,11 +530,26 @@ def _give_back(
         member.lot(sequence).left += given
         back.append((sequence, -given))
     restored = [x for x in member.lots if x.sequence in dict(back)]
-    paid = _draw(sorted(restored, key=_order), member.deficit)
-    member.deficit -= sum(points for _, points in paid)
-    event = _post(member, "cancellation", when, points=asked, draws=back + paid, lot=False)
+    over, until = [x for x in restored if x.expires_at <= now], _end_of(_day(now) + GRACE)
+    for lot in over:
+        lot.expires_at = until
+    parts = [
+        _returned(member, [x for x in restored if x not in over], back, None),
+        _returned(member, over, back, until),
+    ]
+    event = _post(member, "cancellation", when, back=[part for part in parts if part[0]])
     _settle(member, now)
     return event
+
+
+def _returned(
+    member: Member, lots: list[Lot], back: list[tuple[int, int]], until: datetime | None
+) -> tuple[int, datetime | None, list[tuple[int, int]]]:
+    """What is back in these lots, which end `until` then from now on; and what it pays of a deficit."""
+    mine = [(sequence, given) for sequence, given in back if any(x.sequence == sequence for x in lots)]
+    paid = _draw(sorted(lots, key=_order), member.deficit)
+    member.deficit -= sum(points for _, points in paid)
+    return -sum(given for _, given in mine), until, mine + paid
 
 
 def _refused(members: dict[str, Member], member: Member, ours: str, kind: str, named: str) -> Outcome | None:
@@ -690,9 +705,9 @@ def _post(
     spent: int = 0,
     draws: list[tuple[int, int]] | None = None,
     change: tuple[str, str] | None = None,
-    lot: bool = True,
     paid: list[tuple[int, int]] | None = None,
     freed: list[tuple[int, int]] | None = None,
+    back: list[tuple[int, datetime | None, list[tuple[int, int]]]] | None = None,
     flags: list[str] | None = None,
 ) -> View:
     """An event with its entries, numbered; a credit opens a lot and pays a deficit from it (semantics L1, L3, L9)."""
@@ -700,7 +715,7 @@ def _post(
     member.booked += points
     entries = []
     if points:
-        end = _end_of(_day(when) + LIFE) if points > 0 and lot else None
+        end = _end_of(_day(when) + LIFE) if points > 0 else None
         if end is not None:
             member.lots.append(Lot(sequence, points, points, when, end))
             draws = _draw(member.lots[-1:], member.deficit)
@@ -712,6 +727,9 @@ def _post(
         captured = sum(drawn for _, drawn in paid)
         member.booked -= captured
         entries.append(("points", -captured, member.booked, None, paid))
+    for put, until, moved in back or []:
+        member.booked += put
+        entries.append(("points", put, member.booked, None if until is None else text(until), moved))
     if freed:
         entries.append(("points", 0, member.booked, None, freed))
     event = {"sequence": sequence, "kind": kind, "effective_at": text(when), "entries": entries, "change": change}

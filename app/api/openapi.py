@@ -53,7 +53,7 @@ _MESSAGE_TEXTS = {
     messages.EARNED: "An event gave points; `points` has them by unit.",
     messages.AVAILABLE: "Points that waited can be spent now.",
     messages.REDEEMED: "Points were spent.",
-    messages.RESTORED: "A redemption was taken back; its points are where they came from.",
+    messages.RESTORED: "Points are where they came from: what spent them was taken back, or their end undone.",
     messages.REVERSED: "Points were taken back, because what gave them came back.",
     messages.EXPIRING: "Points will end soon: so many days ahead as the program says.",
     messages.EXPIRED: "Points ended at their date.",

@@ -265,10 +265,33 @@ RECENT = Statement(_recent())
 """Each member's events of some kinds that were recorded since an instant, in order."""
 
 
+def _ends() -> ColumnElement[datetime]:
+    """When the lot of an entry ends: where points were put back after its end, by the last that did (semantics L8)."""
+    e, d, moving = t.entry.c, t.draw.c, t.entry.alias("moving")
+    m = moving.c
+    into = (
+        select(d.ordinal)
+        .where(d.program_id == m.program_id, d.member_id == m.member_id, d.sequence == m.sequence)
+        .where(d.position == m.position, d.points < 0)
+        .where(d.lot_sequence == e.sequence, d.lot_position == e.position)
+        .correlate(moving, t.entry)
+        .offset(literal_column("0"))  # see _each
+        .exists()
+    )
+    last = (
+        select(func.max(m.expires_at))
+        .where(m.program_id == e.program_id, m.member_id == e.member_id)
+        .where(m.available_at.is_(None), m.expires_at.is_not(None), into)
+        .correlate(t.entry)
+        .scalar_subquery()
+    )
+    return func.greatest(e.expires_at, last)
+
+
 def _credits() -> Select[Any]:
     asked, e, v = _asked(member_id=Uuid(), sequence=BigInteger()), t.entry.c, t.event.c
-    names = ("member_id", "sequence", "position", "unit", "points", "available_at", "expires_at")
-    columns = [*(e[name] for name in names), v.occurred_at, v.kind]
+    names = ("member_id", "sequence", "position", "unit", "points", "available_at")
+    columns = [*(e[name] for name in names), _ends().label("expires_at"), v.occurred_at, v.kind]
     same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
     found = (
         select(*columns)
@@ -280,7 +303,7 @@ def _credits() -> Select[Any]:
 
 
 CREDITS = Statement(_credits())
-"""The entries that credited lots, of events named by member and number."""
+"""The entries that credited lots, of events named by member and number, with the end of each lot by now."""
 
 _content = [t.event.c[name] for name in ("member_id", "sequence", "content")]
 CONTENTS = Statement(_each(_asked(member_id=Uuid(), sequence=BigInteger()), t.event, _content))
@@ -329,8 +352,8 @@ def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[lis
     return names, select(_PROGRAM, *[rows.c[column.name] for column in columns])
 
 
-def _insert(table: Table) -> _Write:
-    columns = _columns(table)
+def _insert(table: Table, *left_out: str) -> _Write:
+    columns = _columns(table, *left_out)
     return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
 
 
@@ -377,7 +400,7 @@ _ACCOUNT_CHANGES = [column.name for column in ACCOUNT_COLUMNS if column.name not
 _WRITES: Mapping[str, _Write] = {
     "member": _upsert(t.member, _STATE_CHANGES),
     "member_identity": _insert(t.member_identity),
-    "profile": _insert(t.profile),
+    "profile": _insert(t.profile, "birthday_changed_at"),
     "event": _insert(t.event),
     "entry": _insert(t.entry),
     "draw": _insert(t.draw),
@@ -388,7 +411,7 @@ _WRITES: Mapping[str, _Write] = {
     "shared_usage": _upsert(t.shared_usage, ["points", "times"]),
     "forgotten_shared_usage": _remove(t.shared_usage, "forgotten_shared_usage", "counter", "since"),
     "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
-    "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
+    "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting", "expires_at"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "parked": _insert(t.parked),
     "unparked": _remove(t.parked, "unparked", "source", "kind", "key"),
@@ -401,6 +424,7 @@ _WRITES: Mapping[str, _Write] = {
         t.reservation, "closed_reservation", "member_id", "hold", "lot_sequence", "lot_position"
     ),
     "schedule": _insert(t.schedule),
+    "later_schedule": _upsert(t.schedule, ["due_at"]),
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
     "block": _insert(t.block),
     "message": _insert(t.message),

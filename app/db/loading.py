@@ -211,6 +211,29 @@ async def recent(
     return events
 
 
+class Since(NamedTuple):
+    """What was recorded of members since an instant, per member in order, and the lots that some of it drew from."""
+
+    events: Mapping[bytes, Sequence[Recorded]]
+    closed: Mapping[bytes, Mapping[tuple[int, int], OpenLot]]
+
+
+async def since(
+    connection: asyncpg.Connection,
+    members: Mapping[bytes, datetime],
+    *,
+    program_id: bytes,
+    kinds: Sequence[str],
+    drawing: str,
+) -> Since:
+    """The kinds' events, each member's since an instant at least, and the lots that the `drawing` kind drew on."""
+    if not members:
+        return Since({}, {})
+    found = await recent(connection, members, program_id=program_id, kinds=kinds, since=min(members.values()))
+    drew = [event for mine in found.values() for event in mine if event.kind == drawing]
+    return Since(found, await _closed(connection, drew, program_id=program_id))
+
+
 async def _closed(
     connection: asyncpg.Connection, events: Iterable[Recorded], *, program_id: bytes
 ) -> dict[bytes, dict[tuple[int, int], OpenLot]]:

@@ -45,6 +45,7 @@ class Occasion(NamedTuple):
     activity: str | None = None
     channel: str | None = None
     location: str | None = None
+    schedule: str | None = None
     visits: Mapping[str, int] = MappingProxyType({})
     """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
     numbers: Mapping[str, Fraction] = MappingProxyType({})
@@ -184,6 +185,8 @@ def _why_not(applies: Applies, occasion: Occasion) -> str | None:
         return "other_shop"
     if applies.visits is not None and not applies.visits.has(occasion.visits.get(applies.visits.within.code, 0) + 1):
         return "other_visit"
+    if applies.schedules and occasion.schedule not in applies.schedules:
+        return "other_schedule"
     return None
 
 

@@ -38,6 +38,8 @@ class Case(NamedTuple):
     """The member's last milestones, and those taken back, where the command may undo some (semantics A9)."""
     recent: tuple[Recorded, ...] = ()
     """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
+    since: tuple[Recorded, ...] = ()
+    """What was recorded of the member since it occurred, in order, of the kinds of `reviving` (semantics L10)."""
 
 
 class Other(NamedTuple):

@@ -23,7 +23,9 @@ from app.domain import (
     referrals,
     returning,
     reversing,
+    reviving,
     sales,
+    schedules,
     settling,
     tiers,
     transfers,
@@ -126,20 +128,20 @@ def decide(
     other: Other | None = None,
     recent: tuple[Recorded, ...] = (),
     last_milestones: tuple[Recorded, ...] = (),
+    since: tuple[Recorded, ...] = (),
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
     only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `last_milestones` what may
-    have to be undone. A refusal leaves states as they were.
+    have to be undone, `since` is what `reviving` looks at. A refusal leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        case = Case(
-            command, moment, occurred_at, rules, facts, digest, identities, named, other, last_milestones, recent
-        )
+        looked_at = (last_milestones, recent, since)
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, *looked_at)
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
@@ -148,8 +150,8 @@ def decide(
 def settle(state: MemberState, moment: Moment) -> Decision:
     """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
     settled, events = settling.settle(state, moment)
-    if not events:
-        return Decision(state)
+    if not events:  # all that may have changed is a row that moved on
+        return Decision(settled if settled.scheduled != state.scheduled else state)
     if moment.versions.consuming:  # points that waited may fill a card
         last = events[-1].recorded
         rules = moment.versions.at(last.effective_at)
@@ -165,10 +167,15 @@ def _decide(state: MemberState, case: Case) -> Decision:
         state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
     state, settled = settling.settle(state, moment)
+    state, revived = reviving.revive(state, case, settled)
+    if revived:  # what waited then may be active by now
+        state, begun = settling.settle(state, moment)
+        settled = (*settled, *revived, *begun)
     events.extend(settled)
     effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)
     events.append(own)
+    state, armed = schedules.armed(state, own.recorded, case)
     if case.moment.versions.milestones:
         state, reached = milestones.follow(state, own.recorded, case)
         events.extend(reached)
@@ -180,7 +187,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
     others = (
         () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
     )
-    return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules, others=others)
+    return Decision(state, tuple(events), own=own.recorded, schedules=(*effect.schedules, *armed), others=others)
 
 
 def _since_settled(case: Case, settled: tuple[Posted, ...]) -> Case:
@@ -386,7 +393,9 @@ def _earn(
         unit = case.rules.units[code]
         credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
     state, entries = lots.credit_state(state, credits, now=now)
-    state = limits.counted(state, case.rules, occasion.kind, case, used=gained.used)
+    state = limits.counted(
+        state, case.rules, occasion.kind, at=case.occurred_at, now=now, kept=case.rules.late, used=gained.used
+    )
     given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=state.sequence + 1)
     return state, entries, gained.steps, given
 

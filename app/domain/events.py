@@ -8,8 +8,11 @@ from app.domain.refusals import Refusal
 from app.domain.state import MemberState, Scheduled
 from app.domain.steps import Step
 
-ENGINE = 1
-"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable."""
+ENGINE = 2
+"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
+
+Since 2 a late event undoes the end of an account that it would have kept (semantics L10).
+"""
 
 
 REACHED, UNREACHED = MILESTONES = ("milestone", "milestone_reversal")
@@ -25,7 +28,10 @@ class Draw(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One signed line on an account. A credit that opened a lot carries the lot's dates (semantics L3)."""
+    """One signed line on an account. A credit that opened a lot carries the lot's dates (semantics L3).
+
+    One that puts points back into lots which had ended carries the new end of these lots alone (semantics L8).
+    """
 
     position: int
     unit: str

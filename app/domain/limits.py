@@ -4,13 +4,12 @@ The room under each cap is kept in the event's context, so that what is left of 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain import periods, usage
 from app.domain.combining import Cap, Per, Room
 from app.domain.commands import Activity, Cancellation, Command, Enrolment, Purchase, PurchaseChange, Return
-from app.domain.effects import Case
 from app.domain.rules import Rules, Versions
 from app.domain.stacking import Used
 from app.domain.state import MemberState, Usage
@@ -35,11 +34,12 @@ def counted(
     state: MemberState,
     rules: Rules,
     kind: str,
-    case: Case,
     *,
+    at: datetime,
+    now: datetime,
+    kept: timedelta,
     used: Iterable[Used],
     before: Iterable[Used] = (),
-    at: datetime | None = None,
 ) -> MemberState:
     """The state after an event that occurred `at` uses this much of the caps, where it used so much `before`."""
     moved = _differences(before, used)
@@ -50,9 +50,8 @@ def counted(
     for cap in {cap.counter: cap for cap in rules.limits[kind]}.values():
         if cap.counter in moved:
             points, times = moved[cap.counter]
-            bounds = _bounds(state, cap, rules, at or case.occurred_at)
+            bounds = _bounds(state, cap, rules, at)
             (shared if cap.per is Per.PROGRAM else own).append(Counted(cap.counter, *bounds, points, times))
-    now, kept = case.moment.judged_at, case.rules.late
     if own:
         state = usage.added(state, own, now=now, kept=kept)
     return state._replace(shared=usage.moved(state.shared, shared, now=now, kept=kept)) if shared else state

@@ -235,49 +235,6 @@ def take(
     return with_account(state, after), Entry(at.position, unit.code, -taken, after.balance, draws=draws)
 
 
-def restore(
-    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place, debt: int = 0
-) -> tuple[MemberState, Entry]:
-    """Puts spent points back where they were drawn, last draw first, past the first `skip` points (semantics L8).
-
-    An open deficit is paid from them first (L9); what has expired meanwhile is there to expire again at once. Besides
-    them, so much of a `debt` that was made then is forgiven, which no lot was drawn for.
-    """
-    account = state.accounts[unit]
-    account = account._replace(deficit=account.deficit - debt)
-    known = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
-    back: list[OpenLot] = []
-    draws: list[Draw] = []
-    missing = points
-    for draw in reversed(tuple(spent)):
-        passed = min(skip, draw.points)
-        skip -= passed
-        put = min(draw.points - passed, missing)
-        if put:
-            missing -= put
-            lot = known[draw.lot_sequence, draw.lot_position]
-            back.append(lot._replace(remaining=lot.remaining + put))
-            draws.append(Draw(lot.sequence, lot.position, -put))
-    if missing:
-        raise ValueError(f"{missing} of {points} {unit} were not drawn")
-    state = with_lots(state, back)
-    paid: tuple[Draw, ...] = ()
-    if account.deficit:
-        state, paid, _ = drain(state, sorted(back, key=draw_order), account.deficit)
-    repaid = sum(draw.points for draw in paid)
-    following = account.next_due_at
-    for lot in back:
-        following = sooner(following, lot.expires_at)
-    after = account._replace(
-        balance=account.balance + points + debt,
-        active=account.active + points - repaid,
-        deficit=account.deficit - repaid,
-        redeemed=account.redeemed - points - debt,
-        next_due_at=following,
-    )
-    return with_account(state, after), Entry(at.position, unit, points + debt, after.balance, draws=(*draws, *paid))
-
-
 def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, int, Entry | None]:
     """Lets the unit's lots count whose wait is over by an instant (semantics L11); with how many points.
 
@@ -342,7 +299,7 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     mine = [in_account(lot, account) for lot in lots if lot.unit == account.unit]
     deficit = account.deficit
     if deficit:
-        mine, deficit = _repaid(mine, deficit, now=now)
+        mine, deficit = repaid(mine, deficit, now=now)
     active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
     pending = sum(lot.remaining for lot in mine if lot.available_at > now and not ended(lot, now=now))
     return account._replace(
@@ -355,8 +312,11 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     )
 
 
-def _repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
-    """What holds that lapsed, and waits that are over, pay of a deficit, instant by instant (semantics L9)."""
+def repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
+    """An account's lots once holds that lapsed, and waits that are over, have paid a deficit; with what is left of it.
+
+    Instant by instant, whether or not that has been written down (semantics L4, L9).
+    """
     left = list(mine)
     instants = {r.lapses_at for lot in mine for r in lot.reserves} | {lot.available_at for lot in mine if lot.waiting}
     for instant in sorted(one for one in instants if one <= now):

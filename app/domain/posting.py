@@ -35,6 +35,8 @@ class Moment(NamedTuple):
     judged_at: datetime
     silent: bool
     ids: Ids
+    engine: int = ENGINE
+    """Whose behavior is asked for: a proof asks for that of the event's own engine (architecture §4)."""
 
 
 Tell = tuple[str, Mapping[str, Any]]
@@ -105,7 +107,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         effective_at=draft.effective_at,
         recorded_at=moment.recorded_at,
         rules_version=draft.rules.version,
-        engine=ENGINE,
+        engine=moment.engine,
         digest=draft.digest,
         content=content,
         hash=chain.event_hash(state.head, content, draft.entries),
@@ -150,7 +152,7 @@ def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -
             judged_at=moment.judged_at,
             rules_version=draft.rules.version,
             rules_digest=draft.rules.digest,
-            engine=ENGINE,
+            engine=moment.engine,
             silent=moment.silent,
             digest=draft.digest,
             facts=draft.facts,

@@ -99,7 +99,16 @@ def _moved(
     rules = case.moment.versions.numbered(event.rules_version)
     state, back = restoring.of_goods(state, earlier, _gone(event, after), rules, case)
     was, still, judged = _both(state, event, now, after, rules)
-    state = limits.counted(state, rules, Purchase.kind, case, used=still.used, before=was.used, at=event.occurred_at)
+    state = limits.counted(
+        state,
+        rules,
+        Purchase.kind,
+        at=event.occurred_at,
+        now=case.moment.judged_at,
+        kept=case.rules.late,
+        used=still.used,
+        before=was.used,
+    )
     given, left = dict(was.points), dict(still.points)
     moved = [unit for unit in rules.units if given.get(unit, 0) != left.get(unit, 0)]
     wanted = {unit: given.get(unit, 0) - left.get(unit, 0) for unit in moved}

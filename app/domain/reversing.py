@@ -65,7 +65,16 @@ def _room_back(state: MemberState, event: Recorded, rules: Rules, case: Case) ->
         room=context.get(limits.ROOM, {}),
     )
     used = accrual.earned(None, occasion, rules).used
-    return limits.counted(state, rules, event.kind, case, used=(), before=used, at=event.occurred_at)
+    return limits.counted(
+        state,
+        rules,
+        event.kind,
+        at=event.occurred_at,
+        now=case.moment.judged_at,
+        kept=case.rules.late,
+        used=(),
+        before=used,
+    )
 
 
 def _adjustment_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:

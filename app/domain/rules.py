@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from math import lcm, prod
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from app.domain.calendar import Span
 from app.domain.combining import Cap, Group, Multipliers, Per
 from app.domain.periods import LIFETIME, Within
-from app.domain.units import Unit
+from app.domain.units import Slides, Unit
 
 ANY: frozenset[str] = frozenset()
 """An empty set in a filter: no restriction."""
@@ -73,10 +73,11 @@ class Applies:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     visits: Visits | None = None
+    schedules: frozenset[str] = ANY
     always: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers)
+        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.schedules)
         free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
         object.__setattr__(self, "always", free)
 
@@ -210,6 +211,37 @@ class Milestone(NamedTuple):
     consume: bool = False
 
 
+class Follows(StrEnum):
+    """What a schedule follows on: somebody joining, their latest purchase, a tier that they reached (semantics K3)."""
+
+    ENROLMENT = "enrolment"
+    PURCHASE = "purchase"
+    TIER = "tier"
+
+
+class After(NamedTuple):
+    """So long after something, at the same time of the day; of a tier, and then each so long again while it is held."""
+
+    what: Follows
+    wait: Span
+    tier: str = ""
+    each: Span | None = None
+
+
+class Yearly(StrEnum):
+    """Once a year: on the day on which a member was born, or joined."""
+
+    BIRTHDAY = "birthday"
+    ANNIVERSARY = "anniversary"
+
+
+class Schedule(NamedTuple):
+    """When the clock brings a member a `scheduled` event: after something, once a year, or on one day for all (K3)."""
+
+    code: str
+    when: After | Yearly | date
+
+
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -333,6 +365,7 @@ class Rules:
     limits: Mapping[str, tuple[Cap, ...]] = field(init=False)
     """By kind of event, the caps whose usage is kept (semantics A5)."""
     milestones: tuple[Milestone, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""
@@ -391,20 +424,24 @@ def _limits(kind: str, rules: Rules) -> Iterable[Cap]:
 class Versions:
     """All published versions of a program, oldest first.
 
-    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots.
+    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots;
+    `sliding` are the kinds of events that keep accounts which end together, in any version (semantics L10).
     """
 
     all: tuple[Rules, ...]
     brief: bool = field(init=False)
     milestones: bool = field(init=False)
     consuming: bool = field(init=False)
+    sliding: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        brief = any(unit.brief for rules in self.all for unit in rules.units.values())
-        object.__setattr__(self, "brief", brief)
+        units = [unit for rules in self.all for unit in rules.units.values()]
+        slides = (unit.expiry.events for unit in units if isinstance(unit.expiry, Slides))
         milestones = [milestone for rules in self.all for milestone in rules.milestones]
+        object.__setattr__(self, "brief", any(unit.brief for unit in units))
         object.__setattr__(self, "milestones", bool(milestones))
         object.__setattr__(self, "consuming", any(milestone.consume for milestone in milestones))
+        object.__setattr__(self, "sliding", ANY.union(*slides))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

@@ -125,7 +125,8 @@ class MemberState(NamedTuple):
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
     that qualified, `referral_rounds` how often one did. `purchases` counts
-    those that stand (semantics A11), `parked` the events that wait outside the chain. `usage` is by counter and the
+    those that stand (semantics A11), `bought_at` is when the latest of all occurred; `parked` counts the events
+    that wait outside the chain. `usage` is by counter and the
     start of its period; `shared` is the same over all members of the program, as far as the batch has it. `lots`
     are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far
     as they are known: an undo may open them again.
@@ -146,6 +147,7 @@ class MemberState(NamedTuple):
     referral_purchase: int | None = None
     referral_rounds: int = 0
     purchases: int = 0
+    bought_at: datetime | None = None
     parked: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()

@@ -68,6 +68,8 @@ class Unit:
     multipliers: Multipliers = Multipliers.PRODUCT
     caps: tuple[Cap, ...] = ()
     """The most that rules give of it (semantics A5)."""
+    grace: calendar.Span | None = None
+    """How long points live on that are put back into a lot that has ended meanwhile (semantics L8)."""
     has_lots: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,13 @@ def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datet
 def active_until(slides: Slides, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
     """When an account ends that nothing happens to after this instant (semantics L10)."""
     return _end(ExpiresAfter(slides.span), calendar.local_day(occurred_at, zone), zone)
+
+
+def grace_until(unit: Unit, *, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """When points end that are put back now into a lot that has ended, at the end of that day; None for at once."""
+    if unit.grace is None:
+        return None
+    return calendar.end_of_day(calendar.add(calendar.local_day(now, zone), unit.grace), zone)
 
 
 def notice_at(notice: calendar.Span, *, ends_at: datetime, zone: ZoneInfo) -> datetime:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, limits, opening, referral_code, transfers, typeid
+from app.domain import chain, commands, engine, holds, limits, opening, referral_code, reviving, transfers, typeid
 from app.domain.chain import Content
 from app.domain.combining import Per
 from app.domain.commands import (
@@ -19,6 +19,7 @@ from app.domain.commands import (
     Identity,
     Mode,
     Named,
+    Occurrence,
     Opening,
     Purchase,
     PurchaseChange,
@@ -194,6 +195,7 @@ _ABOUT = (
     holds.TIMEOUT,
     TransferReversal.kind,
     UNREACHED,
+    reviving.REVIVAL,
 )
 
 
@@ -296,7 +298,7 @@ def _replay(history: History, versions: Versions, shared: Totals) -> Iterator[Fi
         told = [message.number for stored in group for message in stored.messages]
         if told:  # what waited outside the chain may have been told in between
             state = state._replace(messages=told[0] - 1)
-        state = state._replace(shared=_recalled_usage(group[0], history, versions))
+        state = state._replace(shared=_recalled_usage(group, history, versions))
         decision = _decide_again(state, group, versions, history)
         _add(shared, state.shared, decision.state.shared)
         if decision.refusal is not None:
@@ -314,11 +316,18 @@ def _replay(history: History, versions: Versions, shared: Totals) -> Iterator[Fi
     yield from _end(state, history.state)
 
 
-def _recalled_usage(stored: StoredEvent, history: History, versions: Versions) -> Used:
-    """What all members had used when this event was judged, as far as it says: of its caps, or of its purchase's."""
-    event = stored.recorded
+def _recalled_usage(group: Sequence[StoredEvent], history: History, versions: Versions) -> Used:
+    """What all members had used when these events were judged, as far as they say."""
     if all(cap.per is not Per.PROGRAM for rules in versions.all for caps in rules.limits.values() for cap in caps):
         return {}
+    found: dict[tuple[str, datetime], Usage] = {}
+    for stored in group:
+        found = {**_said_of_usage(stored.recorded, history, versions), **found}
+    return found
+
+
+def _said_of_usage(event: Recorded, history: History, versions: Versions) -> Used:
+    """What an event says of it: of its own caps, or of those of its purchase."""
     about = None if event.about is None else next((e for e in history.events if e.recorded.id == event.about), None)
     judged = event if about is None or event.kind == Purchase.kind else about.recorded
     rules = versions.numbered(judged.rules_version)
@@ -334,9 +343,10 @@ def _add(totals: Totals, before: Used, after: Used) -> None:
 
 
 def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
-    """One command's event, or the run of clock events that one settling wrote."""
+    """One command's event, with the ends that it undid before it; or the run of clock events of one settling."""
     if not _by_clock(events[at]):
-        return events[at : at + 1]
+        own = next((n for n in range(at, len(events)) if not _brought(events[n])), at)
+        return events[at : own + 1] if _revives(events[at]) else events[at : at + 1]
     end, last = at + 1, _settled_in(events[at])
     while end < len(events) and _by_clock(events[end]):
         following = _settled_in(events[end])
@@ -358,6 +368,15 @@ def _by_clock(stored: StoredEvent) -> bool:
     return stored.recorded.source == CLOCK and stored.recorded.kind in _CLOCK_KINDS
 
 
+def _revives(stored: StoredEvent) -> bool:
+    return stored.recorded.source == CLOCK and stored.recorded.kind == reviving.REVIVAL
+
+
+def _brought(stored: StoredEvent) -> bool:
+    """Whether it stands before the command's own event that brought it, or that it was settled for."""
+    return _revives(stored) or _by_clock(stored)
+
+
 def _decide_again(
     state: MemberState,
     group: Sequence[StoredEvent],
@@ -365,7 +384,7 @@ def _decide_again(
     history: History,
 ) -> Decision:
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
-    content = contents[0]
+    content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
     moment = Moment(
         program_id=history.program_id,
@@ -374,6 +393,7 @@ def _decide_again(
         judged_at=content.judged_at,
         silent=content.silent,
         ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
+        engine=content.engine,
     )
     if _by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in _BONUSES)
@@ -395,6 +415,7 @@ def _decide_again(
         in_time=True,  # judged when it was recorded
         admitted_by=context.get("admitted_by", ""),
     )
+    before = history.events[: group[0].recorded.sequence - 1]
     return engine.decide(
         state,
         command,
@@ -402,12 +423,21 @@ def _decide_again(
         digest=content.digest,
         facts=content.facts,
         identities=identities,
-        named=_named(command, history.events[: content.sequence - 1]),
-        recent=_recent(command, history.events[: content.sequence - 1]),
-        last_milestones=tuple(
-            one.recorded for one in history.events[: content.sequence - 1] if one.recorded.kind in MILESTONES
-        ),
+        named=_named(command, before),
+        recent=_recent(command, before),
+        last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
+        since=_since(state, command, before, versions),
     )
+
+
+def _since(
+    state: MemberState, command: Command, events: Sequence[StoredEvent], versions: Versions
+) -> tuple[Recorded, ...]:
+    """Of an event that may undo the end of an account, what was recorded before that tells it (semantics L10)."""
+    if not reviving.concerns(state, command.facts.kind, command.occurred_at, versions):
+        return ()
+    kinds = reviving.kinds(versions)
+    return tuple(one.recorded for one in events if one.recorded.kind in kinds)
 
 
 def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
@@ -434,7 +464,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
+_BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
 _CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
@@ -491,7 +521,7 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases"):
+    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, engine, identities, opening, transfers
+from app.domain import chain, commands, engine, identities, opening, reviving, transfers
 from app.domain.commands import Command, Enrolment, Identity, Opening, Transfer
 from app.domain.effects import Other
 from app.domain.events import Decision, Earlier, Recorded
@@ -103,6 +103,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         other=other,
         recent=tuple(batch.recent.get(state.id, ())),
         last_milestones=tuple(batch.milestones.get(state.id, ())),
+        since=_since(command, state, batch),
     )
     if decision.refusal is not None:
         if state.enrolled_at is not None and may_wait(command, decision.refusal):
@@ -127,6 +128,14 @@ def _named(command: Command, state: MemberState, batch: Fold) -> tuple[Earlier |
     if isinstance(command.facts, Opening):
         return (_first(state, batch),)
     return tuple(batch.earlier(of) for of in commands.names(command))
+
+
+def _since(command: Command, state: MemberState, batch: Fold) -> tuple[Recorded, ...]:
+    """Of an event that may undo the end of an account, what was recorded before and in this batch that tells it."""
+    if not reviving.concerns(state, command.facts.kind, command.occurred_at, batch.versions):
+        return ()
+    mine = (posted.recorded for posted in batch.posted if posted.recorded.member_id == state.id)
+    return (*batch.since.get(state.id, ()), *mine)
 
 
 def _first(state: MemberState, batch: Fold) -> Earlier | None:

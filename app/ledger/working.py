@@ -1,6 +1,6 @@
 """The working memory of one batch: loaded, moved on command by command, and cut off piece by piece for writing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -71,6 +71,8 @@ class Fold:
     """The same as the database has it, once what was cut off is written."""
     milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """The last milestones of members of whom some may have to be taken back, in order."""
+    since: Mapping[bytes, Sequence[Recorded]] = field(default_factory=dict)
+    """Of members whose events come late, what `reviving` looks at, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -125,6 +127,9 @@ class Fold:
         return piece
 
     def _open_schedules(self) -> list[Scheduled]:
-        """The new schedules, without those that were run at once."""
-        left = {(id, waiting.key) for id, state in self.states.items() for waiting in state.scheduled}
-        return [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
+        """The new schedules, without those that were run at once, and what those that ran have brought."""
+        waiting = {(id, one.key): one for id, state in self.states.items() for one in state.scheduled}
+        new = [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in waiting]
+        before = {(id, one.key) for id in self.states if id in self.before for one in self.before[id].scheduled}
+        known = before | {(s.member_id, s.key) for s in self.schedules}
+        return new + [one for key, one in waiting.items() if key not in known]

@@ -22,6 +22,7 @@ _GROUP = TypeAdapter(document.Group)
 _CAP = TypeAdapter(document.Cap)
 _RULE = TypeAdapter(document.Rule)
 _MILESTONE = TypeAdapter(document.Milestone)
+_SCHEDULE = TypeAdapter(document.Schedule)
 _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
@@ -49,6 +50,7 @@ class Parts:
     group_ids: frozenset[str]
     caps: tuple[tuple[Path, document.Cap], ...]
     milestones: tuple[tuple[Path, document.Milestone], ...]
+    schedules: tuple[tuple[Path, document.Schedule], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
@@ -74,6 +76,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
 
     rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
     groups = _items((), tree, "groups")
+    schedules = _items((), tree, "schedules")
     milestones = _items((), tree, "milestones")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
     units, rewards = tree.get("units"), tree.get("rewards")
@@ -91,13 +94,14 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         group_ids=frozenset(code for _, code in _ids(groups)),
         caps=each(_CAP, _items((), tree, "caps")),
         milestones=each(_MILESTONE, milestones),
+        schedules=each(_SCHEDULE, schedules),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
         transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
-        ids=_ids([*rules, *groups, *milestones, *ladders]),
+        ids=_ids([*rules, *groups, *milestones, *schedules, *ladders]),
         level_ids=_ids(levels),
     )
 

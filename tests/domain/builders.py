@@ -32,7 +32,7 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.events import MILESTONES, Decision, Earlier, Entry, Posted, Recorded
+from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.periods import LIFETIME, Within
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
@@ -348,16 +348,19 @@ def decide(
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
     last_milestones: tuple[Recorded, ...] = (),
+    since: tuple[Recorded, ...] = (),
+    engine_number: int = ENGINE,
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
     asked = facts if isinstance(facts, Command) else command(facts, **({"at": now} | more))
     versions = rules if isinstance(rules, Versions) else Versions((rules or make_rules(),))
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
+    when = when._replace(engine=engine_number)
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    known: dict[str, Any] = {"identities": identities or {}, "named": named, "last_milestones": last_milestones}
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, **known)
+    known: dict[str, Any] = {"identities": identities or {}, "named": named, "since": since}
+    return engine.decide(state, asked, when, digest=digest, facts=encoded, last_milestones=last_milestones, **known)
 
 
 @dataclasses.dataclass
@@ -368,6 +371,7 @@ class Books:
     now: datetime = NOW
     state: MemberState = dataclasses.field(default_factory=make_state)
     posted: list[Posted] = dataclasses.field(default_factory=list)
+    engine_number: int = ENGINE
     ids: Ids = dataclasses.field(default_factory=lambda: make_ids(first=1 << 64))
 
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
@@ -380,7 +384,15 @@ class Books:
             named = (None if first is None else Earlier(first),)
         reached = tuple(one.recorded for one in self.posted if one.recorded.kind in MILESTONES)
         decision = decide(
-            self.state, asked, rules=self.rules, now=self.now, ids=self.ids, named=named, last_milestones=reached
+            self.state,
+            asked,
+            rules=self.rules,
+            now=self.now,
+            ids=self.ids,
+            named=named,
+            last_milestones=reached,
+            since=tuple(one.recorded for one in self.posted),
+            engine_number=self.engine_number,
         )
         if decision.refusal is None:
             self.state = decision.state
@@ -389,7 +401,7 @@ class Books:
 
     def settle(self) -> Decision:
         """What the worker writes down now."""
-        decision = settle(self.state, now=self.now, rules=self.rules)
+        decision = engine.settle(self.state, moment(self.now, rules=self.rules, ids=self.ids))
         self.state = decision.state
         self.posted += decision.events
         return decision

@@ -16,6 +16,7 @@ ONLY_ON = {
     "exclude": "purchase",
     "activities": "activity",
     "visits": "purchase",
+    "schedules": "scheduled",
 }
 """What a rule may say only about one kind of event."""
 
@@ -37,6 +38,10 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
     for index, tier in enumerate(rule.tiers or ()):
         if tier not in tiers:
             yield Problem((*path, "tiers", index), "there is no such tier", names.nearest(tier, tiers))
+    known = frozenset(schedule.id for _, schedule in parts.schedules)
+    for index, code in enumerate(rule.schedules or ()):
+        if code not in known:
+            yield Problem((*path, "schedules", index), "there is no such schedule", names.nearest(code, known))
     yield from _from_until(path, rule, parts)
 
 

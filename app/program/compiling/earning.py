@@ -63,6 +63,7 @@ def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
         locations=frozenset(rule.locations or ()),
         sources=frozenset(rule.shops or ()),
         tiers=frozenset(rule.tiers or ()),
+        schedules=frozenset(rule.schedules or ()),
         visits=_visits(rule.visits) if rule.visits else None,
         starts_at=None if rule.from_ is None else values.starts_at(rule.from_, zone=zone),
         ends_at=None if rule.until is None else values.ends_at(rule.until, zone=zone),

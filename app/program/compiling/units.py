@@ -23,6 +23,7 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
         expiry=_expiry(unit, zone),
         pending=_pending(unit),
         notice=unit.expiring_notice,
+        grace=unit.grace,
     )
 
 

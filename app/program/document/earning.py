@@ -58,7 +58,9 @@ class Rule(Part):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
     id: Annotated[fields.Code, Field(description="A short name of the rule, shown where points are explained.")]
-    on: Annotated[Literal["purchase", "enrolment", "activity"], Field(description="The kind of event it is for.")]
+    on: Annotated[
+        Literal["purchase", "enrolment", "activity", "scheduled"], Field(description="The kind of event it is for.")
+    ]
     unit: Annotated[
         fields.Code | None, Field(description="The unit it gives or multiplies; none for a rule that gives a reward.")
     ] = None
@@ -85,6 +87,7 @@ class Rule(Part):
     locations: Annotated[fields.Words | None, Field(description="Only at these locations.")] = None
     shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
     tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
+    schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
     priority: Annotated[
         int, Field(ge=-1000, le=1000, description="Rules of a higher priority come first; 0 unless it is said.")

@@ -115,6 +115,13 @@ class Unit(Part):
         fields.Days | None,
         Field(description="How many days before points end that is told to shops, such as P14D."),
     ] = None
+    grace: Annotated[
+        fields.Days | None,
+        Field(
+            description="How many days points live on that are put back after they have ended, such as P30D; "
+            "without it they end again at once."
+        ),
+    ] = None
     cost_per_point: Annotated[
         MoneyAboveZero | None,
         Field(
