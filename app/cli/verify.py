@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -64,18 +65,23 @@ async def _program(engine: Engine, program: programs.Program) -> list[Finding]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     members = events = blocks = 0
     told: Counter[tuple[str, str]] = Counter()
+    shared: verifying.Totals = {}
+    newest = datetime.fromtimestamp(0, UTC)
     async with transactions.preview(engine) as connection:
         with Progress(*columns, console=opening.console, transient=True) as progress:
             count = await verification.members(connection, program_id=program.id)
             task = progress.add_task(f"{program.code}: members", total=count)
             async for history in verification.histories(connection, program_id=program.id):
-                found.extend(verifying.findings(history, versions))
+                found.extend(verifying.findings(history, versions, shared=shared))
+                newest = max(newest, history.state.recorded_at or newest)
                 members, events = members + 1, events + len(history.events)
                 progress.update(task, completed=members)
             async for proof in verification.blocks(connection, program_id=program.id):
                 found.extend(proof.findings)
                 blocks += proof.blocks
                 told.update({(unit, way): points for unit, ways in proof.sums.items() for way, points in ways.items()})
+        stored = await verification.shared_usage(connection, program_id=program.id)
+        found.extend(verifying.shared_findings(shared, stored, versions, newest=newest))
         found.extend(await verification.orphans(connection, program_id=program.id))
         trials, unbalanced = await verification.trial_balance(connection, told, program_id=program.id)
         found.extend(unbalanced)

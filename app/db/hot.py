@@ -113,6 +113,7 @@ ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
 FLOOR_COLUMNS = _columns(t.tier_floor)
 USAGE_COLUMNS = _columns(t.usage)
+SHARED_COLUMNS = _columns(t.shared_usage)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
 RESERVATION_COLUMNS = _columns(t.reservation)
@@ -316,6 +317,31 @@ DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordin
 LOTS = Statement(_of_members(t.open_lot, LOT_COLUMNS))
 RESERVATIONS = Statement(_of_members(t.reservation, RESERVATION_COLUMNS))
 
+_shared = t.shared_usage.c
+_counters = (_shared.program_id == _PROGRAM, _shared.counter == func.any(bindparam("counters", type_=ARRAY(Text()))))
+LOCK_COUNTERS = Statement(
+    select(_shared.counter)
+    .where(*_counters, _shared.since == bindparam("beginning", type_=t.INSTANT))
+    .order_by(_shared.counter)
+    .with_for_update()
+)
+"""The row of each counter that stands for all its periods, locked in the order of their names."""
+SHARED = Statement(select(*SHARED_COLUMNS).where(*_counters, (_shared.points != 0) | (_shared.times != 0)))
+"""What all members together have used of counters, period by period."""
+
+
+def _first_use() -> ClauseElement:
+    asked = _asked(counter=Text())
+    names = ["program_id", "counter", "since", "points", "times"]
+    none: ColumnElement[int] = literal_column("0")
+    since = bindparam("beginning", type_=t.INSTANT)
+    new = select(_PROGRAM, asked.c.counter, since, none, none).order_by(asked.c.counter)
+    return insert(t.shared_usage).from_select(names, new).on_conflict_do_nothing()
+
+
+FIRST_USE = Statement(_first_use())
+"""Makes the rows that are locked, of counters that nobody has used yet."""
+
 
 class _Write(NamedTuple):
     """One kind of row: the columns that come as arrays, and what is done with the rows they make."""
@@ -413,6 +439,8 @@ _WRITES: Mapping[str, _Write] = {
     "tier_floor": _upsert(t.tier_floor, ["ends_at"]),
     "ended_floor": _remove(t.tier_floor, "ended_floor", "member_id", "ladder", "sequence", "rule"),
     "usage": _upsert(t.usage, ["points", "times"]),
+    "shared_usage": _upsert(t.shared_usage, ["points", "times"]),
+    "forgotten_shared_usage": _remove(t.shared_usage, "forgotten_shared_usage", "counter", "since"),
     "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting", "expires_at"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),

@@ -13,7 +13,8 @@ from app.domain import opening
 from app.domain.commands import Named, Opening
 from app.domain.events import Recorded
 from app.domain.parking import Parked
-from app.domain.state import MemberState, OpenLot
+from app.domain.periods import BEGINNING
+from app.domain.state import MemberState, OpenLot, Usage
 
 EventKey = tuple[str, str, str]
 """(source, kind, key): an event's natural key within its program (semantics E1)."""
@@ -301,6 +302,26 @@ async def with_lots(
         id: state._replace(lots=rows.with_reserves(lots.get(id, ()), kept.get(id, ())), lots_loaded=True)
         for id, state in by_id.items()
     }
+
+
+async def shared(
+    connection: asyncpg.Connection, counters: Iterable[str], *, program_id: bytes, locked: bool
+) -> dict[tuple[str, datetime], Usage]:
+    """What all members have used of these counters; locked in the order of their names for writing, and read after.
+
+    Members are locked before: whoever waits for a counter holds what he needs.
+    """
+    wanted = sorted(counters)
+    if not wanted:
+        return {}
+    asked = {"program_id": rows.uuid(program_id), "counters": wanted}
+    if locked:
+        found = await hot.LOCK_COUNTERS.fetch(connection, **asked, beginning=BEGINNING)
+        if len(found) < len(wanted):
+            await hot.FIRST_USE.fetch(connection, **asked, beginning=BEGINNING)
+            await hot.LOCK_COUNTERS.fetch(connection, **asked, beginning=BEGINNING)
+    used = await hot.SHARED.fetch(connection, **asked)
+    return {(row["counter"], row["since"]): rows.usage(row) for row in used}
 
 
 _DOCUMENT = hot.Statement(

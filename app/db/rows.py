@@ -12,6 +12,7 @@ from app.domain.calendar import Span
 from app.domain.commands import Mode, Named
 from app.domain.events import Balances, Draw, Entry, Message, Posted, Recorded
 from app.domain.parking import Parked, TurnedAway
+from app.domain.periods import BEGINNING
 from app.domain.refusals import facts_of
 from app.domain.rules import Audience
 from app.domain.state import (
@@ -26,6 +27,7 @@ from app.domain.state import (
     TierTerm,
     Usage,
 )
+from app.domain.usage import Used
 
 Row = Mapping[Any, Any]
 
@@ -355,8 +357,22 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
 
 
 def usage(row: Row) -> Usage:
-    """What a member has used of a counter in a period."""
+    """What a member, or all of them, have used of a counter in a period."""
     return Usage(row["counter"], row["since"], row["until"], row["points"], row["times"])
+
+
+def shared_usage_columns(before: Used, after: Used) -> Columns:
+    """What all members have used, where that changed; the row that is locked stays when nothing is left."""
+    if before is after:
+        return {}
+    gone = sorted(before.keys() - after.keys())
+    used = [row for key, row in sorted(after.items()) if row != before.get(key)]
+    used += [before[key]._replace(points=0, times=0) for key in gone if key[1] == BEGINNING]
+    forgotten = [key for key in gone if key[1] != BEGINNING]
+    return {
+        "shared_usage": _transposed(_USAGE[1:], sorted(used, key=lambda row: row[:2])),
+        "forgotten_shared_usage": _transposed(_USAGE[1:3], forgotten),
+    }
 
 
 def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime, whom: str | None) -> None:

@@ -425,6 +425,21 @@ usage = Table(
     **_HOT,
 )
 
+shared_usage = Table(
+    "shared_usage",
+    metadata,
+    _id("program_id"),
+    _text("counter"),
+    _instant("since"),
+    _instant("until", nullable=True),
+    _amount("points"),
+    _amount("times"),
+    PrimaryKeyConstraint("program_id", "counter", "since"),
+    _within("points", "times"),
+    _length("counter", 128),
+    **_HOT,
+)
+
 tier_term = Table(
     "tier_term",
     metadata,

@@ -1,27 +1,29 @@
 """What an event earns: f(goods, context, rules), pure, so that returns can ask again for what is left (A, R2).
 
 Stages per unit (A2): rates and per-item points add up per line and keep their fractions; multipliers scale each
-line's sum; fixed grants are added; the sum is rounded once. Everything is exact until that rounding: sums are counted
-in the plan's `scale`, so fine that rates and multipliers come out whole, and are fractions only where a basis is one.
+line's sum; fixed grants are added; the sum is rounded once; caps trim it. Everything is exact until that rounding: sums
+are counted in the plan's `scale`, so fine that rates and multipliers come out whole, and are fractions only where a
+basis is one. Rules that simply add and multiply are counted here, those that choose and limit in `stacking`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from app.domain import points
-from app.domain.commands import Line, Payment, Purchase
+from app.domain import combining, points, stacking
+from app.domain.basket import Basket, Exact, Left
+from app.domain.combining import Room
+from app.domain.commands import Purchase
+from app.domain.multiplying import Factor
 from app.domain.rules import (
-    NOTHING,
     Applies,
     Basis,
-    Cover,
     Fixed,
     Gift,
+    Measured,
     Multiply,
     PerItem,
     Rate,
@@ -30,15 +32,8 @@ from app.domain.rules import (
     Rules,
     UnitPlan,
 )
-
-Exact = int | Fraction
-"""An exact number: minor units, or smallest parts times the plan's scale."""
-
-Step = tuple[str, str, str, str]
-"""One step of an explanation: the rule (or "" for the rounding), its unit, what happened, the number it led to.
-
-What happened is `rate`, `per_item`, `multiply`, `fixed`, `round`, or the reason why the rule gave nothing.
-"""
+from app.domain.stacking import Gives, Share, Used
+from app.domain.steps import Step
 
 
 class Occasion(NamedTuple):
@@ -54,17 +49,10 @@ class Occasion(NamedTuple):
     schedule: str | None = None
     visits: Mapping[str, int] = MappingProxyType({})
     """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
-
-
-class Left(NamedTuple):
-    """What is left of a line after returns: a share of its amounts, and a quantity (semantics R2)."""
-
-    share: Fraction
-    quantity: Fraction
-
-    @property
-    def gone(self) -> bool:
-        return not self.share and not self.quantity
+    numbers: Mapping[str, Fraction] = MappingProxyType({})
+    """The declared numbers that the event tells (A1)."""
+    room: Mapping[str, Room] = MappingProxyType({})
+    """By the counter of a cap, what was left under it (A5); all of it where nothing is said."""
 
 
 class Earned(NamedTuple):
@@ -74,6 +62,8 @@ class Earned(NamedTuple):
     steps: tuple[Step, ...]
     gifts: tuple[tuple[str, Gift], ...] = ()
     """What rules gave besides points, with the rule of each (A10)."""
+    used: tuple[Used, ...] = ()
+    """What that uses of the caps whose usage is kept (A5)."""
 
 
 def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Sequence[Left] | None = None) -> Earned:
@@ -81,14 +71,24 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Se
 
     With `left`, one for each line, for what is left of the goods.
     """
-    basket = _Basket(goods, rules, left) if goods is not None else None
+    basket = Basket(goods, rules, left) if goods is not None else None
     sums: list[tuple[str, int]] = []
     steps: list[Step] = []
+    shares: list[Share] = []
     for plan in rules.plans.get(occasion.kind, ()):
-        given = _unit(plan, basket, occasion, steps)
-        if given:
+        if not plan.plain:
+            shares += _stacked(plan, basket, occasion, steps)
+        elif given := _unit(plan, basket, occasion, steps):
             sums.append((plan.unit.code, given))
-    return Earned(tuple(sums), tuple(steps), _gifts(basket, occasion, rules, steps))
+    gifts = _gifts(basket, occasion, rules, steps)
+    if not shares and occasion.kind not in rules.limits:
+        return Earned(tuple(sums), tuple(steps), gifts)
+    shares = stacking.together(shares, rules, occasion.room, steps)
+    given_of = dict(sums) | stacking.by_unit(shares)
+    used = stacking.used(given_of, shares, [rule for rule, _ in gifts], rules, occasion.kind)
+    return Earned(
+        tuple((code, given_of[code]) for code in rules.units if given_of.get(code)), tuple(steps), gifts, used
+    )
 
 
 def bare(rules: Rules) -> Rules:
@@ -97,68 +97,12 @@ def bare(rules: Rules) -> Rules:
     return replace(rules, rules=kept)
 
 
-class _Basket:
-    """The basis of each line, spread and freed of what points paid for, made once per kind of basis (A1)."""
-
-    __slots__ = ("_bases", "_left", "currency", "goods", "lines", "payments", "unpaid")
-
-    def __init__(self, goods: Purchase, rules: Rules, left: Sequence[Left] | None) -> None:
-        self.lines = goods.lines
-        self.goods: Sequence[int] = range(len(goods.lines))
-        if any(line.amount < 0 for line in goods.lines):  # deductions, such as a deposit back, are no goods
-            self.goods = [i for i, line in enumerate(goods.lines) if line.amount >= 0]
-        if left is not None:
-            self.goods = [i for i in self.goods if not left[i].gone]
-        self._left = left
-        self.currency = goods.currency
-        self.payments = goods.payments
-        self.unpaid = rules.unpaid_kinds
-        self._bases: dict[Basis, list[Exact | None]] = {}
-
-    def basis(self, kind: Basis) -> list[Exact | None]:
-        """Per line its basis; None where the line does not say what the basis needs."""
-        found = self._bases.get(kind)
-        if found is None:
-            amounts = [_amount(line, kind) for line in self.lines]
-            found = _spread(amounts, self.lines, self.payments, self.unpaid)
-            if self._left is not None:
-                found = [None if all is None else all * part.share for all, part in zip(found, self._left, strict=True)]
-            self._bases[kind] = found
-        return found
-
-    def quantity(self, position: int) -> Fraction:
-        if self._left is not None:
-            return self._left[position].quantity
-        return Fraction(Decimal(self.lines[position].quantity))
-
-
-def _amount(line: Line, basis: Basis) -> int | None:
-    if basis is Basis.CHARGED:
-        return line.amount
-    if basis is Basis.WITHOUT_TAX:
-        return None if line.tax is None else line.amount - line.tax
-    return None if line.discount is None else line.amount + line.discount
-
-
-def _spread(
-    amounts: list[int | None], lines: Sequence[Line], payments: Sequence[Payment], unpaid: frozenset[str]
-) -> list[Exact | None]:
-    """Deductions (negative lines) and payments that do not count are spread over the goods in proportion (A1)."""
-    charged = sum(line.amount for line in lines if line.amount > 0)
-    away = -sum(line.amount for line in lines if line.amount < 0)
-    away += sum(max(0, payment.amount) for payment in payments if payment.kind in unpaid)
-    if away == 0:
-        return [None if amount is None else max(0, amount) for amount in amounts]
-    left = Fraction(max(0, charged - away), charged) if charged else Fraction(0)
-    return [None if amount is None else max(0, amount) * left for amount in amounts]
-
-
-def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: list[Step]) -> int:
+def _unit(plan: UnitPlan, basket: Basket | None, occasion: Occasion, steps: list[Step]) -> int:
     code = plan.unit.code
-    sums: list[Exact] = [0] * len(basket.lines) if basket is not None else []
+    sums: list[Exact] = [0] * (len(basket.lines) if basket is not None else 1)
     gave = False
     for rule in plan.sums:
-        why = _why_not(rule.applies, occasion) or _add(rule, plan.scale, basket, sums, steps)
+        why = _why_not(rule.applies, occasion) or _add(rule, plan.scale, basket, occasion, sums, steps)
         gave = gave or why is None
         if why is not None:
             steps.append((rule.code, code, why, "0"))
@@ -182,11 +126,37 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
     return whole
 
 
-def _gifts(basket: _Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]) -> tuple[tuple[str, Gift], ...]:
+def _stacked(plan: UnitPlan, basket: Basket | None, occasion: Occasion, steps: list[Step]) -> list[Share]:
+    """What each rule of a unit gives where they choose among each other, or have caps (A4, A5)."""
+    gives: list[Gives] = []
+    for rule in plan.sums:
+        found = _why_not(rule.applies, occasion) or _shares(rule, plan.scale, basket, occasion)
+        gives.append(Gives(rule, _way(rule), why=found) if isinstance(found, str) else Gives(rule, _way(rule), found))
+    for rule in plan.fixed:
+        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        assert isinstance(rule.gives, Fixed)
+        gives.append(
+            Gives(rule, "fixed", [(stacking.NO_LINE, rule.gives.give * plan.scale)] if why is None else (), why)
+        )
+    sums: list[Exact] = [0] * (len(basket.lines) if basket is not None else 1)
+    for one in gives:
+        for line, share in one.shares:
+            if line != stacking.NO_LINE:
+                sums[line] += share
+    factors: list[Factor] = []
+    for rule in plan.multipliers:
+        lines = _why_not(rule.applies, occasion) or _multiplied(rule, basket, sums)
+        factors.append(Factor(rule, why=lines) if isinstance(lines, str) else Factor(rule, lines))
+    return stacking.combined(plan, gives, factors, room=occasion.room, lines=len(sums), steps=steps)
+
+
+def _gifts(basket: Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]) -> tuple[tuple[str, Gift], ...]:
     """What is given besides points: by the same conditions as a fixed grant, none for nothing (A10, R2)."""
     given = []
     for rule in rules.gifts.get(occasion.kind, ()):
         why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        if why is None and not combining.once_more((*rule.caps, *rules.caps), occasion.room):
+            why = "no_room"
         assert isinstance(rule.gives, Gift)
         kind, code = ("reward", rule.gives.reward) if isinstance(rule.gives, Rewarded) else ("tier", rule.gives.tier)
         steps.append((rule.code, "", why or kind, "0" if why else code))
@@ -220,70 +190,90 @@ def _why_not(applies: Applies, occasion: Occasion) -> str | None:
     return None
 
 
-def _covered(rule: Rule, basket: _Basket) -> Sequence[int]:
-    """The positions of the goods a rule covers: what it includes less what it excludes (A3), deductions aside."""
-    if rule.include.everything and rule.exclude is NOTHING:
-        return basket.goods
-    lines = basket.lines
-    return [i for i in basket.goods if _names(rule.include, lines[i]) and not _names(rule.exclude, lines[i])]
-
-
-def _names(cover: Cover, line: Line) -> bool:
-    if cover.everything:
-        return True
-    if line.sku is not None and line.sku in cover.skus:
-        return True
-    return not cover.categories.isdisjoint(line.categories)
-
-
-def _add(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
+def _add(
+    rule: Rule, scale: int, basket: Basket | None, occasion: Occasion, sums: list[Exact], steps: list[Step]
+) -> str | None:
     """Adds what a rate or a per-item rule gives to each covered line's sum; the reason if it gives nothing."""
-    if basket is None:
-        return "no_goods"
-    covered = _covered(rule, basket)
-    if not covered:
-        return "not_covered"
-    if isinstance(rule.gives, PerItem):
-        each = rule.gives.give * scale
-        shares: Sequence[Exact] = [each * basket.quantity(i) for i in covered]
-        what = "per_item"
-    else:
-        assert isinstance(rule.gives, Rate)
-        per = rule.gives.per.get(basket.currency)
-        if per is None:
-            return "other_currency"
-        found = basket.basis(rule.gives.basis)
-        bases = [basis for i in covered if (basis := found[i]) is not None]
-        if len(bases) < len(covered):
-            return "missing_tax" if rule.gives.basis is Basis.WITHOUT_TAX else "missing_discount"
-        shares = _rated(rule.gives, per, bases, scale)
-        what = "rate"
+    shares = _shares(rule, scale, basket, occasion)
+    if isinstance(shares, str):
+        return shares
     total: Exact = 0
-    for i, share in zip(covered, shares, strict=True):
+    for i, share in shares:
         sums[i] += share
         total += share
-    steps.append((rule.code, rule.unit, what, points.text(total, scale=scale)))
+    steps.append((rule.code, rule.unit, _way(rule), points.text(total, scale=scale)))
     return None
 
 
-def _rated(rate: Rate, per: int, bases: Sequence[Exact], scale: int) -> Sequence[Exact]:
-    """Each line's share: in proportion, or of the complete steps of what the rule covers together (A2)."""
-    if not rate.whole_steps:
-        each = rate.give.numerator * scale // (rate.give.denominator * per)  # whole by the making of the scale
-        return [each * basis for basis in bases]
+def _way(rule: Rule) -> str:
+    return "per_item" if isinstance(rule.gives, PerItem) else "rate"
+
+
+def _shares(rule: Rule, scale: int, basket: Basket | None, occasion: Occasion) -> Sequence[tuple[int, Exact]] | str:
+    """What a rate or a per-item rule gives for each line it covers; the reason if it gives nothing."""
+    gives = rule.gives
+    if isinstance(gives, Measured) and gives.number is not None:
+        return _numbered(rule, gives, gives.number, scale, basket, occasion)
+    if basket is None:
+        return "no_goods"
+    covered = basket.covered(rule)
+    if not covered:
+        return "not_covered"
+    if isinstance(gives, PerItem):
+        each = gives.give * scale
+        return [(i, each * basket.quantity(i)) for i in covered]
+    if isinstance(gives, Measured):
+        return _measured(gives, covered, [basket.quantity(i) for i in covered], scale)
+    assert isinstance(gives, Rate)
+    per = gives.per.get(basket.currency)
+    if per is None:
+        return "other_currency"
+    found = basket.basis(gives.basis)
+    bases = [basis for i in covered if (basis := found[i]) is not None]
+    if len(bases) < len(covered):
+        return "missing_tax" if gives.basis is Basis.WITHOUT_TAX else "missing_discount"
+    if gives.whole_steps:
+        return list(zip(covered, _stepped(gives.give * scale, per, bases), strict=True))
+    each_minor = gives.give.numerator * scale // (gives.give.denominator * per)  # whole by the making of the scale
+    return [(i, each_minor * basis) for i, basis in zip(covered, bases, strict=True)]
+
+
+def _numbered(
+    rule: Rule, gives: Measured, name: str, scale: int, basket: Basket | None, occasion: Occasion
+) -> Sequence[tuple[int, Exact]] | str:
+    """What a declared number gives: by itself without goods, else spread over what the rule covers of them (A2)."""
+    number = occasion.numbers.get(name)
+    if number is None:
+        return "missing_number"
+    number = max(Fraction(0), number)
+    if basket is None:
+        return _measured(gives, [0], [number], scale)
+    covered = basket.covered(rule)
+    return _measured(gives, covered, basket.spread(rule, number), scale) if covered else "not_covered"
+
+
+def _measured(
+    gives: Measured, covered: Sequence[int], found: Sequence[Exact], scale: int
+) -> Sequence[tuple[int, Exact]]:
+    if gives.whole_steps:
+        return list(zip(covered, _stepped(gives.give * scale, gives.per, found), strict=True))
+    each = gives.give * scale / gives.per
+    return [(i, each * one) for i, one in zip(covered, found, strict=True)]
+
+
+def _stepped(give: Fraction, per: Exact, bases: Sequence[Exact]) -> Sequence[Exact]:
+    """Each line's share of the complete steps of what the rule covers together, in proportion (A2)."""
     together = sum(bases)
     if together <= 0:
         return [0] * len(bases)
-    given = rate.give * (together // per) * scale
+    given = give * (together // per)
     return [given * basis / together for basis in bases]
 
 
-def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
-    if basket is None:
-        return "no_goods"
-    covered = _covered(rule, basket)
-    if not covered:
-        return "not_covered"
+def _multiply(rule: Rule, scale: int, basket: Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
+    covered = _multiplied(rule, basket, sums)
+    if isinstance(covered, str):
+        return covered
     assert isinstance(rule.gives, Multiply)
     factor = rule.gives.factor
     for i in covered:
@@ -294,8 +284,15 @@ def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact],
     return None
 
 
-def _grant(rule: Rule, basket: _Basket | None) -> str | None:
+def _multiplied(rule: Rule, basket: Basket | None, sums: Sequence[Exact]) -> Sequence[int] | str:
+    """The lines a multiplier covers; what a number gave without goods is one. The reason if there are none."""
+    if basket is None:
+        return [0] if sums[0] else "no_goods"
+    return basket.covered(rule) or "not_covered"
+
+
+def _grant(rule: Rule, basket: Basket | None) -> str | None:
     """A fixed grant needs a covered line where there are lines, and nothing where there are none (A2)."""
-    if basket is not None and not _covered(rule, basket):
+    if basket is not None and not basket.covered(rule):
         return "not_covered"
     return None

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.domain import lots, messages
-from app.domain.accrual import Step
 from app.domain.commands import Adjustment
 from app.domain.effects import Case, Effect
 from app.domain.lots import Dates, Place
@@ -23,6 +22,7 @@ from app.domain.refusals import (
 )
 from app.domain.rules import AdjustmentTerms
 from app.domain.state import Account, MemberState
+from app.domain.steps import Step
 from app.domain.units import Unit
 
 WAITS = timedelta(hours=72)

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain import chain, friends, gifts, lots, messages, typeid
-from app.domain.accrual import Step
 from app.domain.commands import ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Recorded
 from app.domain.lots import Place
@@ -14,6 +13,7 @@ from app.domain.posting import Moment, Tell
 from app.domain.rules import ReferralGift, ReferralTerms, Rewarded, Rules
 from app.domain.runs import Run
 from app.domain.state import MemberState, OpenLot, ReferralState, Scheduled, StandingBonus
+from app.domain.steps import Step
 
 FIXED, CAPPED = "fixed", "capped"
 """What a bonus's step says of it: given, or beyond the cap."""

@@ -5,12 +5,12 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from app.domain.accrual import Step
 from app.domain.commands import Command, TransferIn, TransferReversal
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
 from app.domain.state import Account, MemberState, Scheduled
+from app.domain.steps import Step
 from app.domain.tiers import Moved
 
 Identities = Mapping[bytes, bytes]

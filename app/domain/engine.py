@@ -13,6 +13,7 @@ from app.domain import (
     fulfilling,
     gifts,
     holds,
+    limits,
     lots,
     messages,
     milestones,
@@ -73,6 +74,7 @@ from app.domain.refusals import (
 )
 from app.domain.rules import OutOfTime, Versions
 from app.domain.state import MemberState, Scheduled
+from app.domain.steps import Step
 
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
@@ -373,7 +375,9 @@ def _context(state: MemberState, case: Case) -> Mapping[str, Any]:
     """What besides the facts was judged: the tiers held when it occurred, by what was recorded before (A6, E2)."""
     held = {ladder.code: tiers.held_at(case.occurred_at, state.tiers, ladder) for ladder in case.rules.ladders}
     seen = visits.seen(state, case) if isinstance(case.command.facts, Purchase) else {}
-    return ({"tiers": held} if held else {}) | ({visits.VISITS: seen} if seen else {})
+    room = limits.room(state, case.rules, case.command.facts.kind, case.occurred_at)
+    judged = {"tiers": held, visits.VISITS: seen, limits.ROOM: room}
+    return {name: found for name, found in judged.items() if found}
 
 
 def _occasion(
@@ -388,12 +392,13 @@ def _occasion(
         channel=facts.channel,
         location=facts.location,
         visits=context.get(visits.VISITS, {}),
+        room=context.get(limits.ROOM, {}),
     )
 
 
 def _earn(
     state: MemberState, goods: Purchase | None, occasion: Occasion, case: Case
-) -> tuple[MemberState, tuple[Entry, ...], tuple[accrual.Step, ...], gifts.Given]:
+) -> tuple[MemberState, tuple[Entry, ...], tuple[Step, ...], gifts.Given]:
     """Credits what the rules give on this occasion, and what they give besides points."""
     gained = accrual.earned(goods, occasion, case.rules)
     now, credits = case.moment.judged_at, []
@@ -403,6 +408,9 @@ def _earn(
         dates = date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
         credits.append((unit, amount, dates))
     state, entries = lots.credit_state(state, credits, now=now)
+    state = limits.counted(
+        state, case.rules, occasion.kind, at=case.occurred_at, now=now, kept=case.rules.late, used=gained.used
+    )
     number, at = state.sequence + 1, case.occurred_at
     given = gifts.give(gained.gifts, case.rules, occurred_at=at, sequence=number)
     state = gifts.promoted(state, gained.gifts, case.rules, occurred_at=at, sequence=number, now=now)

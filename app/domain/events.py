@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from app.domain.accrual import Step
 from app.domain.refusals import Refusal
 from app.domain.state import MemberState, Scheduled
+from app.domain.steps import Step
 
 ENGINE = 2
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.

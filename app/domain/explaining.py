@@ -9,10 +9,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from app.domain import chain, money, points
-from app.domain.accrual import Step
 from app.domain.commands import Line, Purchase
 from app.domain.events import Recorded
 from app.domain.rules import Basis, Cover, Multiply, PerItem, Rate, Rule, Rules
+from app.domain.steps import Step
 from app.domain.texts import AVAILABLE, MOVED, OF, REASONS, ROUNDED, STEPS, WHOLE_STEPS, Language
 
 WIDTH = 40

@@ -7,13 +7,13 @@ the period of the reward.
 from datetime import datetime
 
 from app.domain import lots, messages, periods, posting, usage
-from app.domain.accrual import Step
 from app.domain.lots import Place
 from app.domain.periods import BEGINNING
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
 from app.domain.runs import Run
 from app.domain.state import MemberState, Scheduled
+from app.domain.steps import Step
 from app.domain.usage import Counted
 
 REWARDED = "referrals"

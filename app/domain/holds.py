@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from app.domain import chain, lots, messages, redemption, reserves, typeid
-from app.domain.accrual import Step
 from app.domain.commands import Cancellation, Capture, Hold, Purchase, Release
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Entry, Recorded
@@ -15,6 +14,7 @@ from app.domain.posting import Tell
 from app.domain.refusals import HoldSettled, MoreThanHeld, OtherMembersEvent, Refused, UnknownHold
 from app.domain.reserves import Freed
 from app.domain.state import MemberState
+from app.domain.steps import Step
 
 TIMEOUT = "hold_timeout"
 NOT_CAPTURED = "hold_not_captured"

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.domain import books, chain, gifts, lots, messages, periods, posting, restoring, taking, usage
-from app.domain.accrual import Step
 from app.domain.commands import CLOCK, Cancellation, PurchaseChange, Return
 from app.domain.effects import Case
 from app.domain.events import REACHED, UNREACHED, Earlier, Entry, Posted, Recorded
@@ -18,6 +17,7 @@ from app.domain.lots import Place
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import Milestone, Rewarded, Rules
 from app.domain.state import MemberState
+from app.domain.steps import Step
 from app.domain.usage import Counted
 
 MOST_AT_ONCE = 100

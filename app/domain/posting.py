@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.domain import chain, lots, messages, notices, sliding, tiers
-from app.domain.accrual import Step
 from app.domain.commands import CLOCK, Hold
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
 from app.domain.rules import Rules, Versions
 from app.domain.state import Account, MemberState, Scheduled
+from app.domain.steps import Step
 
 
 @dataclass(frozen=True, slots=True)

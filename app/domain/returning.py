@@ -3,8 +3,22 @@
 from fractions import Fraction
 from typing import Any
 
-from app.domain import accrual, chain, gifts, messages, posting, referrals, restoring, returns, sales, taking, visits
+from app.domain import (
+    accrual,
+    chain,
+    gifts,
+    limits,
+    messages,
+    posting,
+    referrals,
+    restoring,
+    returns,
+    sales,
+    taking,
+    visits,
+)
 from app.domain.accrual import Earned, Occasion
+from app.domain.basket import Left
 from app.domain.commands import LooseReturn, Purchase, PurchaseChange, Return
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded
@@ -41,7 +55,8 @@ def change(state: MemberState, facts: PurchaseChange, case: Case) -> Effect:
     sales.check(facts.goods, case.moment.versions.numbered(earlier.event.rules_version))
     if facts.revision <= now.revision:
         return Effect(state, context=taking.context(earlier, {}), about=earlier.event.id, flags=(returns.STALE,))
-    return _moved(state, earlier, now, Standing(facts.goods, {}, facts.revision), case, said={})
+    after = now._replace(goods=facts.goods, parts={}, revision=facts.revision)
+    return _moved(state, earlier, now, after, case, said={})
 
 
 def bring_back_loose(state: MemberState, facts: LooseReturn, case: Case) -> Effect:
@@ -83,7 +98,17 @@ def _moved(
     event, before = earlier.event, state.accounts
     rules = case.moment.versions.numbered(event.rules_version)
     state, back = restoring.of_goods(state, earlier, _gone(event, after), rules, case)
-    was, still = _gives(event, now, rules), _gives(event, after, rules)
+    was, still, judged = _both(state, event, now, after, rules)
+    state = limits.counted(
+        state,
+        rules,
+        Purchase.kind,
+        at=event.occurred_at,
+        now=case.moment.judged_at,
+        kept=case.rules.late,
+        used=still.used,
+        before=was.used,
+    )
     given, left = dict(was.points), dict(still.points)
     moved = [unit for unit in rules.units if given.get(unit, 0) != left.get(unit, 0)]
     wanted = {unit: given.get(unit, 0) - left.get(unit, 0) for unit in moved}
@@ -105,7 +130,7 @@ def _moved(
     if state.referral_purchase == event.sequence:
         currency, stays = after.goods.currency, _total(after)
         brought = referrals.unqualified(state, event, rules, case, currency=currency, left=stays)
-    context = taking.context(earlier, forgiven) | said | besides.context
+    context = taking.context(earlier, forgiven) | said | besides.context | judged
     if back.so_far:
         context[restoring.SO_FAR] = back.so_far
     return Effect(
@@ -120,15 +145,32 @@ def _moved(
     )
 
 
+def _both(
+    state: MemberState, event: Recorded, now: Standing, after: Standing, rules: Rules
+) -> tuple[Earned, Earned, dict[str, Any]]:
+    """What the purchase's rules give before and after, and what the context tells of the room under caps.
+
+    It is the room that the purchase was judged with (R2), unless more would then be used than is left by now: what is
+    left of goods may make rules choose differently, and others may have used that room meanwhile (A5).
+    """
+    was, still = _gives(event, now, rules), _gives(event, after, rules)
+    kind, at = Purchase.kind, event.occurred_at
+    if not limits.exceeded(state, rules, kind, at, used=still.used, before=was.used):
+        return was, still, {}
+    free = limits.room(state, rules, kind, at)
+    room = limits.again(free, was.used)
+    return was, _gives(event, after._replace(room=room), rules), {limits.ROOM: room, limits.FREE: free}
+
+
 def _gives(event: Recorded, now: Standing, rules: Rules) -> Earned:
     """What the purchase's rules give in its own context for what is left of it: f(goods) of semantics R2."""
     left = [line.counted for line in returns.remaining(now.goods, now.parts)] if now.parts else None
-    return gives(event, now.goods, rules, left=left)
+    return gives(event, now, rules, left=left)
 
 
-def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.Left] | None) -> Earned:
-    """What a purchase's rules give in its own context for goods of it, or what is `left` of each line."""
-    context = chain.context_of(event.content)
+def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[Left] | None) -> Earned:
+    """What a purchase's rules give in its own context for its goods, or for what is `left` of each line."""
+    context, goods = chain.context_of(event.content), now.goods
     occasion = Occasion(
         kind=Purchase.kind,
         occurred_at=event.occurred_at,
@@ -137,6 +179,7 @@ def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.
         channel=goods.channel,
         location=goods.location,
         visits=context.get(visits.VISITS, {}),
+        room=context.get(limits.ROOM, {}) if now.room is None else now.room,
     )
     return accrual.earned(goods, occasion, rules, left=left)
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from app.domain import chain
-from app.domain.accrual import Left
+from app.domain import chain, limits
+from app.domain.basket import Left
+from app.domain.combining import Room
 from app.domain.commands import Line, Purchase, PurchaseChange, Return, ReturnedLine
 from app.domain.events import Recorded
 from app.domain.refusals import MoreThanLeft, NothingLeft, OtherCurrency, Refused, UnknownLine
@@ -38,11 +39,15 @@ class Remaining(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A purchase as it stands: the goods as they are kept, what came back of them since, and the last revision."""
+    """A purchase as it stands: the goods as they are kept, what came back of them since, and the last revision.
+
+    With the room under caps that it is judged with, where that is no longer what its own context tells.
+    """
 
     goods: Purchase
     parts: dict[str, Part]
     revision: int = 0
+    room: Mapping[str, Room] | None = None
 
 
 def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
@@ -55,9 +60,11 @@ def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
         if event.kind == PurchaseChange.kind and STALE not in event.flags:
             facts = chain.decode_facts(PurchaseChange.kind, chain.decode_content(event.content).facts)
             assert isinstance(facts, PurchaseChange)
-            now = Standing(facts.goods, {}, facts.revision)
+            now = now._replace(goods=facts.goods, parts={}, revision=facts.revision)
         for id, quantity, amount in context.get(RETURNED, ()):
             now = now._replace(parts=added(now.parts, {id: Part(Fraction(quantity), amount)}))
+        if limits.ROOM in context:
+            now = now._replace(room=context[limits.ROOM])
     return now
 
 

@@ -1,10 +1,12 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
-from app.domain import gifts, holds, restoring, returning, taking, transfers
+from app.domain import accrual, chain, gifts, holds, limits, restoring, returning, taking, transfers
+from app.domain.accrual import Occasion
 from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
-from app.domain.events import Earlier
+from app.domain.events import Earlier, Recorded
 from app.domain.refusals import MorePointsThanLeft, NothingLeft, NotReversible, Refused
+from app.domain.rules import Rules
 from app.domain.state import MemberState
 
 _SPENT = (Redemption.kind, Capture.kind)
@@ -40,9 +42,39 @@ def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
     given = {entry.unit: entry.points for entry in earlier.event.entries if entry.points > 0}
     state, entries, forgiven = taking.take_back(state, earlier, given, rules, case)
     state = gifts.withdrawn(state, rules, sequence=earlier.event.sequence, now=case.moment.judged_at)
+    if Activity.kind in rules.limits and earlier.event.kind == Activity.kind:
+        state = _room_back(state, earlier.event, rules, case)
     steps, tells = tuple(taking.forgiven_steps(forgiven)), taking.told(entries, earlier.event)
     return Effect(
         state, entries, steps, taking.context(earlier, forgiven), tells, about=earlier.event.id, before=before
+    )
+
+
+def _room_back(state: MemberState, event: Recorded, rules: Rules, case: Case) -> MemberState:
+    """What an activity used under caps can be given again (semantics A5)."""
+    facts = chain.decode_facts(event.kind, chain.decode_content(event.content).facts)
+    assert isinstance(facts, Activity)
+    context = chain.context_of(event.content)
+    occasion = Occasion(
+        kind=event.kind,
+        occurred_at=event.occurred_at,
+        tiers=frozenset(context.get("tiers", {}).values()),
+        source=event.source,
+        activity=facts.activity,
+        channel=facts.channel,
+        location=facts.location,
+        room=context.get(limits.ROOM, {}),
+    )
+    used = accrual.earned(None, occasion, rules).used
+    return limits.counted(
+        state,
+        rules,
+        event.kind,
+        at=event.occurred_at,
+        now=case.moment.judged_at,
+        kept=case.rules.late,
+        used=(),
+        before=used,
     )
 
 

@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from app.domain import floors, ladders, lots, messages, posting, tiers
-from app.domain.accrual import Step
 from app.domain.events import Posted, Recorded
 from app.domain.ladders import AT_ONCE, Ladder
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
 from app.domain.state import MemberState, Missed, TierTerm
+from app.domain.steps import Step
 from app.domain.tiers import TierChange
 
 REVIEW, NOTICE = "tier_review", "tier_notice"

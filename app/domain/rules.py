@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
+from app.domain.combining import Cap, Group, Multipliers, Per
 from app.domain.ladders import Ladder
 from app.domain.periods import LIFETIME, Within
 from app.domain.units import Slides, Unit
@@ -100,6 +101,16 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """`give` smallest parts for each `per` of the lines' quantity, or of a declared `number` of the event (A2)."""
+
+    give: Fraction
+    per: Fraction = Fraction(1)
+    number: str | None = None
+    whole_steps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PerItem:
     """`give` smallest parts for each item: times the line's quantity (A2)."""
 
@@ -138,7 +149,7 @@ class Promoted:
 
 
 Gift = Rewarded | Promoted
-Gives = Rate | PerItem | Fixed | Multiply | Gift
+Gives = Rate | Measured | PerItem | Fixed | Multiply | Gift
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,17 @@ class Rule:
     applies: Applies
     include: Cover = EVERYTHING
     exclude: Cover = NOTHING
+    priority: int = 0
+    group: str | None = None
+    exclusive: bool = False
+    stop: bool = False
+    caps: tuple[Cap, ...] = ()
+    plain: bool = field(init=False)
+    """Whether it simply adds to what others give, or multiplies it (semantics A4, A5)."""
+
+    def __post_init__(self) -> None:
+        stacked = self.priority or self.group is not None or self.exclusive or self.stop or self.caps
+        object.__setattr__(self, "plain", not stacked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,27 +320,36 @@ NO_REASONS = AdjustmentTerms()
 
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
-    """The rules of one unit for one kind of event, by stage, in document order (semantics A2).
+    """The rules of one unit for one kind of event, by stage, by priority and in document order (semantics A2, A4).
 
     Sums are counted in `scale`ths of a smallest part: every rate of whole minor units is whole in it, and stays so
-    through every multiplier.
+    through every multiplier. `plain` where rules simply add and multiply, and nothing limits them.
     """
 
     unit: Unit
     sums: tuple[Rule, ...]
     multipliers: tuple[Rule, ...]
     fixed: tuple[Rule, ...]
+    groups: tuple[Group, ...] = ()
+    capped: bool = False
+    """Whether the whole program has caps."""
     scale: int = field(init=False)
+    plain: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        shares = (
-            rule.gives.give / per
-            for rule in self.sums
-            if isinstance(rule.gives, Rate)
-            for per in rule.gives.per.values()
-        )
+        rules = (*self.sums, *self.multipliers, *self.fixed)
+        stacked = self.capped or self.unit.caps or self.unit.multipliers is not Multipliers.PRODUCT
+        object.__setattr__(self, "plain", not stacked and all(rule.plain for rule in rules))
+        shares = (share for rule in self.sums for share in _shares(rule.gives))
         factors = (rule.gives.factor.denominator for rule in self.multipliers if isinstance(rule.gives, Multiply))
         object.__setattr__(self, "scale", lcm(*(share.denominator for share in shares)) * prod(factors))
+
+
+def _shares(gives: Gives) -> Iterable[Fraction]:
+    """What one minor unit, or one of what is measured, gives."""
+    if isinstance(gives, Rate):
+        return [gives.give / per for per in gives.per.values()]
+    return [gives.give / gives.per] if isinstance(gives, Measured) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +401,11 @@ class Rules:
     transfers: TransferTerms | None = None
     """None where members cannot pass points on (semantics L13)."""
     rewards: Mapping[str, Reward] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    caps: tuple[Cap, ...] = ()
+    """The most that all rules give together (semantics A5)."""
+    limits: Mapping[str, tuple[Cap, ...]] = field(init=False)
+    """By kind of event, the caps whose usage is kept (semantics A5)."""
     milestones: tuple[Milestone, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
@@ -383,27 +419,47 @@ class Rules:
         object.__setattr__(self, "plans", {kind: _plans(kind, self) for kind in kinds})
         gifts = {kind: _gifts(kind, self.rules) for kind in kinds}
         object.__setattr__(self, "gifts", {kind: rules for kind, rules in gifts.items() if rules})
+        limits = {kind: tuple(_limits(kind, self)) for kind in kinds}
+        object.__setattr__(self, "limits", {kind: caps for kind, caps in limits.items() if caps})
         asked = {rule.applies.visits.within for rule in self.rules if rule.applies.visits is not None}
         object.__setattr__(self, "visits", tuple(sorted(asked, key=lambda within: within.code)))
 
 
 def _gifts(kind: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Gift))
+    found = (rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Gift))
+    return tuple(sorted(found, key=_by_priority))
+
+
+def _by_priority(rule: Rule) -> int:
+    return -rule.priority
 
 
 def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
     def stage(unit: Unit, *types: type) -> tuple[Rule, ...]:
-        return tuple(
+        mine = (
             rule
             for rule in rules.rules
             if rule.applies.kind == kind and rule.unit == unit.code and isinstance(rule.gives, types)
         )
+        return tuple(sorted(mine, key=_by_priority))
 
-    plans = (
-        UnitPlan(unit, stage(unit, Rate, PerItem), stage(unit, Multiply), stage(unit, Fixed))
-        for unit in rules.units.values()
-    )
+    def plan(unit: Unit) -> UnitPlan:
+        sums, multipliers, fixed = stage(unit, Rate, Measured, PerItem), stage(unit, Multiply), stage(unit, Fixed)
+        named = {rule.group for rule in (*sums, *multipliers, *fixed)}
+        groups = tuple(group for code, group in rules.groups.items() if code in named)
+        return UnitPlan(unit, sums, multipliers, fixed, groups, bool(rules.caps))
+
+    plans = map(plan, rules.units.values())
     return tuple(plan for plan in plans if plan.sums or plan.multipliers or plan.fixed)
+
+
+def _limits(kind: str, rules: Rules) -> Iterable[Cap]:
+    """The caps that an event of a kind reads and counts: those of its rules, of their groups and units, and of all."""
+    mine = [rule for rule in rules.rules if rule.applies.kind == kind]
+    holders = [rule.caps for rule in mine]
+    holders += [group.caps for code, group in rules.groups.items() if any(rule.group == code for rule in mine)]
+    holders += [unit.caps for code, unit in rules.units.items() if any(rule.unit == code for rule in mine)]
+    return (cap for caps in (*holders, rules.caps) for cap in caps if cap.per is not Per.EVENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from app.domain.accrual import Step
 from app.domain.events import Entry
 from app.domain.posting import Tell
 from app.domain.state import MemberState, Scheduled
+from app.domain.steps import Step
 
 
 class Run(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.domain import accrual, calendar, chain, gifts, lots, messages, posting, tiers, usage
+from app.domain import accrual, calendar, chain, gifts, limits, lots, messages, posting, tiers, usage
 from app.domain.accrual import Occasion
 from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
 from app.domain.effects import Case
@@ -55,8 +55,14 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     """The event that a schedule brings, and what the rules give on it; its derived key makes it happen once."""
     facts, at = _facts(scheduled), scheduled.due_at
     held = {ladder.code: tiers.held_at(at, state.tiers, ladder) for ladder in rules.ladders}
+    room = limits.room(state, rules, facts.kind, at)
     occasion = Occasion(
-        kind=facts.kind, occurred_at=at, tiers=frozenset(held.values()), source=CLOCK, schedule=facts.schedule
+        kind=facts.kind,
+        occurred_at=at,
+        tiers=frozenset(held.values()),
+        source=CLOCK,
+        schedule=facts.schedule,
+        room=room,
     )
     gained = accrual.earned(None, occasion, rules)
     units = [(rules.units[code], points) for code, points in gained.points]
@@ -65,11 +71,13 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
         for unit, points in units
     ]
     state, entries = lots.credit_state(state, credits, now=at)
+    state = limits.counted(state, rules, facts.kind, at=at, now=moment.judged_at, kept=rules.late, used=gained.used)
     number = state.sequence + 1
     given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=number)
     state = gifts.promoted(state, gained.gifts, rules, occurred_at=at, sequence=number, now=at)
     earned: tuple[Tell, ...] = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
-    context = {"cause": scheduled.cause.hex(), **({"tiers": held} if held else {}), **given.context}
+    judged = {name: found for name, found in {"tiers": held, limits.ROOM: room}.items() if found}
+    context = {"cause": scheduled.cause.hex(), **judged, **given.context}
     draft = Draft(
         id=moment.ids.fresh(),
         source=CLOCK,

@@ -187,9 +187,10 @@ class MemberState(NamedTuple):
     `referral_version` the rules that judged it where somebody has to look first; `referral_review` says why somebody
     has to, or that they did (semantics F4). `purchases` counts those that stand (semantics A11), `bought_at` is when
     the latest of all occurred; `parked` counts the events that wait outside the chain. `tiers_due_at` is when a review,
-    the end of a floor or a notice of either is due next. `usage` is by counter and the start of its period. `lots` are
-    those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as
-    they are known: an undo may open them again. `bonuses` are those for friends that may be taken back now, by key.
+    the end of a floor or a notice of either is due next. `usage` is by counter and the start of its period; `shared` is
+    the same over all members of the program, as far as the batch has it. `lots` are those loaded or opened since; all
+    of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open
+    them again. `bonuses` are those for friends that may be taken back now, by key.
     """
 
     id: bytes
@@ -218,6 +219,7 @@ class MemberState(NamedTuple):
     floors: tuple[Floor, ...] = ()
     tiers_due_at: datetime | None = None
     usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
+    shared: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})

@@ -4,7 +4,6 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from app.domain import lots, messages, posting, typeid
-from app.domain.accrual import Step
 from app.domain.effects import Case
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.lots import Place
@@ -12,6 +11,7 @@ from app.domain.posting import Tell
 from app.domain.refusals import NotReversible, OtherMembersEvent, Refused, UnknownEvent
 from app.domain.rules import Rules
 from app.domain.state import MemberState
+from app.domain.steps import Step
 from app.domain.units import AwaitsFulfilment
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from app.domain import calendar
+from app.domain.combining import Cap, Multipliers
 from app.domain.points import Rounding
 
 
@@ -64,6 +65,9 @@ class Unit:
     """How long points wait before they count, or what for (semantics L11)."""
     notice: calendar.Span | None = None
     """How many days ahead the end of points is told (semantics L16)."""
+    multipliers: Multipliers = Multipliers.PRODUCT
+    caps: tuple[Cap, ...] = ()
+    """The most that rules give of it (semantics A5)."""
     grace: calendar.Span | None = None
     """How long points live on that are put back into a lot that has ended meanwhile (semantics L8)."""
     has_lots: bool = field(init=False)

@@ -4,11 +4,14 @@ Each counter has a row a period, which is forgotten once the period has been ove
 what is taken back later gives nothing back that anybody could still use.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.domain.state import MemberState, Usage
+
+Used = Mapping[tuple[str, datetime], Usage]
+"""What is used, by counter and the start of its period."""
 
 
 class Counted(NamedTuple):
@@ -28,14 +31,18 @@ def used(state: MemberState, counter: str, since: datetime) -> Usage:
 
 def added(state: MemberState, counted: Iterable[Counted], *, now: datetime, kept: timedelta) -> MemberState:
     """The state after these counts. Periods that were over for longer than `kept` are forgotten, and not counted."""
-    usage = dict(state.usage)
+    return state._replace(usage=moved(state.usage, counted, now=now, kept=kept))
+
+
+def moved(used: Used, counted: Iterable[Counted], *, now: datetime, kept: timedelta) -> Used:
+    """What is used after these counts."""
+    usage = dict(used)
     for one in counted:
         before = usage.get((one.counter, one.since)) or Usage(one.counter, one.since, one.until)
         after = before._replace(points=before.points + one.points, times=before.times + one.times)
         usage[one.counter, one.since] = after
-    standing = {
+    return {
         key: row
         for key, row in usage.items()
         if (row.points or row.times) and (row.until is None or row.until > now - kept)
     }
-    return state._replace(usage=standing)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain import (
@@ -11,6 +11,7 @@ from app.domain import (
     commands,
     engine,
     holds,
+    limits,
     opening,
     referral_code,
     referrals,
@@ -20,6 +21,7 @@ from app.domain import (
     typeid,
 )
 from app.domain.chain import Content
+from app.domain.combining import Per
 from app.domain.commands import (
     CLOCK,
     Cancellation,
@@ -50,7 +52,8 @@ from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
 from app.domain.settling import ACTIVATION, EXPIRY
-from app.domain.state import GENESIS, MemberState, Scheduled
+from app.domain.state import GENESIS, MemberState, Scheduled, Usage
+from app.domain.usage import Used
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +102,42 @@ class History:
         return self.messages_from is not None and stored.recorded.recorded_at < self.messages_from
 
 
-def findings(history: History, versions: Versions) -> Iterator[Finding]:
-    """Everything in a member's books that does not agree; nothing where all is well."""
+Totals = dict[tuple[str, datetime], Usage]
+"""What members together used of caps over all of them, by counter and the start of its period."""
+
+
+def findings(history: History, versions: Versions, *, shared: Totals | None = None) -> Iterator[Finding]:
+    """Everything in a member's books that does not agree; nothing where all is well.
+
+    What the member used of caps over all members is added to `shared`.
+    """
+    shared = {} if shared is None else shared
     yield from _chain(history)
     yield from _sums(history)
     yield from _messages(history)
     try:
-        yield from _replay(history, versions)
+        yield from _replay(history, versions, shared)
     except Exception as error:  # tampered rows may break any step of a replay; the place is what matters
         yield Finding(_member(history.state.id), f"replaying stops: {type(error).__name__}: {error}")
+
+
+def shared_findings(totals: Totals, stored: Used, versions: Versions, *, newest: datetime) -> Iterator[Finding]:
+    """Where what all members used is not what their events lead to, in periods that events can still be of.
+
+    `newest` is when the last event was recorded: what was over long before it may be forgotten.
+    """
+    late = max((rules.late for rules in versions.all), default=timedelta(0))
+    for key in sorted(totals.keys() | stored.keys()):
+        again, found = totals.get(key), stored.get(key)
+        until = (again or stored[key]).until
+        current = until is None or until > newest - late + timedelta(days=1)
+        if current and _amounts(again) != _amounts(found):
+            place = f"usage of {key[0]} since {key[1].isoformat()}"
+            yield Finding(place, f"is {_amounts(found)}, and the events lead to {_amounts(again)}")
+
+
+def _amounts(row: Usage | None) -> tuple[int, int]:
+    return (0, 0) if row is None else (row.points, row.times)
 
 
 def _member(id: bytes) -> str:
@@ -284,7 +314,7 @@ def _past(number: int, others: set[int]) -> int:
     return number
 
 
-def _replay(history: History, versions: Versions) -> Iterator[Finding]:
+def _replay(history: History, versions: Versions, shared: Totals) -> Iterator[Finding]:
     """Every recorded command through the core again, under the version that judged it; the results must be the same."""
     state = MemberState(id=history.state.id)
     at = 0
@@ -294,7 +324,9 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
         if told:  # what waited outside the chain may have been told in between
             state = state._replace(messages=told[0] - 1)
         before = history.events[: group[0].recorded.sequence - 1]
+        state = state._replace(shared=_recalled_usage(group, history, versions))
         decision = decide_again(state, group, versions, program_id=history.program_id, before=before)
+        _add(shared, state.shared, decision.state.shared)
         if decision.refusal is not None:
             yield Finding(_place(group[0].recorded), f"the rules refuse it: {decision.refusal.code}")
             return
@@ -312,6 +344,32 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
         at += len(again)
         state = decision.state._replace(head=stored[-1].recorded.hash)
     yield from _end(state, history.state)
+
+
+def _recalled_usage(group: Sequence[StoredEvent], history: History, versions: Versions) -> Used:
+    """What all members had used when these events were judged, as far as they say."""
+    if all(cap.per is not Per.PROGRAM for rules in versions.all for caps in rules.limits.values() for cap in caps):
+        return {}
+    found: dict[tuple[str, datetime], Usage] = {}
+    for stored in group:
+        found = {**_said_of_usage(stored.recorded, history, versions), **found}
+    return found
+
+
+def _said_of_usage(event: Recorded, history: History, versions: Versions) -> Used:
+    """What an event says of it: of its own caps, or of those of its purchase."""
+    about = None if event.about is None else next((e for e in history.events if e.recorded.id == event.about), None)
+    judged = event if about is None or event.kind == Purchase.kind else about.recorded
+    rules = versions.numbered(judged.rules_version)
+    return limits.recalled(chain.context_of(event.content), rules, judged.kind, judged.occurred_at)
+
+
+def _add(totals: Totals, before: Used, after: Used) -> None:
+    for key in before.keys() | after.keys():
+        was, now = before.get(key), after.get(key)
+        known = totals.get(key) or (now or before[key])._replace(points=0, times=0)
+        (points, times), (had, often) = _amounts(now), _amounts(was)
+        totals[key] = known._replace(points=known.points + points - had, times=known.times + times - often)
 
 
 def group_at(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:

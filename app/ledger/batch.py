@@ -11,7 +11,7 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import books, chain, engine, opening, reviving, settling, transfers
+from app.domain import books, chain, engine, limits, opening, reviving, settling, transfers
 from app.domain import commands as commanding
 from app.domain.commands import Command, Enrolment, Named, Opening, Reference, ReferralClaim, Transfer
 from app.domain.events import Posted, Recorded
@@ -79,6 +79,8 @@ async def load(
     friends = await acquaintance.of(
         connection, commands, states, found.identities, versions, program_id=program_id, now=now
     )
+    counters = limits.shared_counters(versions, {kind for item in work for kind in _kinds(item)})
+    shared = await loading.shared(connection, counters, program_id=program_id, locked=locked)
     return Fold(
         program_id,
         versions,
@@ -96,6 +98,8 @@ async def load(
             connection, givers, program_id=program_id, kinds=transfers.RECENT, since=looked_back
         ),
         friends=friends,
+        shared=shared,
+        shared_before=shared,
         milestones=reached,
         since=since.events,
     )
@@ -119,6 +123,7 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     columns |= rows.state_columns(piece.changes)
     columns |= rows.schedule_columns(piece.schedules)
     columns |= rows.columns("fingerprint", ("member_id", "digest"), piece.fingerprints)
+    columns |= rows.shared_usage_columns(*piece.shared)
     columns |= _new_members(piece)
     if last and batch.posted:
         columns |= _block(batch, lane, number)
@@ -126,6 +131,11 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     if any(columns.values()):
         await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
     return lane
+
+
+def _kinds(item: Work) -> tuple[str, ...]:
+    """The kinds of events whose caps deciding on it may read or move."""
+    return limits.judged_as(item) if isinstance(item, Command) else limits.SETTLED_AS
 
 
 async def _past(

@@ -99,7 +99,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         member_id = None if state.enrolled_at is None else state.id
         return _refused(command, UnknownReceiver(), batch, member_id=member_id, facts=facts)
     decision = engine.decide(
-        state,
+        state._replace(shared=batch.shared) if batch.shared else state,
         command,
         moment,
         digest=digest,
@@ -118,7 +118,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         member_id = None if state.enrolled_at is None else state.id
         return _refused(command, decision.refusal, batch, member_id=member_id, facts=facts)
     assert decision.own is not None
-    _keep(decision, batch)
+    _keep(_apart(decision, batch), batch)
     if state.enrolled_at is None:
         _name(decision.state, command, batch)
     if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
@@ -214,10 +214,18 @@ def _settle(item: Settle, batch: Fold) -> Outcome:
         silent=False,
         ids=batch.ids,
     )
-    decision = engine.settle(state, moment)
-    _keep(decision, batch)
+    decision = engine.settle(state._replace(shared=batch.shared) if batch.shared else state, moment)
+    _keep(_apart(decision, batch), batch)
     lapsed = parking.lapse(decision.state, batch, now=moment.recorded_at) if state.parked else 0
     return Settled(len(decision.events) + lapsed)
+
+
+def _apart(decision: Decision, batch: Fold) -> Decision:
+    """The decision, once what all members have used by it is kept for the next one, whoever that is about."""
+    if not batch.shared and not decision.state.shared:
+        return decision
+    batch.shared = decision.state.shared
+    return decision._replace(state=decision.state._replace(shared={}))
 
 
 def _keep(decision: Decision, batch: Fold) -> None:

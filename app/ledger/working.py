@@ -13,6 +13,7 @@ from app.domain.parking import Parked, TurnedAway
 from app.domain.posting import Ids
 from app.domain.rules import Versions
 from app.domain.state import MemberState, Scheduled
+from app.domain.usage import Used
 
 Key = tuple[str, str, str]
 """(source, kind, key): an event's natural key within its program (semantics E1)."""
@@ -40,6 +41,8 @@ class Piece(NamedTuple):
     refused: Sequence[TurnedAway]
     notices: Sequence[Notice]
     fingerprints: Sequence[tuple[bytes, bytes]]
+    shared: tuple[Used, Used]
+    """What all members have used, before and after."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,10 @@ class Fold:
     """What members who pass points on gave and received lately, in order."""
     friends: Known = field(default_factory=Known)
     """What is known of those who name a friend, of those who named one and buy, and of their friends."""
+    shared: Used = field(default_factory=dict)
+    """What all members have used of counters that the batch has locked."""
+    shared_before: Used = field(default_factory=dict)
+    """The same as the database has it, once what was cut off is written."""
     milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """The last milestones of members of whom some may have to be taken back, in order."""
     since: Mapping[bytes, Sequence[Recorded]] = field(default_factory=dict)
@@ -122,7 +129,9 @@ class Fold:
             self.refused,
             self.notices,
             sorted(self.fingerprints),
+            (self.shared_before, self.shared),
         )
+        self.shared_before = self.shared
         self.before |= self.states
         self.states, self.schedules, self.named, self.profiles = {}, [], [], []
         self.parked, self.unparked, self.refused, self.notices = [], [], [], []

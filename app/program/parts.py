@@ -18,6 +18,8 @@ from app.program.parsing import Path, Value
 T = TypeVar("T")
 
 _UNIT = TypeAdapter(document.Unit)
+_GROUP = TypeAdapter(document.Group)
+_CAP = TypeAdapter(document.Cap)
 _RULE = TypeAdapter(document.Rule)
 _MILESTONE = TypeAdapter(document.Milestone)
 _SCHEDULE = TypeAdapter(document.Schedule)
@@ -35,7 +37,7 @@ class Parts:
     """What a document consists of, as far as it is sound; with the place of each part in a list.
 
     `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None;
-    `ids` are those of rules and ladders, `level_ids` those of tiers, each with its place, repeated ones too.
+    `ids` are those of rules, groups and ladders, `level_ids` those of tiers, each with its place, repeated ones too.
     """
 
     zone: ZoneInfo | None
@@ -44,6 +46,9 @@ class Parts:
     units: Mapping[str, document.Unit | None]
     rewards: frozenset[str]
     rules: tuple[tuple[Path, document.Rule], ...]
+    groups: tuple[tuple[Path, document.Group], ...]
+    group_ids: frozenset[str]
+    caps: tuple[tuple[Path, document.Cap], ...]
     milestones: tuple[tuple[Path, document.Milestone], ...]
     schedules: tuple[tuple[Path, document.Schedule], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
@@ -70,6 +75,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         return tuple((path, part) for path, part in parts if part is not None)
 
     rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
+    groups = _items((), tree, "groups")
     schedules = _items((), tree, "schedules")
     milestones = _items((), tree, "milestones")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
@@ -84,6 +90,9 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         },
         rewards=frozenset(rewards if isinstance(rewards, dict) else ()),
         rules=each(_RULE, rules),
+        groups=each(_GROUP, groups),
+        group_ids=frozenset(code for _, code in _ids(groups)),
+        caps=each(_CAP, _items((), tree, "caps")),
         milestones=each(_MILESTONE, milestones),
         schedules=each(_SCHEDULE, schedules),
         ladders=each(_LADDER, ladders),
@@ -92,7 +101,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
         transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
-        ids=_ids([*rules, *milestones, *schedules, *ladders]),
+        ids=_ids([*rules, *groups, *milestones, *schedules, *ladders]),
         level_ids=_ids(levels),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,7 @@ from app.db import tables as t
 from app.domain import chain
 from app.domain.books import WAYS, Moved, Trial
 from app.domain.commands import Transfer, TransferIn
-from app.domain.state import GENESIS
+from app.domain.state import GENESIS, Usage
 from app.domain.verifying import Finding, History, StoredEvent, StoredMessage
 from app.queries import books
 
@@ -37,6 +38,7 @@ _ACCOUNTS = _stream(t.account, "member_id", "unit")
 _LOTS = _stream(t.open_lot, "member_id", "sequence", "position")
 _RESERVATIONS = _stream(t.reservation, "member_id", "hold", "lot_sequence", "lot_position")
 _USAGE = _stream(t.usage, "member_id", "counter", "since")
+_SHARED = _stream(t.shared_usage, "counter", "since")
 _TERMS = _stream(t.tier_term, "member_id", "sequence")
 _FLOORS = _stream(t.tier_floor, "member_id", "sequence")
 _EVENTS = _stream(t.event, "member_id", "sequence")
@@ -276,6 +278,12 @@ _ORPHANS = {
     "fingerprint rows without their member": hot.Statement(_without(t.fingerprint, t.member, "member_id")),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }
+
+
+async def shared_usage(connection: asyncpg.Connection, *, program_id: bytes) -> dict[tuple[str, datetime], Usage]:
+    """What all members together have used of caps, by counter and the start of its period."""
+    found = await _SHARED.fetch(connection, program_id=rows.uuid(program_id))
+    return {(row["counter"], row["since"]): rows.usage(row) for row in found}
 
 
 async def orphans(connection: asyncpg.Connection, *, program_id: bytes) -> tuple[Finding, ...]:

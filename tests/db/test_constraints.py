@@ -164,6 +164,8 @@ async def test_every_amount_of_points_has_a_range(owner: asyncpg.Connection) -> 
         ("adjustment", "points"),
         ("usage", "points"),
         ("usage", "times"),
+        ("shared_usage", "points"),
+        ("shared_usage", "times"),
     }
 
     assert bounded == amounts

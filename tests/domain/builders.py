@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from app.domain import chain, commands, engine, lots, money, opening, tiers
 from app.domain.accrual import Occasion
-from app.domain.calendar import Every, parse_span
+from app.domain.calendar import Every, Period, parse_span
+from app.domain.combining import Cap, Combine, Group, Per
 from app.domain.commands import (
     Command,
     Enrolment,
@@ -34,6 +35,7 @@ from app.domain.commands import (
 from app.domain.effects import NOBODY, Friends
 from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.ladders import Ladder, Tier
+from app.domain.periods import LIFETIME, Within
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -102,11 +104,32 @@ def rule(
     exclude: Cover = NOTHING,
     **filters: Any,
 ) -> Rule:
-    """A rule; `filters` are those of `Applies`."""
+    """A rule; `filters` are those of `Applies`, or say how it comes together with others."""
+    together = {name: filters.pop(name) for name in TOGETHER if name in filters}
     sets: dict[str, Any] = {
         name: frozenset(v) if isinstance(v, list | tuple | set) else v for name, v in filters.items()
     }
-    return Rule(code, unit, gives, Applies(kind, **sets), include, exclude)
+    return Rule(code, unit, gives, Applies(kind, **sets), include, exclude, **together)
+
+
+TOGETHER = ("priority", "group", "exclusive", "stop", "caps")
+
+
+def cap(
+    holder: str,
+    points: int | None = None,
+    *,
+    times: int | None = None,
+    per: Per = Per.MEMBER,
+    every: Every | None = None,
+) -> Cap:
+    """A cap of a holder such as `rule:base`, in a period of the calendar or for all time."""
+    return Cap(holder, per, points, times, LIFETIME if every is None else Within(Period(every)))
+
+
+def group(code: str, combine: Combine = Combine.SUM, *caps: Cap) -> dict[str, Group]:
+    """A group, by its code."""
+    return {code: Group(code, combine, caps)}
 
 
 def rate(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.calendar import parse_span
+from app.domain.calendar import Every, parse_span
+from app.domain.combining import Combine, Per
 from app.domain.commands import (
     Cancellation,
     Capture,
@@ -24,7 +25,20 @@ from app.domain.commands import (
 from app.domain.events import Recorded
 from app.domain.rules import Rules
 from app.domain.state import MemberState
-from tests.domain.builders import ANNA, Books, back, changed, fixed, ladder_rules, line, purchase, unit, wrong
+from tests.domain.builders import (
+    ANNA,
+    Books,
+    back,
+    cap,
+    changed,
+    fixed,
+    group,
+    ladder_rules,
+    line,
+    purchase,
+    unit,
+    wrong,
+)
 
 WELCOME = 50
 STEPS = ["buy", "buy", "pay", "redeem", "hold", "capture", "release", "return", "cancel", "wait"]
@@ -122,6 +136,19 @@ def rules(*, expires: str | None = None, grace: str | None = None) -> Rules:
     return changed(made, rules=(*made.rules, fixed(WELCOME, code="welcome", kind="enrolment")), units=units)
 
 
+def limited() -> Rules:
+    """The same, where rules choose and are capped: over a purchase, a day, a month, and over all members."""
+    made = rules()
+    units = {**made.units, "points": changed(made.units["points"], caps=(cap("unit:points", 400, every=Every.DAY),))}
+    base, *others = made.rules
+    offers = (
+        changed(base, code="offer", group="g", caps=(cap("rule:offer", 90, per=Per.PROGRAM, every=Every.MONTH),)),
+        fixed(40, code="bonus", group="g", caps=(cap("rule:bonus", times=2),)),
+    )
+    best = group("g", Combine.BEST, cap("group:g", 60, per=Per.EVENT))
+    return changed(made, rules=(base, *offers, *others), units=units, groups=best)
+
+
 def assert_nothing_gained(tried: Pump, *, lost: bool = False) -> None:
     """What is left and what was used is the welcome, or less where points have expired (`lost`)."""
     account, used = tried.books.state.accounts["points"], tried.used()
@@ -154,6 +181,17 @@ def test_nor_where_points_expire_meanwhile(todo: Any) -> None:
 def test_nor_where_points_put_back_live_on_for_days_of_grace(todo: Any) -> None:
     """Semantics R6, L8: grace may save what would have expired, and makes no more of it than there was."""
     assert_nothing_gained(pump(rules(expires="P7D", grace="P3D"), todo), lost=True)
+
+
+@settings(max_examples=200)
+@given(moves)
+def test_nor_where_rules_choose_and_are_capped(todo: Any) -> None:
+    """Semantics R6, A4, A5: and no room stays used."""
+    tried = pump(limited(), todo)
+
+    assert_nothing_gained(tried)
+    rows = [*tried.books.state.usage.values(), *tried.books.state.shared.values()]
+    assert [row for row in rows if row.counter != "cap:unit:points:day"] == []
 
 
 @pytest.mark.slow

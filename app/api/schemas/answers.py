@@ -8,9 +8,9 @@ from pydantic import Field
 from app.api.languages import Telling
 from app.api.schemas.common import MINOR_UNITS, Out, Page, maybe_time, time
 from app.domain import explaining, money, returns, typeid
-from app.domain.accrual import Step
 from app.domain.events import Balances, Draw, Entry, Recorded
 from app.domain.parking import Parked
+from app.domain.steps import Step
 from app.queries.waiting import TurnedAway
 
 RECEIPT_WIDTH = 40

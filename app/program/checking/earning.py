@@ -60,6 +60,18 @@ def _from_until(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         yield Problem((*path, "until"), "must come after from")
 
 
+def _rate(path: Path, rate: document.Rate, parts: Parts) -> Iterator[Problem]:
+    if rate.per is not None:
+        yield from names.each_currency((*path, "per"), rate.per, parts)
+    if rate.per is None and rate.quantity is None:
+        yield Problem(path, "must say for how much: per for money, or quantity")
+    if rate.quantity is not None:
+        if rate.per is not None:
+            yield Problem((*path, "per"), "must not stand beside quantity: a rate counts money or goods")
+        if rate.basis != "charged":
+            yield Problem((*path, "basis"), "is for rates on money")
+
+
 def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
     if rule.reward is not None:
         if rule.unit is not None:
@@ -78,7 +90,7 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
     yield from names.known_unit((*path, "unit"), rule.unit, parts)
     if rule.rate is not None:
         yield from names.within_limit((*path, "rate", "give"), rule.rate.give, rule.unit, parts)
-        yield from names.each_currency((*path, "rate", "per"), rule.rate.per, parts)
+        yield from _rate((*path, "rate"), rule.rate, parts)
     if rule.per_item is not None:
         yield from names.within_limit((*path, "per_item"), rule.per_item, rule.unit, parts)
     if rule.fixed is not None:

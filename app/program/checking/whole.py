@@ -5,7 +5,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from app.program import document, values
-from app.program.checking import earning, ladders, milestones, names, referring, schedules, terms
+from app.program.checking import earning, ladders, milestones, names, referring, schedules, stacking, terms
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -37,6 +37,7 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
 def _lists(parts: Parts) -> Iterator[Problem]:
     for path, rule in parts.rules:
         yield from earning.check(path, rule, parts)
+    yield from stacking.check(parts)
     for path, milestone in parts.milestones:
         yield from milestones.check(path, milestone, parts)
     yield from milestones.circles(parts.milestones)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from app.domain import rules, units
 from app.program import document as documents
 from app.program import values
-from app.program.compiling import amounts, periods
+from app.program.compiling import amounts, caps, periods
 
 
 def rule(
@@ -29,6 +29,11 @@ def rule(
         applies=_applies(stated, zone),
         include=_cover(stated.include) if stated.include else rules.EVERYTHING,
         exclude=_cover(stated.exclude) if stated.exclude else rules.NOTHING,
+        priority=stated.priority,
+        group=stated.group,
+        exclusive=stated.exclusive,
+        stop=stated.stop,
+        caps=caps.caps(stated.caps, f"rule:{stated.id}", decimals=_decimals(stated, known)),
     )
 
 
@@ -37,10 +42,18 @@ def _promoted(gift: documents.TierGift, ladders: Mapping[str, str], zone: ZoneIn
     return rules.Promoted(ladders[gift.tier], gift.tier, lasts=gift.for_, until=until)
 
 
+def _decimals(rule: documents.Rule, known: Mapping[str, units.Unit]) -> int:
+    return 0 if rule.unit is None else known[rule.unit].decimals
+
+
 def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -> rules.Gives:
     if rule.rate is not None:
+        give = values.smallest_parts(rule.rate.give, decimals=decimals)
+        if rule.rate.quantity is not None:
+            return rules.Measured(give, Fraction(rule.rate.quantity), whole_steps=rule.rate.whole_steps)
+        assert rule.rate.per is not None, "a rate says for how much: reading refuses others"
         return rules.Rate(
-            give=values.smallest_parts(rule.rate.give, decimals=decimals),
+            give=give,
             per=amounts.minor_units(rule.rate.per, currencies),
             basis=rules.Basis(rule.rate.basis),
             whole_steps=rule.rate.whole_steps,

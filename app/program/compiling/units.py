@@ -4,9 +4,11 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from app.domain import calendar, units
+from app.domain.combining import Multipliers
 from app.domain.points import Rounding
 from app.program import document as documents
 from app.program import values
+from app.program.compiling import caps
 
 
 def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
@@ -17,6 +19,8 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
         decimals=unit.decimals,
         spendable=unit.spendable,
         rounding=Rounding(unit.rounding),
+        multipliers=Multipliers(unit.multipliers),
+        caps=caps.caps(unit.caps, f"unit:{code}", decimals=unit.decimals),
         expiry=_expiry(unit, zone),
         pending=_pending(unit),
         notice=unit.expiring_notice,

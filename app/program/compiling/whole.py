@@ -1,11 +1,12 @@
 """A program document as the core reads it: every number in smallest parts or minor units, every day an instant."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.domain import rules
+from app.domain import combining, rules, units
 from app.program import reading, values
-from app.program.compiling import amounts, earning, ladders, milestones, referring, schedules, terms
+from app.program.compiling import amounts, caps, earning, ladders, milestones, referring, schedules, terms
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
 
@@ -39,6 +40,8 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         rewards={
             code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
         },
+        groups=_groups(document, known),
+        caps=caps.caps(document.caps, combining.PROGRAM, decimals=_spent_in(known)),
         milestones=tuple(milestones.milestone(one, known) for one in document.milestones),
         schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),
@@ -71,3 +74,17 @@ def compile_next(document: Document, earlier: rules.Versions, *, in_force_from: 
         digest=reading.digest(reading.canonical(document)),
         in_force_from=in_force_from,
     )
+
+
+def _groups(document: Document, known: Mapping[str, units.Unit]) -> dict[str, combining.Group]:
+    """The groups in the order of the document, each counted in the unit of its rules."""
+    unit = {rule.group: rule.unit for rule in document.rules if rule.group is not None and rule.unit is not None}
+    return {
+        group.id: caps.group(group, decimals=known[unit[group.id]].decimals if group.id in unit else 0)
+        for group in document.groups
+    }
+
+
+def _spent_in(known: Mapping[str, units.Unit]) -> int:
+    """The decimals of the units that can be spent, which are the same where the program has caps of points."""
+    return next((unit.decimals for unit in known.values() if unit.spendable), 0)

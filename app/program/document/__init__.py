@@ -5,6 +5,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 """
 
 from app.program.document.base import FORMAT, Part, Periods
+from app.program.document.caps import Cap, Group
 from app.program.document.earning import WAYS, Cover, Rate, Rule, TierGift, Visits
 from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.milestones import Given, Milestone
@@ -21,6 +22,7 @@ __all__ = [
     "Adjustments",
     "Benefit",
     "Bonus",
+    "Cap",
     "Cover",
     "Document",
     "Events",
@@ -30,6 +32,7 @@ __all__ = [
     "ExpiresWithPeriod",
     "FriendMilestone",
     "Given",
+    "Group",
     "Holds",
     "Ladder",
     "Level",

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from app.program import fields
 from app.program.document.base import MoneyAboveZero, Part, Within
+from app.program.document.caps import Cap
 
 WAYS = ("rate", "per_item", "fixed", "multiply", "reward", "tier")
 """How a rule gives; each rule has exactly one."""
@@ -19,13 +20,17 @@ class Cover(Part):
 
 
 class Rate(Part):
-    """So much for each amount of money: 1 point for each 1.00."""
+    """So much for each amount of money, or of what is bought: 1 point for each 1.00, or for each kilogram."""
 
     give: Annotated[fields.AboveZero, Field(description="How much is given, such as 1.")]
     per: Annotated[
-        MoneyAboveZero,
+        MoneyAboveZero | None,
         Field(description='For each of this amount, such as "1.00"; with several currencies one amount for each.'),
-    ]
+    ] = None
+    quantity: Annotated[
+        fields.AboveZero | None,
+        Field(description='For each of this quantity instead, such as "1" or, of goods that are weighed, "0.5".'),
+    ] = None
     basis: Annotated[
         Literal["charged", "without_tax", "before_discount"],
         Field(description="Which amount of a line counts: as charged, without tax, or before discounts."),
@@ -100,6 +105,17 @@ class Rule(Part):
     tier: Annotated[TierGift | None, Field(description="A tier for a time, such as a plan that members buy.")] = None
     schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
+    priority: Annotated[
+        int, Field(ge=-1000, le=1000, description="Rules of a higher priority come first; 0 unless it is said.")
+    ] = 0
+    group: Annotated[fields.Code | None, Field(description="The group of rules that it counts together with.")] = None
+    exclusive: Annotated[
+        bool, Field(description="Where it gives anything, no other rule gives or multiplies its unit.")
+    ] = False
+    stop: Annotated[
+        bool, Field(description="Where it gives anything, rules of its kind with a lower priority give nothing.")
+    ] = False
+    caps: Annotated[tuple[Cap, ...], Field(description="The most that it gives.")] = ()
     from_: Annotated[
         fields.Moment | None,
         Field(alias="from", description="From this day or instant on."),

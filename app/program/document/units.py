@@ -7,6 +7,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 from app.domain import calendar
 from app.program import fields
 from app.program.document.base import MoneyAboveZero, Part
+from app.program.document.caps import Cap
 
 
 def _expiry(value: object) -> str:
@@ -86,6 +87,13 @@ class Unit(Part):
         Literal["down", "half_up", "up"],
         Field(description="How a fraction at the end of a sum is rounded."),
     ] = "down"
+    multipliers: Annotated[
+        Literal["product", "sum", "best"],
+        Field(
+            description="How multipliers come together: multiplied; or what each adds is added up; or the best counts."
+        ),
+    ] = "product"
+    caps: Annotated[tuple[Cap, ...], Field(description="The most that rules give of it.")] = ()
     expires: Annotated[
         Annotated[Literal["never"], Tag("<never>")]
         | Annotated[Expires, Tag("<after>")]

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from app.program import fields
 from app.program.document.base import Part
+from app.program.document.caps import Cap, Group
 from app.program.document.earning import Rule
 from app.program.document.ladders import Ladder
 from app.program.document.milestones import Milestone
@@ -53,6 +54,8 @@ class Document(Part):
         Field(min_length=1, description="What the program counts, each under its short name."),
     ]
     rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
+    groups: Annotated[tuple[Group, ...], Field(description="Rules that count together, each group under its id.")] = ()
+    caps: Annotated[tuple[Cap, ...], Field(description="The most that all rules give together.")] = ()
     rewards: Annotated[
         dict[fields.Code, Reward], Field(description="What rules give besides points, each under its short name.")
     ] = {}

@@ -1,0 +1,37 @@
+"""The steps of an explanation: codes and numbers, of which readers make texts (semantics E2)."""
+
+Step = tuple[str, str, str, str]
+"""One step: the rule (or "" for what no rule does), its unit, what happened, and the number it led to."""
+
+GAVE = ("rate", "per_item", "fixed", "multiply", "reward", "round")
+"""What a rule did: the number is what it gave, for `multiply` and `round` the sum that it led to."""
+LIMITED = ("rule_cap", "group_cap", "unit_cap", "program_cap")
+"""A cap took some of what a rule gave: the number is how much (semantics A5)."""
+WHY_NOT = (
+    "not_yet",
+    "over",
+    "other_tier",
+    "other_activity",
+    "other_channel",
+    "other_location",
+    "other_shop",
+    "other_visit",
+    "no_goods",
+    "not_covered",
+    "other_currency",
+    "missing_tax",
+    "missing_discount",
+    "missing_number",
+    "no_room",
+    "not_best",
+    "not_first",
+    "excluded",
+    "stopped",
+)
+"""Why a rule gave nothing: it does not apply (A3), lacks what it counts (A1), or yields to others (A4, A5)."""
+BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken")
+"""What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
+OTHER = ("milestone", "consumed", "freed", "received", "adjusted")
+"""What brings points besides earning, and what uses them: milestones (A9), holds (L12), transfers (L13), persons."""
+CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK, *OTHER)
+"""Everything that a step can say happened."""
