@@ -61,7 +61,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("lease IS NOT NULL"),
     )
     op.create_index("message_created_idx", "message", ["created_at"], postgresql_using="brin")
-    op.create_index("attempt_started_idx", "attempt", ["started_at"], postgresql_using="brin")
     op.create_index("delivery_finished_idx", "delivery", ["finished_at"], postgresql_using="brin")
     op.create_table(
         "retention",
@@ -74,7 +73,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("retention")
     op.drop_index("delivery_finished_idx", table_name="delivery")
-    op.drop_index("attempt_started_idx", table_name="attempt")
     op.drop_index("message_created_idx", table_name="message")
     op.drop_index("pending_delivery_leased_idx", table_name="pending_delivery")
     op.drop_index("pending_delivery_order_idx", table_name="pending_delivery")

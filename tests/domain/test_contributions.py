@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import accrual, contributions
-from app.domain.accrual import Occasion, Step
+from app.domain.accrual import Occasion
 from app.domain.commands import Line, Purchase
 from app.domain.events import Entry, Recorded
+from app.domain.steps import Step
 from app.program import compiling, reading
 from tests.builders import LADDER
 
