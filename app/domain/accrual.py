@@ -5,30 +5,30 @@ line's sum; fixed grants are added; the sum is rounded once. Everything is exact
 in the plan's `scale`, so fine that rates and multipliers come out whole, and are fractions only where a basis is one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from types import MappingProxyType
 from typing import NamedTuple
 
-from app.domain import points
+from app.domain import applying, points
+from app.domain.applying import Left, Occasion, Scene
 from app.domain.commands import Line, Payment, Purchase
 from app.domain.rules import (
     NOTHING,
-    Applies,
     Basis,
     Cover,
     Fixed,
+    Gift,
     Multiply,
     PerItem,
     Rate,
-    Rewarded,
     Rule,
     Rules,
     UnitPlan,
 )
+
+__all__ = ["Earned", "Exact", "Left", "Occasion", "Step", "bare", "earned"]
 
 Exact = int | Fraction
 """An exact number: minor units, or smallest parts times the plan's scale."""
@@ -40,37 +40,12 @@ What happened is `rate`, `per_item`, `multiply`, `fixed`, `round`, or the reason
 """
 
 
-class Occasion(NamedTuple):
-    """What rules look at besides the goods: judged once, kept in the event's context (semantics E2)."""
-
-    kind: str
-    occurred_at: datetime
-    tiers: frozenset[str]
-    source: str
-    activity: str | None = None
-    channel: str | None = None
-    location: str | None = None
-    visits: Mapping[str, int] = MappingProxyType({})
-    """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
-
-
-class Left(NamedTuple):
-    """What is left of a line after returns: a share of its amounts, and a quantity (semantics R2)."""
-
-    share: Fraction
-    quantity: Fraction
-
-    @property
-    def gone(self) -> bool:
-        return not self.share and not self.quantity
-
-
 class Earned(NamedTuple):
     """Whole smallest parts per unit, in the program's order of units, and how they came about."""
 
     points: tuple[tuple[str, int], ...]
     steps: tuple[Step, ...]
-    gifts: tuple[tuple[str, Rewarded], ...] = ()
+    gifts: tuple[tuple[str, Gift], ...] = ()
     """What rules gave besides points, with the rule of each (A10)."""
 
 
@@ -79,14 +54,15 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Se
 
     With `left`, one for each line, for what is left of the goods.
     """
-    basket = _Basket(goods, rules, left) if goods is not None else None
+    scene = Scene(occasion, rules, goods, left)
+    basket = _Basket(goods, rules, left, scene) if goods is not None else None
     sums: list[tuple[str, int]] = []
     steps: list[Step] = []
     for plan in rules.plans.get(occasion.kind, ()):
-        given = _unit(plan, basket, occasion, steps)
+        given = _unit(plan, basket, scene, steps)
         if given:
             sums.append((plan.unit.code, given))
-    return Earned(tuple(sums), tuple(steps), _gifts(basket, occasion, rules, steps))
+    return Earned(tuple(sums), tuple(steps), _gifts(basket, scene, rules, steps))
 
 
 def bare(rules: Rules) -> Rules:
@@ -98,9 +74,10 @@ def bare(rules: Rules) -> Rules:
 class _Basket:
     """The basis of each line, spread and freed of what points paid for, made once per kind of basis (A1)."""
 
-    __slots__ = ("_bases", "_left", "currency", "goods", "lines", "payments", "unpaid")
+    __slots__ = ("_bases", "_left", "currency", "goods", "lines", "payments", "scene", "unpaid")
 
-    def __init__(self, goods: Purchase, rules: Rules, left: Sequence[Left] | None) -> None:
+    def __init__(self, goods: Purchase, rules: Rules, left: Sequence[Left] | None, scene: Scene) -> None:
+        self.scene = scene
         self.lines = goods.lines
         self.goods: Sequence[int] = range(len(goods.lines))
         if any(line.amount < 0 for line in goods.lines):  # deductions, such as a deposit back, are no goods
@@ -151,22 +128,22 @@ def _spread(
     return [None if amount is None else max(0, amount) * left for amount in amounts]
 
 
-def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: list[Step]) -> int:
+def _unit(plan: UnitPlan, basket: _Basket | None, scene: Scene, steps: list[Step]) -> int:
     code = plan.unit.code
     sums: list[Exact] = [0] * len(basket.lines) if basket is not None else []
     gave = False
     for rule in plan.sums:
-        why = _why_not(rule.applies, occasion) or _add(rule, plan.scale, basket, sums, steps)
+        why = scene.why_not(rule.applies) or _add(rule, plan.scale, basket, sums, steps)
         gave = gave or why is None
         if why is not None:
             steps.append((rule.code, code, why, "0"))
     for rule in plan.multipliers:
-        why = _why_not(rule.applies, occasion) or _multiply(rule, plan.scale, basket, sums, steps)
+        why = scene.why_not(rule.applies) or _multiply(rule, plan.scale, basket, sums, steps)
         if why is not None:
             steps.append((rule.code, code, why, "0"))
     total: Exact = sum(sums)
     for rule in plan.fixed:
-        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        why = scene.why_not(rule.applies) or _grant(rule, basket, steps)
         if why is not None:
             steps.append((rule.code, code, why, "0"))
             continue
@@ -180,49 +157,36 @@ def _unit(plan: UnitPlan, basket: _Basket | None, occasion: Occasion, steps: lis
     return whole
 
 
-def _gifts(
-    basket: _Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]
-) -> tuple[tuple[str, Rewarded], ...]:
+def _gifts(basket: _Basket | None, scene: Scene, rules: Rules, steps: list[Step]) -> tuple[tuple[str, Gift], ...]:
     """What is given besides points: by the same conditions as a fixed grant, none for nothing (A10, R2)."""
     given = []
-    for rule in rules.gifts.get(occasion.kind, ()):
-        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
-        assert isinstance(rule.gives, Rewarded)
-        steps.append((rule.code, "", why or "reward", "0" if why else rule.gives.reward))
+    for rule in rules.gifts.get(scene.occasion.kind, ()):
+        why = scene.why_not(rule.applies) or _grant(rule, basket, steps)
+        assert isinstance(rule.gives, Gift)
+        steps.append((rule.code, "", why or rule.gives.kind, "0" if why else rule.gives.code))
         if why is None:
             given.append((rule.code, rule.gives))
     return tuple(given)
 
 
-def _why_not(applies: Applies, occasion: Occasion) -> str | None:
-    """The code of the first filter that keeps a rule from applying, or None (A3)."""
-    if applies.always:
-        return None
-    if applies.starts_at is not None and occasion.occurred_at < applies.starts_at:
-        return "not_yet"
-    if applies.ends_at is not None and occasion.occurred_at >= applies.ends_at:
-        return "over"
-    if applies.tiers and not applies.tiers & occasion.tiers:
-        return "other_tier"
-    if applies.activities and occasion.activity not in applies.activities:
-        return "other_activity"
-    if applies.channels and occasion.channel not in applies.channels:
-        return "other_channel"
-    if applies.locations and occasion.location not in applies.locations:
-        return "other_location"
-    if applies.sources and occasion.source not in applies.sources:
-        return "other_shop"
-    if applies.visits is not None and not applies.visits.has(occasion.visits.get(applies.visits.within.code, 0) + 1):
-        return "other_visit"
-    return None
+def _covered(rule: Rule, basket: _Basket, steps: list[Step]) -> tuple[Sequence[int], str]:
+    """The positions of the goods a rule covers, and the reason if there are none (A3), deductions aside.
 
-
-def _covered(rule: Rule, basket: _Basket) -> Sequence[int]:
-    """The positions of the goods a rule covers: what it includes less what it excludes (A3), deductions aside."""
-    if rule.include.everything and rule.exclude is NOTHING:
-        return basket.goods
-    lines = basket.lines
-    return [i for i in basket.goods if _names(rule.include, lines[i]) and not _names(rule.exclude, lines[i])]
+    Covered is what it includes less what it excludes, and what its condition holds of, if that is one of lines. Of a
+    line of which that cannot be told it gives nothing, and says so.
+    """
+    condition = rule.applies.condition
+    if rule.include.everything and rule.exclude is NOTHING and condition is None:
+        return basket.goods, "not_covered"
+    lines, covered = basket.lines, basket.goods
+    if not (rule.include.everything and rule.exclude is NOTHING):
+        covered = [i for i in covered if _names(rule.include, lines[i]) and not _names(rule.exclude, lines[i])]
+    if condition is None or not condition.of_lines or not covered:
+        return covered, "not_covered"
+    covered, failed = basket.scene.covered(condition, covered)
+    if covered and failed is not None:
+        steps.append((rule.code, rule.unit, failed, "0"))
+    return covered, failed or applying.NOT_MET
 
 
 def _names(cover: Cover, line: Line) -> bool:
@@ -237,9 +201,9 @@ def _add(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], step
     """Adds what a rate or a per-item rule gives to each covered line's sum; the reason if it gives nothing."""
     if basket is None:
         return "no_goods"
-    covered = _covered(rule, basket)
+    covered, why = _covered(rule, basket, steps)
     if not covered:
-        return "not_covered"
+        return why
     if isinstance(rule.gives, PerItem):
         each = rule.gives.give * scale
         shares: Sequence[Exact] = [each * basket.quantity(i) for i in covered]
@@ -278,9 +242,9 @@ def _rated(rate: Rate, per: int, bases: Sequence[Exact], scale: int) -> Sequence
 def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
     if basket is None:
         return "no_goods"
-    covered = _covered(rule, basket)
+    covered, why = _covered(rule, basket, steps)
     if not covered:
-        return "not_covered"
+        return why
     assert isinstance(rule.gives, Multiply)
     factor = rule.gives.factor
     for i in covered:
@@ -291,8 +255,9 @@ def _multiply(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact],
     return None
 
 
-def _grant(rule: Rule, basket: _Basket | None) -> str | None:
+def _grant(rule: Rule, basket: _Basket | None, steps: list[Step]) -> str | None:
     """A fixed grant needs a covered line where there are lines, and nothing where there are none (A2)."""
-    if basket is not None and not _covered(rule, basket):
-        return "not_covered"
-    return None
+    if basket is None:
+        return None
+    covered, why = _covered(rule, basket, steps)
+    return None if covered else why

@@ -10,6 +10,7 @@ from app.domain.commands import Command, TransferIn, TransferReversal
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
+from app.domain.seeing import Seen
 from app.domain.state import Account, MemberState, Scheduled
 from app.domain.tiers import Moved
 
@@ -36,6 +37,8 @@ class Case(NamedTuple):
     other: "Other | None" = None
     recent: tuple[Recorded, ...] = ()
     """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
+    seen: Seen | None = None
+    """What rules saw the first time, where it is decided again; what they look at may have changed since (M5)."""
 
 
 class Other(NamedTuple):

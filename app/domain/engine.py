@@ -1,6 +1,7 @@
 """The door of the core: what a command does to a member, or why it must not (architecture §4)."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.domain import (
     returning,
     reversing,
     sales,
+    seeing,
     settling,
     tiers,
     transfers,
@@ -39,6 +41,7 @@ from app.domain.commands import (
     Enrolment,
     Fulfilment,
     Hold,
+    Line,
     LooseReturn,
     Mode,
     Opening,
@@ -64,6 +67,7 @@ from app.domain.refusals import (
     UnknownReferralCode,
 )
 from app.domain.rules import OutOfTime, Versions
+from app.domain.seeing import Seen
 from app.domain.state import MemberState, ReferralState, Scheduled
 
 CLOCK_CORRECTED = "clock_corrected"
@@ -122,18 +126,19 @@ def decide(
     named: tuple[Earlier | None, ...] = (),
     other: Other | None = None,
     recent: tuple[Recorded, ...] = (),
+    seen: Seen | None = None,
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
-    only, leaves that out. `recent` is what the giver of a transfer gave and received lately. A refusal leaves states as
-    they were.
+    only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `seen` what rules saw the
+    first time, where this is decided again. A refusal leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, recent)
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, recent, seen)
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
@@ -256,7 +261,7 @@ def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
         mode=case.command.mode,
     )
     first = case._replace(
-        command=enrolment, facts=chain.encode_facts(facts), digest=bytes(chain.DIGEST_BYTES), identities={}
+        command=enrolment, facts=chain.encode_facts(facts), digest=bytes(chain.DIGEST_BYTES), identities={}, seen=None
     )
     return _post(_enrol(state, facts, first), first)
 
@@ -270,8 +275,9 @@ def _effect(state: MemberState, case: Case) -> Effect:
 
 def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
     sales.check(facts, case.rules)
-    context = _context(state, case)
-    state, earned, steps, given = _earn(state, facts, _occasion(facts, context, case), case)
+    seen = _seen(state, facts.lines, case)
+    context = _context(state, seen, case)
+    state, earned, steps, given = _earn(state, facts, _occasion(facts, context, seen, case), case)
     if any(line.amount >= 0 for line in facts.lines):
         state = visits.counted(state, case.rules, context, case, times=1)
     state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
@@ -305,8 +311,10 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
 
 
 def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
-    context = _context(state, case)
-    state, entries, steps, given = _earn(state, None, _occasion(facts, context, case, activity=facts.activity), case)
+    seen = _seen(state, (), case)
+    context = _context(state, seen, case)
+    occasion = _occasion(facts, context, seen, case, activity=facts.activity)
+    state, entries, steps, given = _earn(state, None, occasion, case)
     tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries), *given.tells)
     return Effect(state, entries, steps, {**context, **given.context}, tells)
 
@@ -329,20 +337,37 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
         extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
     if facts.opening:
         return Effect(state, context=context, tells=((messages.ENROLLED, extra),))
-    state, entries, steps, given = _earn(state, None, _occasion(facts, _context(state, case), case), case)
+    if facts.attributes is not None and case.moment.versions.profiles:
+        state = state._replace(attributes=json.loads(facts.attributes))
+    seen = _seen(state, (), case)
+    judged = _context(state, seen, case)
+    state, entries, steps, given = _earn(state, None, _occasion(facts, judged, seen, case), case)
     tells = ((messages.ENROLLED, extra), *_earned(entries), *given.tells)
-    return Effect(state, entries, steps, {**context, **given.context}, tells)
+    return Effect(state, entries, steps, {**context, **seeing.context(seen, case.rules), **given.context}, tells)
 
 
-def _context(state: MemberState, case: Case) -> Mapping[str, Any]:
+def _seen(state: MemberState, lines: Sequence[Line], case: Case) -> Seen:
+    """What rules look at besides: as it is now, or where this is decided again, as it was (semantics M5, L15)."""
+    if case.seen is not None:
+        return case.seen
+    return seeing.now(state, case.command.particulars, lines, case.rules, occurred_at=case.occurred_at)
+
+
+def _context(state: MemberState, seen: Seen, case: Case) -> Mapping[str, Any]:
     """What besides the facts was judged: the tiers held when it occurred, by what was recorded before (A6, E2)."""
     held = {ladder.code: tiers.held_at(case.occurred_at, state.tiers, ladder) for ladder in case.rules.ladders}
-    seen = visits.seen(state, case) if isinstance(case.command.facts, Purchase) else {}
-    return ({"tiers": held} if held else {}) | ({visits.VISITS: seen} if seen else {})
+    before = visits.seen(state, case) if isinstance(case.command.facts, Purchase) else {}
+    counts = {visits.VISITS: before} if before else {}
+    return ({"tiers": held} if held else {}) | counts | seeing.context(seen, case.rules)
 
 
 def _occasion(
-    facts: Purchase | Activity | Enrolment, context: Mapping[str, Any], case: Case, *, activity: str | None = None
+    facts: Purchase | Activity | Enrolment,
+    context: Mapping[str, Any],
+    seen: Seen,
+    case: Case,
+    *,
+    activity: str | None = None,
 ) -> Occasion:
     return Occasion(
         kind=facts.kind,
@@ -353,6 +378,7 @@ def _occasion(
         channel=facts.channel,
         location=facts.location,
         visits=context.get(visits.VISITS, {}),
+        seen=seen,
     )
 
 
@@ -367,7 +393,9 @@ def _earn(
         unit = case.rules.units[code]
         credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
     state, entries = lots.credit_state(state, credits, now=now)
-    given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=state.sequence + 1)
+    sequence = state.sequence + 1
+    given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=sequence)
+    state = gifts.into(state, given, case.rules, occurred_at=case.occurred_at, sequence=sequence, now=now)
     return state, entries, gained.steps, given
 
 

@@ -60,8 +60,8 @@ def _ready(state: MemberState, earlier: Earlier, now: Standing, done: set[str], 
     left = [one.counted for one in returns.remaining(now.goods, now.parts)]
     reached = [part if line.id in done else _GONE for line, part in zip(now.goods.lines, left, strict=True)]
     open_still = any(not part.gone for line, part in zip(now.goods.lines, left, strict=True) if line.id not in done)
-    whole = dict(returning.gives(earlier.event, now.goods, rules, left=left).points)
-    some = dict(returning.gives(earlier.event, now.goods, rules, left=reached).points) if open_still else whole
+    whole = dict(returning.gives(earlier.event, now, rules, left=left).points)
+    some = dict(returning.gives(earlier.event, now, rules, left=reached).points) if open_still else whole
     ready = {}
     for code, unit in rules.units.items():
         if isinstance(unit.pending, AwaitsFulfilment):

@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.domain import calendar, messages
+from app.domain import calendar, messages, tags
 from app.domain.posting import Tell
-from app.domain.rules import Reward, Rewarded, Rules
+from app.domain.rules import Gift, Reward, Rewarded, Rules, Tagged
+from app.domain.state import MemberState
 
 GIFTS, TAKEN = "gifts", "gifts_taken"
 """Where an event's context tells what it gave besides points, and took back: of each its rule, its kind, its code."""
 
-Gained = tuple[str, Rewarded]
+Gained = tuple[str, Gift]
 """A rule, and what it gave."""
 
 
@@ -21,6 +22,9 @@ class Given(NamedTuple):
 
     context: dict[str, Any]
     tells: tuple[Tell, ...] = ()
+    tags: tuple[Tagged, ...] = ()
+    untagged: tuple[Tagged, ...] = ()
+    """Tags that were taken back."""
 
 
 def give(gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, sequence: int) -> Given:
@@ -31,8 +35,9 @@ def give(gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, seque
     tells = [
         (messages.ISSUED, _told(rule, rules.rewards[gift.reward], rules.zone, occurred_at=occurred_at, by=sequence))
         for rule, gift in given
+        if isinstance(gift, Rewarded)
     ]
-    return Given({GIFTS: _said(given)}, tuple(tells))
+    return Given({GIFTS: _said(given)}, tuple(tells), tuple(gift for _, gift in given if isinstance(gift, Tagged)))
 
 
 def moved(
@@ -46,12 +51,31 @@ def moved(
     lost = [gained for gained in before if gained not in after]
     if not lost:
         return new
-    tells = [(messages.REWARD_CANCELLED, _named(rule, rules.rewards[gift.reward], by=sequence)) for rule, gift in lost]
-    return Given({**new.context, TAKEN: _said(lost)}, (*tells, *new.tells))
+    tells = [
+        (messages.REWARD_CANCELLED, _named(rule, rules.rewards[gift.reward], by=sequence))
+        for rule, gift in lost
+        if isinstance(gift, Rewarded)
+    ]
+    kept = {gift.tag for _, gift in after if isinstance(gift, Tagged)}
+    untagged = tuple(gift for _, gift in lost if isinstance(gift, Tagged) and gift.tag not in kept)
+    return Given({**new.context, TAKEN: _said(lost)}, (*tells, *new.tells), new.tags, untagged)
+
+
+def into(
+    state: MemberState, given: Given, rules: Rules, *, occurred_at: datetime, sequence: int, now: datetime
+) -> MemberState:
+    """The state with what lies with the member: tags, given by the event of that number, or taken back with it."""
+    if given.untagged:
+        state = tags.taken(state, given.untagged, sequence=sequence)
+    if given.tags:
+        state = tags.given(
+            state, given.tags, zone=rules.zone, occurred_at=occurred_at, sequence=sequence, now=now, kept=rules.late
+        )
+    return state
 
 
 def _said(gained: Iterable[Gained]) -> list[list[str]]:
-    return [[rule, "reward", gift.reward] for rule, gift in gained]
+    return [[rule, gift.kind, gift.code] for rule, gift in gained]
 
 
 def _named(rule: str, reward: Reward, *, by: int) -> dict[str, Any]:

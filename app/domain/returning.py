@@ -3,7 +3,20 @@
 from fractions import Fraction
 from typing import Any
 
-from app.domain import accrual, chain, gifts, messages, posting, referrals, restoring, returns, sales, taking, visits
+from app.domain import (
+    accrual,
+    chain,
+    gifts,
+    messages,
+    posting,
+    referrals,
+    restoring,
+    returns,
+    sales,
+    seeing,
+    taking,
+    visits,
+)
 from app.domain.accrual import Earned, Occasion
 from app.domain.commands import LooseReturn, Purchase, PurchaseChange, Return
 from app.domain.effects import Case, Effect
@@ -11,6 +24,7 @@ from app.domain.events import Earlier, Recorded
 from app.domain.refusals import OtherCurrency, PurchaseNeeded, Refused
 from app.domain.returns import Part, Standing
 from app.domain.rules import Rules
+from app.domain.seeing import Seen
 from app.domain.state import MemberState, Scheduled
 
 LOOSE = "without_purchase"
@@ -38,10 +52,23 @@ def change(state: MemberState, facts: PurchaseChange, case: Case) -> Effect:
     now = returns.standing(earlier.event, earlier.followers)
     if facts.goods.currency != now.goods.currency:
         raise Refused(OtherCurrency(now.goods.currency))
-    sales.check(facts.goods, case.moment.versions.numbered(earlier.event.rules_version))
+    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    sales.check(facts.goods, rules)
     if facts.revision <= now.revision:
         return Effect(state, context=taking.context(earlier, {}), about=earlier.event.id, flags=(returns.STALE,))
-    return _moved(state, earlier, now, Standing(facts.goods, {}, facts.revision), case, said={})
+    told = _told(facts.goods, rules, case)
+    said = {seeing.ATTRIBUTES: told} if told else {}
+    return _moved(state, earlier, now, Standing(facts.goods, {}, facts.revision, told), case, said=said)
+
+
+def _told(goods: Purchase, rules: Rules, case: Case) -> dict[str, Any]:
+    """The attributes of goods as they are kept from now on, as far as rules read them (semantics A1, R8)."""
+    if not (rules.reads.event or rules.reads.line):
+        return {}
+    if case.seen is not None:
+        return seeing.attributes(case.seen)
+    event, lines = seeing.told(case.command.particulars, goods.lines, rules)
+    return seeing.attributes(Seen(event, lines))
 
 
 def bring_back_loose(state: MemberState, facts: LooseReturn, case: Case) -> Effect:
@@ -94,6 +121,9 @@ def _moved(
         for name, sums in (("given_before", given), ("given_after", left))
     ]
     besides = gifts.moved(was.gifts, still.gifts, rules, occurred_at=event.occurred_at, sequence=event.sequence)
+    state = gifts.into(
+        state, besides, rules, occurred_at=event.occurred_at, sequence=event.sequence, now=case.moment.judged_at
+    )
     if times := returns.stands(after) - returns.stands(now):
         seen = chain.context_of(event.content)
         state = visits.counted(state, rules, seen, case, times=times, at=event.occurred_at)
@@ -126,12 +156,13 @@ def _moved(
 def _gives(event: Recorded, now: Standing, rules: Rules) -> Earned:
     """What the purchase's rules give in its own context for what is left of it: f(goods) of semantics R2."""
     left = [line.counted for line in returns.remaining(now.goods, now.parts)] if now.parts else None
-    return gives(event, now.goods, rules, left=left)
+    return gives(event, now, rules, left=left)
 
 
-def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.Left] | None) -> Earned:
-    """What a purchase's rules give in its own context for goods of it, or what is `left` of each line."""
-    context = chain.context_of(event.content)
+def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[accrual.Left] | None) -> Earned:
+    """What a purchase's rules give in its own context for its goods, or what is `left` of each line."""
+    context, goods = chain.context_of(event.content), now.goods
+    told = {} if now.told is None else {seeing.ATTRIBUTES: now.told}
     occasion = Occasion(
         kind=Purchase.kind,
         occurred_at=event.occurred_at,
@@ -140,6 +171,7 @@ def gives(event: Recorded, goods: Purchase, rules: Rules, *, left: list[accrual.
         channel=goods.channel,
         location=goods.location,
         visits=context.get(visits.VISITS, {}),
+        seen=seeing.again({**context, **told}),
     )
     return accrual.earned(goods, occasion, rules, left=left)
 

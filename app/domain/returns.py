@@ -7,9 +7,9 @@ and what came back as an amount. So the same goods are left whatever the order o
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from app.domain import chain
+from app.domain import chain, seeing
 from app.domain.accrual import Left
 from app.domain.commands import Line, Purchase, PurchaseChange, Return, ReturnedLine
 from app.domain.events import Recorded
@@ -38,11 +38,15 @@ class Remaining(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A purchase as it stands: the goods as they are kept, what came back of them since, and the last revision."""
+    """A purchase as it stands: the goods as they are kept, what came back of them since, and the last revision.
+
+    `told` is what was said of the goods when they changed, as that event's context keeps it; None for the first ones.
+    """
 
     goods: Purchase
     parts: dict[str, Part]
     revision: int = 0
+    told: Mapping[str, Any] | None = None
 
 
 def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
@@ -55,7 +59,7 @@ def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
         if event.kind == PurchaseChange.kind and STALE not in event.flags:
             facts = chain.decode_facts(PurchaseChange.kind, chain.decode_content(event.content).facts)
             assert isinstance(facts, PurchaseChange)
-            now = Standing(facts.goods, {}, facts.revision)
+            now = Standing(facts.goods, {}, facts.revision, context.get(seeing.ATTRIBUTES, {}))
         for id, quantity, amount in context.get(RETURNED, ()):
             now = now._replace(parts=added(now.parts, {id: Part(Fraction(quantity), amount)}))
     return now

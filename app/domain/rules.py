@@ -7,11 +7,14 @@ from enum import StrEnum
 from fractions import Fraction
 from math import lcm, prod
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
-from app.domain.periods import Within
+from app.domain.conditions import Condition
+from app.domain.periods import LIFETIME, Within
+from app.domain.reads import NOTHING_DECLARED, Attributes, Reads
+from app.domain.recurrences import Window
 from app.domain.units import Unit
 
 ANY: frozenset[str] = frozenset()
@@ -72,12 +75,17 @@ class Applies:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     visits: Visits | None = None
+    tags: frozenset[str] = ANY
+    segments: frozenset[str] = ANY
+    times: tuple[Window, ...] = ()
+    condition: Condition | None = None
+    """Of an event; one that reads a variable of lines decides for each line whether the rule covers it."""
     always: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers)
+        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.tags, self.segments)
         free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
-        object.__setattr__(self, "always", free)
+        object.__setattr__(self, "always", free and not self.times and self.condition is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +123,31 @@ class Multiply:
 class Rewarded:
     """A reward, once per event, as a fixed grant is given (A10)."""
 
+    kind: ClassVar[str] = "reward"
     reward: str
 
+    @property
+    def code(self) -> str:
+        return self.reward
 
-Gives = Rate | PerItem | Fixed | Multiply | Rewarded
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A tag on the member, once per event, until the end of a day (A10); for good where it does not end."""
+
+    kind: ClassVar[str] = "tag"
+    tag: str
+    lasts: Span | None = None
+
+    @property
+    def code(self) -> str:
+        return self.tag
+
+
+Gift = Rewarded | Tagged
+"""What rules give besides points."""
+
+Gives = Rate | PerItem | Fixed | Multiply | Gift
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,23 +310,47 @@ class Rules:
     transfers: TransferTerms | None = None
     """None where members cannot pass points on (semantics L13)."""
     rewards: Mapping[str, Reward] = field(default_factory=dict)
+    locations: Mapping[str, ZoneInfo] = field(default_factory=dict)
+    """The zones of locations that have one of their own (semantics A3)."""
+    attributes: Attributes = NOTHING_DECLARED
+    segments: Mapping[str, Condition] = field(default_factory=dict)
+    """Conditions over what a member is, by name (semantics M5)."""
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""
     visits: tuple[Within, ...] = field(init=False)
-    """The periods in which rules count purchases, besides all time (semantics A11)."""
+    """The periods in which rules count purchases (semantics A11)."""
+    reads: Reads = field(init=False)
+    """What rules look at that is not among an event's facts."""
 
     def __post_init__(self) -> None:
         kinds = {rule.applies.kind for rule in self.rules}
         object.__setattr__(self, "plans", {kind: _plans(kind, self) for kind in kinds})
         gifts = {kind: _gifts(kind, self.rules) for kind in kinds}
         object.__setattr__(self, "gifts", {kind: rules for kind, rules in gifts.items() if rules})
+        object.__setattr__(self, "reads", _reads(self))
         asked = {rule.applies.visits.within for rule in self.rules if rule.applies.visits is not None}
+        if "visits" in self.reads.names:
+            asked.add(LIFETIME)
         object.__setattr__(self, "visits", tuple(sorted(asked, key=lambda within: within.code)))
 
 
 def _gifts(kind: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Rewarded))
+    return tuple(rule for rule in rules if rule.applies.kind == kind and isinstance(rule.gives, Gift))
+
+
+def _reads(rules: Rules) -> Reads:
+    conditions = [rule.applies.condition for rule in rules.rules if rule.applies.condition is not None]
+    names = frozenset(name for condition in conditions for name in condition.names)
+    segments = "segments" in names or any(rule.applies.segments for rule in rules.rules)
+    return Reads(
+        names=names,
+        event=frozenset(name for name in rules.attributes.event if f"event_{name}" in names),
+        line=frozenset(name for name in rules.attributes.line if f"line_{name}" in names),
+        tags="tags" in names or any(rule.applies.tags for rule in rules.rules),
+        segments=segments,
+        profile=segments or any(isinstance(rule.gives, Tagged) for rule in rules.rules),
+    )
 
 
 def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
@@ -321,10 +374,13 @@ class Versions:
 
     all: tuple[Rules, ...]
     brief: bool = field(init=False)
+    profiles: bool = field(init=False)
+    """Whether any of them looks at what members are, or tags them (semantics M5)."""
 
     def __post_init__(self) -> None:
         brief = any(unit.brief for rules in self.all for unit in rules.units.values())
         object.__setattr__(self, "brief", brief)
+        object.__setattr__(self, "profiles", any(one.reads.tags or one.reads.profile for one in self.all))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

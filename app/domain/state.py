@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 GENESIS = bytes(32)
 """The previous hash of a member's first event."""
@@ -96,6 +96,15 @@ class Usage(NamedTuple):
     times: int = 0
 
 
+class HeldTag(NamedTuple):
+    """A tag on a member from `since` until `until`; given by the event of that number, or by hand (0) (M5, A10)."""
+
+    tag: str
+    sequence: int
+    since: datetime
+    until: datetime | None = None
+
+
 class ReferralState(StrEnum):
     """How far a member's own referral has come (semantics F2); kept on the referee."""
 
@@ -126,9 +135,9 @@ class MemberState(NamedTuple):
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
     that qualified, `referral_rounds` how often one did. `purchases` counts
     those that stand (semantics A11), `parked` the events that wait outside the chain. `usage` is by counter and the
-    start of its period. `lots`
-    are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far
-    as they are known: an undo may open them again.
+    start of its period. `tags` and `attributes` are there where the rules look at what members are (semantics M5).
+    `lots` are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains,
+    as far as they are known: an undo may open them again.
     """
 
     id: bytes
@@ -150,6 +159,8 @@ class MemberState(NamedTuple):
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
     usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
+    tags: tuple[HeldTag, ...] = ()
+    attributes: Mapping[str, Any] = MappingProxyType({})
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})

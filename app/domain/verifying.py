@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, transfers, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, seeing, transfers, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -352,6 +352,7 @@ def _decide_again(
         identities=identities,
         named=_named(command, history.events[: content.sequence - 1]),
         recent=_recent(command, history.events[: content.sequence - 1]),
+        seen=seeing.again(context),
     )
 
 
