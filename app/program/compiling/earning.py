@@ -5,20 +5,25 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from app.domain import rules, units
+from app.domain.reads import Attributes
 from app.program import document as documents
 from app.program import values
-from app.program.compiling import amounts, periods
+from app.program.compiling import amounts, circumstances, periods
 
 
 def rule(
-    stated: documents.Rule, known: Mapping[str, units.Unit], currencies: Mapping[str, int], zone: ZoneInfo
+    stated: documents.Rule,
+    known: Mapping[str, units.Unit],
+    currencies: Mapping[str, int],
+    zone: ZoneInfo,
+    attributes: Attributes,
 ) -> rules.Rule:
     """One rule of a document."""
     return rules.Rule(
         code=stated.id,
         unit=stated.unit or "",
         gives=_gives(stated, 0 if stated.unit is None else known[stated.unit].decimals, currencies),
-        applies=_applies(stated, zone),
+        applies=_applies(stated, zone, attributes),
         include=_cover(stated.include) if stated.include else rules.EVERYTHING,
         exclude=_cover(stated.exclude) if stated.exclude else rules.NOTHING,
     )
@@ -38,11 +43,13 @@ def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -
         return rules.Fixed(amounts.whole_parts(rule.fixed, decimals))
     if rule.reward is not None:
         return rules.Rewarded(rule.reward)
+    if rule.tag is not None:
+        return rules.Tagged(rule.tag.name, rule.tag.for_)
     assert rule.multiply is not None, "a rule gives in one way: reading refuses others"
     return rules.Multiply(Fraction(rule.multiply))
 
 
-def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
+def _applies(rule: documents.Rule, zone: ZoneInfo, attributes: Attributes) -> rules.Applies:
     return rules.Applies(
         kind=rule.on,
         activities=frozenset(rule.activities or ()),
@@ -51,6 +58,10 @@ def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
         sources=frozenset(rule.shops or ()),
         tiers=frozenset(rule.tiers or ()),
         visits=_visits(rule.visits) if rule.visits else None,
+        tags=frozenset(rule.tags or ()),
+        segments=frozenset(rule.segments or ()),
+        times=tuple(map(circumstances.window, rule.times or ())),
+        condition=circumstances.condition(rule, attributes),
         starts_at=None if rule.from_ is None else values.starts_at(rule.from_, zone=zone),
         ends_at=None if rule.until is None else values.ends_at(rule.until, zone=zone),
     )

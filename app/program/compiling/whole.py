@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import rules
 from app.program import values
-from app.program.compiling import amounts, earning, ladders, referring, terms
+from app.program.compiling import amounts, circumstances, earning, ladders, referring, terms
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
 
@@ -21,7 +21,8 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     known = {code: compile_unit(code, document.units[code], zone) for code in sorted(document.units)}
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
-    enabled = (earning.rule(rule, known, currencies, zone) for rule in document.rules if rule.enabled)
+    declared = circumstances.attributes(document.attributes)
+    enabled = (earning.rule(rule, known, currencies, zone, declared) for rule in document.rules if rule.enabled)
     return rules.Rules(
         version=version,
         digest=digest,
@@ -35,6 +36,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         rewards={
             code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
         },
+        locations=circumstances.locations(document),
+        attributes=declared,
+        segments=circumstances.segments(document),
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),

@@ -5,6 +5,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 """
 
 from app.program.document.base import FORMAT, Part, Periods
+from app.program.document.circumstances import AttributeKind, Attributes, Location, Tag, Times
 from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
 from app.program.document.ladders import Ladder, Level
 from app.program.document.referring import Bonus, Referrals
@@ -17,6 +18,8 @@ __all__ = [
     "FORMAT",
     "WAYS",
     "Adjustments",
+    "AttributeKind",
+    "Attributes",
     "Bonus",
     "Cover",
     "Document",
@@ -28,6 +31,7 @@ __all__ = [
     "Holds",
     "Ladder",
     "Level",
+    "Location",
     "Part",
     "PendingFulfilment",
     "Periods",
@@ -37,6 +41,8 @@ __all__ = [
     "Returns",
     "Reward",
     "Rule",
+    "Tag",
+    "Times",
     "Transfers",
     "Unit",
     "Visits",

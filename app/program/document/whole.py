@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from app.program import fields
 from app.program.document.base import Part
+from app.program.document.circumstances import Attributes, Location
 from app.program.document.earning import Rule
 from app.program.document.ladders import Ladder
 from app.program.document.referring import Referrals
@@ -50,6 +51,14 @@ class Document(Part):
         dict[fields.Code, Unit],
         Field(min_length=1, description="What the program counts, each under its short name."),
     ]
+    attributes: Annotated[
+        Attributes, Field(description="Facts of your own that shops send, for conditions and segments.")
+    ] = Attributes()
+    segments: Annotated[
+        dict[fields.Code, fields.Condition],
+        Field(description="Conditions over what a member is, each under a short name that you choose."),
+    ] = {}
+    locations: Annotated[dict[fields.Word, Location], Field(description="Places; rules then name no others.")] = {}
     rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
     rewards: Annotated[
         dict[fields.Code, Reward], Field(description="What rules give besides points, each under its short name.")
