@@ -35,6 +35,7 @@ from sqlalchemy.sql.selectable import CTE, TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.db import tables as t
+from app.domain.events import MILESTONES
 from app.domain.messages import time_text
 
 _PROGRAM = bindparam("program_id", type_=Uuid())
@@ -222,6 +223,22 @@ def _firsts() -> Select[Any]:
     )
     return select(*found.c).select_from(asked.join(found, true()))
 
+
+def _last_of_kinds(kinds: Sequence[str], *, most: int) -> Select[Any]:
+    asked, v = _asked(member_id=Uuid()), t.event.c
+    found = (
+        select(*EVENT_COLUMNS)
+        .where(v.program_id == _PROGRAM, v.member_id == asked.c.member_id)
+        .where(v.kind.in_([literal_column(f"'{kind}'") for kind in kinds]))  # as the index names them
+        .order_by(v.sequence.desc())
+        .limit(literal_column(str(most)))
+        .lateral("found")
+    )
+    return select(*found.c).select_from(asked.join(found, true())).order_by(found.c.member_id, found.c.sequence)
+
+
+LAST_MILESTONES = Statement(_last_of_kinds(MILESTONES, most=200))
+"""The last milestones of each member, and those taken back, in order."""
 
 FIRSTS = Statement(_firsts())
 """The first event of each member that is of none of the kinds to be passed over."""

@@ -149,6 +149,21 @@ async def past(
     return Past(by_id, about, await _closed(connection, by_id.values(), program_id=program_id))
 
 
+async def milestones(
+    connection: asyncpg.Connection, members: Iterable[bytes], *, program_id: bytes
+) -> tuple[dict[bytes, list[Recorded]], dict[bytes, dict[tuple[int, int], OpenLot]]]:
+    """Per member the last milestones and those taken back, in order, and the lots that they drew from."""
+    wanted = [rows.uuid(id) for id in sorted(members)]
+    if not wanted:
+        return {}, {}
+    found = await hot.LAST_MILESTONES.fetch(connection, program_id=rows.uuid(program_id), member_ids=wanted)
+    events: dict[bytes, list[Recorded]] = {}
+    for event in await _events(connection, found, program_id=program_id):
+        events.setdefault(event.member_id, []).append(event)
+    every = (event for of_member in events.values() for event in of_member)
+    return events, await _closed(connection, every, program_id=program_id)
+
+
 async def firsts(
     connection: asyncpg.Connection, members: Iterable[bytes], *, program_id: bytes, passed: Sequence[str]
 ) -> dict[bytes, Recorded]:

@@ -262,6 +262,13 @@ event = Table(
     _length("key", 128),
     Index("event_about_idx", "program_id", "about", postgresql_where=text("about IS NOT NULL")),
     Index("event_recorded_idx", "recorded_at", postgresql_using="brin"),
+    Index(
+        "event_milestone_idx",
+        "program_id",
+        "member_id",
+        "sequence",
+        postgresql_where=text("kind IN ('milestone', 'milestone_reversal')"),
+    ),
 )
 
 particulars = Table(

@@ -20,7 +20,7 @@ from app.domain.commands import (
     TransferIn,
     TransferReversal,
 )
-from app.domain.events import Entry
+from app.domain.events import REACHED, UNREACHED, Entry
 from app.domain.settling import EXPIRY
 
 ISSUED, REDEEMED, EXPIRED, REVERSED = WAYS = ("issued", "redeemed", "expired", "reversed")
@@ -33,10 +33,11 @@ DEBITS: Mapping[str, str] = {
     Transfer.kind: REDEEMED,  # and as put back by its receiver: together they move nothing
     TransferReversal.kind: REDEEMED,  # likewise, beside what the cancellation puts back
     EXPIRY: EXPIRED,
+    REACHED: REDEEMED,  # what it consumed
 }
 """The way of what a kind of event takes; what any other kind takes is reversed."""
 
-RESTORING = (Cancellation.kind,)
+RESTORING = (Cancellation.kind, UNREACHED)
 """Kinds that may put redeemed points back into their lots: what opens no lot then lowers what was redeemed."""
 
 

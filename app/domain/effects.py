@@ -35,6 +35,8 @@ class Case(NamedTuple):
     identities: Identities
     named: tuple[Earlier | None, ...] = ()
     other: "Other | None" = None
+    milestones: tuple[Recorded, ...] = ()
+    """The member's last milestones, and those taken back, where the command may undo some (semantics A9)."""
     recent: tuple[Recorded, ...] = ()
     """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
     seen: Seen | None = None

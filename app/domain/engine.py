@@ -15,6 +15,7 @@ from app.domain import (
     holds,
     lots,
     messages,
+    milestones,
     opening,
     posting,
     redemption,
@@ -86,7 +87,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
 
     Settling what is due needs them in any case.
     """
-    if isinstance(command.facts, _DRAWING) or commands.names(command):
+    if isinstance(command.facts, _DRAWING) or commands.names(command) or versions.consuming:
         return True
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
@@ -127,18 +128,22 @@ def decide(
     other: Other | None = None,
     recent: tuple[Recorded, ...] = (),
     seen: Seen | None = None,
+    last_milestones: tuple[Recorded, ...] = (),
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
-    only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `seen` what rules saw the
-    first time, where this is decided again. A refusal leaves states as they were.
+    only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `last_milestones` what may
+    have to be undone, `seen` what rules saw the first time, where this is decided again. A refusal leaves states as
+    they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, recent, seen)
+        case = Case(
+            command, moment, occurred_at, rules, facts, digest, identities, named, other, last_milestones, recent, seen
+        )
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
@@ -147,7 +152,14 @@ def decide(
 def settle(state: MemberState, moment: Moment) -> Decision:
     """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
     settled, events = settling.settle(state, moment)
-    return Decision(settled, events) if events else Decision(state)
+    if not events:
+        return Decision(state)
+    if moment.versions.consuming:  # points that waited may fill a card
+        last = events[-1].recorded
+        rules = moment.versions.at(last.effective_at)
+        settled, reached = milestones.collect(settled, moment, rules, cause=last.id, at=last.effective_at)
+        events = (*events, *reached)
+    return Decision(settled, events)
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
@@ -161,6 +173,9 @@ def _decide(state: MemberState, case: Case) -> Decision:
     effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)
     events.append(own)
+    if case.moment.versions.milestones:
+        state, reached = milestones.follow(state, own.recorded, case)
+        events.extend(reached)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
         events.extend(settled)

@@ -12,6 +12,10 @@ ENGINE = 1
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable."""
 
 
+REACHED, UNREACHED = MILESTONES = ("milestone", "milestone_reversal")
+"""The kinds of events that a total brings, and takes back (semantics A9)."""
+
+
 class Draw(NamedTuple):
     """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry."""
 

@@ -202,6 +202,21 @@ class ReferralTerms:
     referee: tuple[str, int] | None = None
 
 
+class Milestone(NamedTuple):
+    """What a member's total of a unit brings in a period: at each multiple of `every`, or at each of `at` (A9).
+
+    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a reward.
+    """
+
+    code: str
+    unit: str
+    gives: tuple[str, int] | Rewarded
+    every: int = 0
+    at: tuple[int, ...] = ()
+    within: Within = LIFETIME
+    consume: bool = False
+
+
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -315,6 +330,7 @@ class Rules:
     attributes: Attributes = NOTHING_DECLARED
     segments: Mapping[str, Condition] = field(default_factory=dict)
     """Conditions over what a member is, by name (semantics M5)."""
+    milestones: tuple[Milestone, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""
@@ -370,17 +386,25 @@ def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """All published versions of a program, oldest first; `brief` if a lot may end within hours of being earned."""
+    """All published versions of a program, oldest first.
+
+    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots.
+    """
 
     all: tuple[Rules, ...]
     brief: bool = field(init=False)
     profiles: bool = field(init=False)
     """Whether any of them looks at what members are, or tags them (semantics M5)."""
+    milestones: bool = field(init=False)
+    consuming: bool = field(init=False)
 
     def __post_init__(self) -> None:
         brief = any(unit.brief for rules in self.all for unit in rules.units.values())
         object.__setattr__(self, "brief", brief)
         object.__setattr__(self, "profiles", any(one.reads.tags or one.reads.profile for one in self.all))
+        milestones = [milestone for rules in self.all for milestone in rules.milestones]
+        object.__setattr__(self, "milestones", bool(milestones))
+        object.__setattr__(self, "consuming", any(milestone.consume for milestone in milestones))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

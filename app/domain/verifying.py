@@ -28,7 +28,7 @@ from app.domain.commands import (
     Transfer,
     TransferReversal,
 )
-from app.domain.events import Decision, Earlier, Posted, Recorded
+from app.domain.events import MILESTONES, UNREACHED, Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
 from app.domain.rules import Versions
@@ -163,6 +163,7 @@ _ABOUT = (
     Release.kind,
     holds.TIMEOUT,
     TransferReversal.kind,
+    UNREACHED,
 )
 
 
@@ -353,6 +354,9 @@ def _decide_again(
         named=_named(command, history.events[: content.sequence - 1]),
         recent=_recent(command, history.events[: content.sequence - 1]),
         seen=seeing.again(context),
+        last_milestones=tuple(
+            one.recorded for one in history.events[: content.sequence - 1] if one.recorded.kind in MILESTONES
+        ),
     )
 
 

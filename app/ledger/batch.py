@@ -62,7 +62,12 @@ async def load(
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
     past = await _past(connection, earlier, found.recorded, program_id=program_id)
-    states |= {id: states[id]._replace(closed=lots) for id, lots in past.closed.items() if id in states}
+    undoing = {member_of(c, found.identities) for c in commands if versions.milestones and commanding.names(c)}
+    reached, consumed = await loading.milestones(connection, states.keys() & undoing, program_id=program_id)
+    for closed in (past.closed, consumed):
+        states |= {
+            id: states[id]._replace(closed={**states[id].closed, **lots}) for id, lots in closed.items() if id in states
+        }
     opened = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Opening)}
     known = [id for id, state in states.items() if id in opened and state.sequence > 1]
     firsts = await loading.firsts(connection, known, program_id=program_id, passed=opening.BEFORE)
@@ -84,6 +89,7 @@ async def load(
         about=past.about,
         firsts=firsts,
         recent=recent,
+        milestones=reached,
     )
 
 

@@ -102,6 +102,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         named=_named(command, state, batch),
         other=other,
         recent=tuple(batch.recent.get(state.id, ())),
+        last_milestones=tuple(batch.milestones.get(state.id, ())),
     )
     if decision.refusal is not None:
         if state.enrolled_at is not None and may_wait(command, decision.refusal):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.domain.commands import Enrolment, Identity, Named
-from app.domain.events import Earlier, Message, Posted, Recorded
+from app.domain.events import MILESTONES, Earlier, Message, Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.parking import Parked, TurnedAway
 from app.domain.posting import Ids
@@ -62,6 +62,8 @@ class Fold:
     """What happened first to members whose accounts are to be opened."""
     recent: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """What members who pass points on gave and received lately, in order."""
+    milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    """The last milestones of members of whom some may have to be taken back, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -87,6 +89,8 @@ class Fold:
         """Lets the commands that follow in the batch find the event."""
         self.recorded[event.source, event.kind, event.key] = event
         self.by_id[event.id] = event
+        if event.kind in MILESTONES:
+            self.milestones.setdefault(event.member_id, []).append(event)
         if event.about is not None:
             self.about.setdefault(event.about, []).append(event)
 

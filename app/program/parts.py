@@ -20,6 +20,7 @@ T = TypeVar("T")
 _ATTRIBUTES = TypeAdapter(document.Attributes)
 _UNIT = TypeAdapter(document.Unit)
 _RULE = TypeAdapter(document.Rule)
+_MILESTONE = TypeAdapter(document.Milestone)
 _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
@@ -47,6 +48,7 @@ class Parts:
     segments: Mapping[str, str]
     locations: Mapping[str, str | None]
     rules: tuple[tuple[Path, document.Rule], ...]
+    milestones: tuple[tuple[Path, document.Milestone], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
@@ -71,6 +73,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         return tuple((path, part) for path, part in parts if part is not None)
 
     rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
+    milestones = _items((), tree, "milestones")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
     units, rewards = tree.get("units"), tree.get("rewards")
     segments, locations = tree.get("segments"), tree.get("locations")
@@ -87,13 +90,14 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         segments={code: text for code, text in _named(segments) if isinstance(text, str)},
         locations={code: _zone_name(place) for code, place in _named(locations)},
         rules=each(_RULE, rules),
+        milestones=each(_MILESTONE, milestones),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
         transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
-        ids=_ids([*rules, *ladders]),
+        ids=_ids([*rules, *milestones, *ladders]),
         level_ids=_ids(levels),
     )
 

@@ -31,7 +31,7 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
+from app.domain.events import MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -282,9 +282,9 @@ def _account(code: str, mine: list[OpenLot], now: datetime) -> Account:
     return Account(code, active + pending, active, pending, held, 0, due, earned=earned, redeemed=gone)
 
 
-def make_ids() -> Ids:
-    """Ids and bytes that repeat in every run."""
-    fresh, random = itertools.count(1), itertools.count(1)
+def make_ids(*, first: int = 1) -> Ids:
+    """Ids from `first` on and bytes, that repeat in every run."""
+    fresh, random = itertools.count(first), itertools.count(1)
     return Ids(
         fresh=lambda: next(fresh).to_bytes(16),
         random=lambda size: sha256(str(next(random)).encode()).digest()[:size],
@@ -324,6 +324,7 @@ def decide(
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
+    last_milestones: tuple[Recorded, ...] = (),
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
@@ -332,7 +333,8 @@ def decide(
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=identities or {}, named=named)
+    known: dict[str, Any] = {"identities": identities or {}, "named": named, "last_milestones": last_milestones}
+    return engine.decide(state, asked, when, digest=digest, facts=encoded, **known)
 
 
 @dataclasses.dataclass
@@ -343,6 +345,7 @@ class Books:
     now: datetime = NOW
     state: MemberState = dataclasses.field(default_factory=make_state)
     posted: list[Posted] = dataclasses.field(default_factory=list)
+    ids: Ids = dataclasses.field(default_factory=lambda: make_ids(first=1 << 64))
 
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
@@ -352,7 +355,10 @@ class Books:
             events = (one.recorded for one in self.posted)
             first = next((event for event in events if event.kind not in opening.BEFORE), None)
             named = (None if first is None else Earlier(first),)
-        decision = decide(self.state, asked, rules=self.rules, now=self.now, named=named)
+        reached = tuple(one.recorded for one in self.posted if one.recorded.kind in MILESTONES)
+        decision = decide(
+            self.state, asked, rules=self.rules, now=self.now, ids=self.ids, named=named, last_milestones=reached
+        )
         if decision.refusal is None:
             self.state = decision.state
             self.posted += decision.events

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from app.program import document
-from app.program.checking import circumstances, earning, ladders, names, referring, terms
+from app.program.checking import circumstances, earning, ladders, milestones, names, referring, terms
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -23,6 +23,9 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
     yield from _named_twice(parts.level_ids)
     for path, rule in parts.rules:
         yield from earning.check(path, rule, parts)
+    for path, milestone in parts.milestones:
+        yield from milestones.check(path, milestone, parts)
+    yield from milestones.circles(parts.milestones)
     for path, ladder in parts.ladders:
         yield from ladders.check(path, ladder, parts)
     if parts.referrals is not None:

@@ -8,6 +8,7 @@ from app.program.document.base import FORMAT, Part, Periods
 from app.program.document.circumstances import AttributeKind, Attributes, Location, Tag, Times
 from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
 from app.program.document.ladders import Ladder, Level
+from app.program.document.milestones import Given, Milestone
 from app.program.document.referring import Bonus, Referrals
 from app.program.document.rewards import Reward
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
@@ -28,10 +29,12 @@ __all__ = [
     "ExpiresInactive",
     "ExpiresOn",
     "ExpiresWithPeriod",
+    "Given",
     "Holds",
     "Ladder",
     "Level",
     "Location",
+    "Milestone",
     "Part",
     "PendingFulfilment",
     "Periods",

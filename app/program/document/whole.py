@@ -9,6 +9,7 @@ from app.program.document.base import Part
 from app.program.document.circumstances import Attributes, Location
 from app.program.document.earning import Rule
 from app.program.document.ladders import Ladder
+from app.program.document.milestones import Milestone
 from app.program.document.referring import Referrals
 from app.program.document.rewards import Reward
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
@@ -63,6 +64,7 @@ class Document(Part):
     rewards: Annotated[
         dict[fields.Code, Reward], Field(description="What rules give besides points, each under its short name.")
     ] = {}
+    milestones: Annotated[tuple[Milestone, ...], Field(description="What totals bring.")] = ()
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()

@@ -1,0 +1,63 @@
+"""Stamp cards and stars over HTTP, and that the books prove them (semantics A9)."""
+
+import asyncpg
+
+from app.cli import verify
+from app.settings import Settings
+from tests.builders import PLAIN, Clock, at, open_service, publish
+
+CARDS = (
+    PLAIN.replace("rules:", "  stamps: {name: Stamps}\n  stars: {name: Stars}\nrules:")
+    + """  - {id: stamp, on: purchase, unit: stamps, per_item: 1, include: {categories: [coffee]}}
+milestones:
+  - {id: card, unit: stamps, every: 7, consume: true, give: {reward: coffee}}
+  - {id: star, unit: points, every: 10, give: {unit: stars, points: 1}}
+rewards:
+  coffee: {name: A free coffee}
+"""
+)
+COFFEE = {"quantity": "1", "amount": "2.50", "categories": ["coffee"]}
+
+
+async def test_a_card_fills_is_handed_in_and_opens_again(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics A9, L15: over several requests, and proven from what is stored."""
+    await publish(settings, clock=clock, document=CARDS)
+    async with open_service(settings, clock=clock) as service:
+        for n in range(1, 7):
+            await service.buy("2.50", id=f"p{n}", lines=[COFFEE])
+        seventh = await service.buy("2.50", id="p7", lines=[COFFEE])
+        member = seventh.json()["member"]
+        full = await service.units(member)
+        said = {"type": "return", "id": "r1", "member": "card:1001", "occurred_at": at(clock.now), "all": True}
+        assert (await service.send({**said, "purchase": "p7"})).status_code == 201
+        opened = await service.units(member)
+        await service.buy("2.50", id="p8", lines=[COFFEE])
+        again = await service.units(member)
+
+        assert [full[unit]["balance"] for unit in ("stamps", "stars")] == [0, 1]
+        assert [opened[unit]["balance"] for unit in ("stamps", "stars")] == [6, 1]
+        assert [again[unit]["balance"] for unit in ("stamps", "stars")] == [0, 1]
+        told = await owner.fetch("SELECT type FROM message WHERE type LIKE 'reward.%' ORDER BY number")
+        assert [row["type"] for row in told] == ["reward.issued", "reward.cancelled", "reward.issued"]
+        assert await verify.run(settings) == []
+
+
+async def test_one_batch_gives_what_single_events_give(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics E4, A9: a card that fills and opens again within one batch."""
+    await publish(settings, clock=clock, document=CARDS)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol()
+        sale = {"type": "purchase", "member": "card:1001", "occurred_at": at(clock.now), "currency": "EUR"}
+        sales = [{**sale, "id": f"p{n}", "total": "2.50", "lines": [COFFEE]} for n in range(8)]
+        back = {"type": "return", "id": "r1", "member": "card:1001", "occurred_at": at(clock.now), "all": True}
+
+        answer = await service.send({"events": [*sales, {**back, "purchase": "p0"}]}, path="/v1/events/batch")
+
+        assert {one["outcome"] for one in answer.json()["results"]} == {"created"}
+        kinds = await owner.fetch("SELECT kind FROM event WHERE kind LIKE 'milestone%' ORDER BY sequence")
+        assert [row["kind"] for row in kinds] == ["milestone", "milestone"]  # the star, and the card that stays full
+        assert await verify.run(settings) == []
