@@ -11,7 +11,7 @@ from app.domain.commands import Mode, Named
 from app.domain.events import Balances, Draw, Entry, Message, Posted, Recorded
 from app.domain.parking import Parked, TurnedAway
 from app.domain.refusals import facts_of
-from app.domain.state import Account, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm, Usage
+from app.domain.state import Account, HeldTag, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm, Usage
 
 Row = Mapping[Any, Any]
 
@@ -200,6 +200,7 @@ _LOT = (
 _RESERVATION = "member_id hold lot_sequence lot_position hold_id points lapses_at".split()
 _TERM = "member_id ladder sequence tier since".split()
 _USAGE = "member_id counter since until points times".split()
+_TAG = "member_id tag sequence since until".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
 _EVENT = (
     "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
@@ -224,6 +225,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     states, accounts, opened, closed, terms, done = [], [], [], [], [], []
     kept, freed = [], []
     counted, forgotten = [], []
+    tagged, untagged = [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
         id = after.id
         states.append(_state_row(id, after))
@@ -244,6 +246,10 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         if after.usage is not before.usage:
             counted += [(id, *row) for key, row in sorted(after.usage.items()) if row != before.usage.get(key)]
             forgotten += [(id, *key) for key in sorted(before.usage.keys() - after.usage.keys())]
+        if after.tags is not before.tags:
+            named = {(tag.tag, tag.sequence) for tag in after.tags}
+            tagged += [(id, *tag) for tag in after.tags if tag not in before.tags]
+            untagged += [(id, t.tag, t.sequence) for t in before.tags if (t.tag, t.sequence) not in named]
         known = len(before.tiers)
         terms += [(id, term.ladder, term.sequence, term.tier, term.since) for term in after.tiers[known:]]
         if after.scheduled is not before.scheduled:
@@ -258,6 +264,8 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         "closed_reservation": _transposed(_RESERVATION[:4], freed),
         "usage": _transposed(_USAGE, counted),
         "forgotten_usage": _transposed(_USAGE[:3], forgotten),
+        "member_tag": _transposed(_TAG, tagged),
+        "removed_tag": _transposed(_TAG[:3], untagged),
         "tier_term": _transposed(_TERM, terms),
         "closed_schedule": _transposed(("member_id", "key"), done),
     }
@@ -294,6 +302,11 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
 def usage(row: Row) -> Usage:
     """What a member has used of a counter in a period."""
     return Usage(row["counter"], row["since"], row["until"], row["points"], row["times"])
+
+
+def held_tag(row: Row) -> HeldTag:
+    """A tag on a member."""
+    return HeldTag(row["tag"], row["sequence"], row["since"], row["until"])
 
 
 def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, seeing, transfers, typeid
+from app.domain import chain, commands, engine, holds, opening, referral_code, seeing, tags, transfers, typeid
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -438,6 +438,9 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
         yield from _differing(f"{place} lot {sequence}.{position}", one.get(lot), two.get(lot))
     if again.usage != stored.usage:
         yield Finding(place, "what it has used of its limits and counts is not what its events lead to")
+    given = {tag for tag in stored.tags if tag.sequence != tags.BY_HAND}
+    if not given <= set(again.tags):  # a person may have taken one off: that is no event
+        yield Finding(place, "has tags that none of its events gave")
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
