@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
     "body_too_large": Kind(413, "The body is too large", "Send at most `limit` bytes."),
     "unsupported_media_type": Kind(415, "The body must be application/json", "Send `Content-Type: application/json`."),
+    "changed_meanwhile": Kind(412, "It was changed meanwhile", "Read it again, and send its new ETag in `If-Match`."),
     # 409: the state of things is against it
     "insufficient_points": Kind(
         409, "Not enough points", "Ask for at most `available`. The id is free to be sent again."

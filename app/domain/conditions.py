@@ -55,6 +55,8 @@ def parse(text: str, variables: Mapping[str, Kind]) -> Condition:
     """The condition that a text states over these variables. Raises BadCondition."""
     if len(text) > MAX_LENGTH:
         raise BadCondition(Mistake(1, f"is longer than {MAX_LENGTH} characters"))
+    if (half := _HALF.search(text)) is not None:
+        raise BadCondition(Mistake(half.start() + 1, "is half of a character"))
     reading = condition_words.read(text, variables)
     if reading.mistakes:
         raise BadCondition(*reading.mistakes)
@@ -83,6 +85,7 @@ def number(value: int | Decimal | Fraction) -> int | None:
     return int(exact * MILLION // 1) if abs(exact) < 10**DIGITS else None
 
 
+_HALF = re.compile("[\ud800-\udfff]")
 _PLAIN = cel.NewEnv()
 _TYPES = {
     Kind.NUMBER: cel.Type.INT,

@@ -73,6 +73,7 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/events": about + bought,
         "/v1/events/batch": [{"events": about + bought}],
         "/v1/members/lookup": [{"member": ids["member_id"]}, {"member": f"card:{card}"}],
+        "/v1/members/{member_id}": [{"attributes": {"city": "x"}, "tags": {"vip": {}}}],
         "/v1/refused/{refused_id}/admit": [None],
         "/v1/purchases/{source}/{id}": [],  # a shop's own, by its own key: nothing of others can be named
         "/v1/holds": [{"id": "h2", "member": f"card:{card}", "points": 1}],
@@ -102,7 +103,7 @@ async def test_no_operation_shows_or_touches_anything_of_another_program(
         if path in PUBLIC:
             continue
         filled = path.format(**ids)
-        if method in ("POST", "PUT"):
+        if method in ("POST", "PUT", "PATCH"):
             for body in sent[path]:
                 seen.append((method, path, await service.client.request(method, filled, json=body, headers=headers)))
         else:

@@ -145,13 +145,15 @@ PATHS = {
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
+    "ProfileIn": "/v1/members/{id}",
 }
+OTHER_METHODS = {"KeptPurchaseIn": "PUT", "ProfileIn": "PATCH"}
 """Where a body goes; the others are events."""
 
 
 async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
     await publish(service.settings, clock=service.clock, document=BY_HAND + "transfers: {units: [points]}\n")
-    await service.enrol("2740009999999")  # who receives points
+    receiver = await service.enrol("2740009999999")  # who receives points
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
@@ -160,7 +162,7 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
 
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
-            method, path = "PUT" if name == "KeptPurchaseIn" else "POST", PATHS.get(name, "/v1/events")
+            method, path = OTHER_METHODS.get(name, "POST"), PATHS.get(name, "/v1/events").format(**receiver)
             answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
