@@ -31,7 +31,7 @@ from app.ledger.corridor import Ledger, open_ledger
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender, signing
-from app.worker import clearing, settling
+from app.worker import clearing, scheduling, settling
 
 ROOT = Path(__file__).parent.parent
 DRAIN_SECONDS = 10
@@ -216,6 +216,8 @@ async def _loops(
         async with sender.open_client(address_policy(settings)) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(settling.settle_forever(engine, ledger, clock=options.clock, stopping=stopping))
             tasks.create_task(clearing.clear_forever(engine, clock=options.clock, stopping=stopping))
+            rulebook = Rulebook(engine, monotonic=time.monotonic)
+            tasks.create_task(scheduling.arm_forever(engine, rulebook, clock=options.clock, stopping=stopping))
             courier = delivery.Courier(
                 engine=engine,
                 client=client,

@@ -306,8 +306,8 @@ def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[lis
     return names, select(_PROGRAM, *[rows.c[column.name] for column in columns])
 
 
-def _insert(table: Table) -> _Write:
-    columns = _columns(table)
+def _insert(table: Table, *left_out: str) -> _Write:
+    columns = _columns(table, *left_out)
     return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
 
 
@@ -354,7 +354,7 @@ _ACCOUNT_CHANGES = [column.name for column in ACCOUNT_COLUMNS if column.name not
 _WRITES: Mapping[str, _Write] = {
     "member": _upsert(t.member, _STATE_CHANGES),
     "member_identity": _insert(t.member_identity),
-    "profile": _insert(t.profile),
+    "profile": _insert(t.profile, "birthday_changed_at"),
     "event": _insert(t.event),
     "entry": _insert(t.entry),
     "draw": _insert(t.draw),
@@ -378,6 +378,7 @@ _WRITES: Mapping[str, _Write] = {
         t.reservation, "closed_reservation", "member_id", "hold", "lot_sequence", "lot_position"
     ),
     "schedule": _insert(t.schedule),
+    "later_schedule": _upsert(t.schedule, ["due_at"]),
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
     "block": _insert(t.block),
     "message": _insert(t.message),

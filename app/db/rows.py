@@ -47,6 +47,7 @@ def member_state(row: Row) -> MemberState:
         referral_purchase=row["referral_purchase"],
         referral_rounds=row["referral_rounds"] or 0,
         purchases=row["purchases"] or 0,
+        bought_at=row["bought_at"],
         parked=row["parked"] or 0,
         lots_loaded=False,
     )
@@ -188,7 +189,7 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at referral_purchase referral_rounds parked purchases"
+    "referral referral_lapses_at referral_purchase referral_rounds parked purchases bought_at"
 ).split()
 _ACCOUNT = (
     "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
@@ -224,7 +225,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     """What changed from each first state to its second, sorted by member and key."""
     states, accounts, opened, closed, terms, done = [], [], [], [], [], []
     kept, freed = [], []
-    counted, forgotten = [], []
+    counted, forgotten, later = [], [], []
     tagged, untagged = [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
         id = after.id
@@ -255,6 +256,8 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         if after.scheduled is not before.scheduled:
             left = {row.key for row in after.scheduled}
             done += [(id, row.key) for row in before.scheduled if row.key not in left]
+            due = {row.key: row.due_at for row in before.scheduled}
+            later += [_schedule_row(row) for row in after.scheduled if due.get(row.key, row.due_at) != row.due_at]
     return {
         "member": _transposed(_STATE, states),
         "account": _transposed(_ACCOUNT, accounts),
@@ -267,6 +270,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         "member_tag": _transposed(_TAG, tagged),
         "removed_tag": _transposed(_TAG[:3], untagged),
         "tier_term": _transposed(_TERM, terms),
+        "later_schedule": _transposed(_SCHEDULE, later),
         "closed_schedule": _transposed(("member_id", "key"), done),
     }
 
@@ -351,10 +355,7 @@ def parked(row: Row) -> Parked:
 
 def schedule_columns(schedules: Iterable[Scheduled]) -> Columns:
     """New scheduled commands."""
-    rows = [
-        (s.member_id, s.key, s.due_at, s.kind, s.facts, s.rules_version, s.cause)
-        for s in sorted(schedules, key=lambda s: (s.member_id, s.key))
-    ]
+    rows = [_schedule_row(s) for s in sorted(schedules, key=lambda s: (s.member_id, s.key))]
     return {"schedule": _transposed(_SCHEDULE, rows)}
 
 
@@ -399,7 +400,12 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referral_rounds,
         state.parked,
         state.purchases,
+        state.bought_at,
     )
+
+
+def _schedule_row(s: Scheduled) -> tuple[Any, ...]:
+    return (s.member_id, s.key, s.due_at, s.kind, s.facts, s.rules_version, s.cause)
 
 
 def _account_row(id: bytes, a: Account) -> tuple[Any, ...]:

@@ -167,6 +167,7 @@ member = Table(
     Column("referral_rounds", Integer, nullable=True),
     Column("parked", Integer, nullable=True),
     Column("purchases", BigInteger, nullable=True),
+    _instant("bought_at", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
     CheckConstraint("sequence >= 1", name="sequence"),
     CheckConstraint("messages >= 0", name="messages"),
@@ -195,6 +196,7 @@ profile = Table(
     _id("program_id"),
     _id("member_id"),
     Column("birthday", Date, nullable=True),
+    _instant("birthday_changed_at", nullable=True),
     Column("attributes", JSON, nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
 )
@@ -413,6 +415,17 @@ schedule = Table(
     PrimaryKeyConstraint("program_id", "member_id", "key"),
     Index("schedule_due_idx", "program_id", "due_at"),
     _length("key", 128),
+)
+
+schedule_run = Table(
+    "schedule_run",
+    metadata,
+    _id("program_id"),
+    _text("schedule"),
+    Column("day", Date, nullable=False),
+    _id("after", nullable=True),
+    PrimaryKeyConstraint("program_id", "schedule"),
+    _length("schedule", 64),
 )
 
 parked = Table(

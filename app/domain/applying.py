@@ -27,6 +27,7 @@ REASONS = (
     "other_segment",
     "other_time",
     "other_visit",
+    "other_schedule",
     "condition_not_met",
     "condition_failed",
     "missing_attribute",
@@ -47,6 +48,7 @@ class Occasion(NamedTuple):
     activity: str | None = None
     channel: str | None = None
     location: str | None = None
+    schedule: str | None = None
     visits: Mapping[str, int] = MappingProxyType({})
     """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
     seen: Seen = BLIND
@@ -99,6 +101,8 @@ class Scene:
             occasion.visits.get(applies.visits.within.code, 0) + 1
         ):
             return "other_visit"
+        if applies.schedules and occasion.schedule not in applies.schedules:
+            return "other_schedule"
         if applies.condition is not None and not applies.condition.of_lines:
             return self._met(applies.condition)
         return None
@@ -155,6 +159,7 @@ class Scene:
                 "location": one.location or "",
                 "shop": one.source,
                 "activity": one.activity or "",
+                "schedule": one.schedule or "",
                 "weekday": WEEKDAYS[local.weekday()],
                 "hour": conditions.number(local.hour),
                 "day": local.date().isoformat(),

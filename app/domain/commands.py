@@ -179,6 +179,15 @@ class ReferralBonus:
 
 
 @dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An instant that a schedule of the program names for a member, for the so many-th time (semantics K3)."""
+
+    kind = "scheduled"
+    schedule: str
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReferralReversal:
     """A side's bonus taken back, because what qualified for it came back (semantics R5, F2).
 
@@ -384,6 +393,7 @@ Facts = (
     | Capture
     | Release
     | Adjustment
+    | Occurrence
     | ReferralBonus
     | ReferralReversal
     | Transfer

@@ -24,6 +24,7 @@ from app.domain import (
     returning,
     reversing,
     sales,
+    schedules,
     seeing,
     settling,
     tiers,
@@ -153,7 +154,7 @@ def settle(state: MemberState, moment: Moment) -> Decision:
     """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
     settled, events = settling.settle(state, moment)
     if not events:
-        return Decision(state)
+        return Decision(settled)
     if moment.versions.consuming:  # points that waited may fill a card
         last = events[-1].recorded
         rules = moment.versions.at(last.effective_at)
@@ -173,6 +174,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
     effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)
     events.append(own)
+    state, armed = schedules.armed(state, own.recorded, case)
     if case.moment.versions.milestones:
         state, reached = milestones.follow(state, own.recorded, case)
         events.extend(reached)
@@ -184,7 +186,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
     others = (
         () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
     )
-    return Decision(state, tuple(events), own=own.recorded, schedules=effect.schedules, others=others)
+    return Decision(state, tuple(events), own=own.recorded, schedules=(*effect.schedules, *armed), others=others)
 
 
 def _since_settled(case: Case, settled: tuple[Posted, ...]) -> Case:

@@ -49,6 +49,7 @@ _EVERY = {
 _OF_KIND = {
     "purchase": {"total": Kind.NUMBER, "quantity": Kind.NUMBER, "currency": Kind.TEXT, "visits": Kind.NUMBER},
     "activity": {"activity": Kind.TEXT},
+    "scheduled": {"schedule": Kind.TEXT},
 }
 LINE = {
     "line_amount": Kind.NUMBER,

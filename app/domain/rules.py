@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from math import lcm, prod
@@ -78,6 +78,7 @@ class Applies:
     tags: frozenset[str] = ANY
     segments: frozenset[str] = ANY
     times: tuple[Window, ...] = ()
+    schedules: frozenset[str] = ANY
     condition: Condition | None = None
     """Of an event; one that reads a variable of lines decides for each line whether the rule covers it."""
     always: bool = field(init=False)
@@ -85,7 +86,7 @@ class Applies:
     def __post_init__(self) -> None:
         sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.tags, self.segments)
         free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
-        object.__setattr__(self, "always", free and not self.times and self.condition is None)
+        object.__setattr__(self, "always", free and not (self.times or self.schedules or self.condition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,37 @@ class Milestone(NamedTuple):
     consume: bool = False
 
 
+class Follows(StrEnum):
+    """What a schedule follows on: somebody joining, their latest purchase, a tier that they reached (semantics K3)."""
+
+    ENROLMENT = "enrolment"
+    PURCHASE = "purchase"
+    TIER = "tier"
+
+
+class After(NamedTuple):
+    """So long after something, at the same time of the day; of a tier, and then each so long again while it is held."""
+
+    what: Follows
+    wait: Span
+    tier: str = ""
+    each: Span | None = None
+
+
+class Yearly(StrEnum):
+    """Once a year: on the day on which a member was born, or joined."""
+
+    BIRTHDAY = "birthday"
+    ANNIVERSARY = "anniversary"
+
+
+class Schedule(NamedTuple):
+    """When the clock brings a member a `scheduled` event: after something, once a year, or on one day for all (K3)."""
+
+    code: str
+    when: After | Yearly | date
+
+
 class Shortage(NamedTuple):
     """What becomes of points that are to be taken and are no longer there (semantics R3).
 
@@ -331,6 +363,7 @@ class Rules:
     segments: Mapping[str, Condition] = field(default_factory=dict)
     """Conditions over what a member is, by name (semantics M5)."""
     milestones: tuple[Milestone, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from app.domain import calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, typeid
+from app.domain import calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, schedules, typeid
 from app.domain.accrual import Step
-from app.domain.commands import CLOCK, ReferralBonus, ReferralReversal
+from app.domain.commands import CLOCK, Occurrence, ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Posted
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import FORGIVEN, Rules
@@ -151,10 +151,28 @@ def _run_scheduled(state: MemberState, instant: datetime, moment: Moment) -> tup
     for scheduled in sorted((s for s in state.scheduled if s.due_at <= instant), key=lambda s: s.key):
         left = tuple(s for s in state.scheduled if s is not scheduled)
         state = state._replace(scheduled=left)
+        if scheduled.kind == Occurrence.kind:
+            state, occurred = _occur(state, scheduled, moment)
+            events += occurred
+            continue
         run = _take_bonus if scheduled.kind == ReferralReversal.kind else _pay_bonus
         state, posted = run(state, scheduled, moment)
         events.append(posted)
     return state, events
+
+
+def _occur(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, list[Posted]]:
+    """What a schedule of the program brings; or its row moves on, where what it waits for has begun anew (K3)."""
+    rules = moment.versions.numbered(scheduled.rules_version)
+    later = schedules.moved_on(state, scheduled, rules)
+    if later is not None:
+        return state._replace(scheduled=(*state.scheduled, later)), []
+    following = schedules.again(state, scheduled, rules)
+    state, draft = schedules.occur(state, scheduled, rules, moment)
+    state, posted = posting.post(state, draft, moment)
+    if following is not None and all(row.key != following.key for row in state.scheduled):  # a proof knows it already
+        state = state._replace(scheduled=(*state.scheduled, following))
+    return state, [posted]
 
 
 def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, Posted]:

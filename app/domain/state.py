@@ -125,6 +125,8 @@ class Scheduled(NamedTuple):
     rules_version: int
     cause: bytes
     """The id of the event that scheduled it."""
+    judged: Mapping[str, Any] | None = None
+    """The context of its event, where it is decided again."""
 
 
 class MemberState(NamedTuple):
@@ -134,10 +136,10 @@ class MemberState(NamedTuple):
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
     that qualified, `referral_rounds` how often one did. `purchases` counts
-    those that stand (semantics A11), `parked` the events that wait outside the chain. `usage` is by counter and the
-    start of its period. `tags` and `attributes` are there where the rules look at what members are (semantics M5).
-    `lots` are those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains,
-    as far as they are known: an undo may open them again.
+    those that stand (semantics A11), `bought_at` is when the latest of all occurred; `parked` counts the events that
+    wait outside the chain. `usage` is by counter and the start of its period. `tags` and `attributes` are there where
+    the rules look at what members are (semantics M5). `lots` are those loaded or opened since; all of them when
+    `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open them again.
     """
 
     id: bytes
@@ -155,6 +157,7 @@ class MemberState(NamedTuple):
     referral_purchase: int | None = None
     referral_rounds: int = 0
     purchases: int = 0
+    bought_at: datetime | None = None
     parked: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()

@@ -17,6 +17,7 @@ from app.domain.commands import (
     Identity,
     Mode,
     Named,
+    Occurrence,
     Opening,
     Purchase,
     PurchaseChange,
@@ -384,7 +385,7 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
+_BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
 _CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
@@ -396,7 +397,7 @@ def _recalled(context: Mapping[str, Any]) -> Callable[[int], bytes]:
 
 
 def _scheduled(content: Content) -> Scheduled:
-    cause = bytes.fromhex(json.loads(content.context)["cause"])
+    context = json.loads(content.context)
     return Scheduled(
         member_id=content.member_id,
         due_at=content.occurred_at,
@@ -404,7 +405,8 @@ def _scheduled(content: Content) -> Scheduled:
         kind=content.kind,
         facts=content.facts,
         rules_version=content.rules_version,
-        cause=cause,
+        cause=bytes.fromhex(context["cause"]),
+        judged=context,
     )
 
 
@@ -444,7 +446,7 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases"):
+    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at"):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

@@ -116,6 +116,9 @@ class Fold:
         return piece
 
     def _open_schedules(self) -> list[Scheduled]:
-        """The new schedules, without those that were run at once."""
-        left = {(id, waiting.key) for id, state in self.states.items() for waiting in state.scheduled}
-        return [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
+        """The new schedules, without those that were run at once, and what those that ran have brought."""
+        waiting = {(id, one.key): one for id, state in self.states.items() for one in state.scheduled}
+        new = [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in waiting]
+        before = {(id, one.key) for id in self.states if id in self.before for one in self.before[id].scheduled}
+        known = before | {(s.member_id, s.key) for s in self.schedules}
+        return new + [one for key, one in waiting.items() if key not in known]

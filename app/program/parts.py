@@ -21,6 +21,7 @@ _ATTRIBUTES = TypeAdapter(document.Attributes)
 _UNIT = TypeAdapter(document.Unit)
 _RULE = TypeAdapter(document.Rule)
 _MILESTONE = TypeAdapter(document.Milestone)
+_SCHEDULE = TypeAdapter(document.Schedule)
 _LADDER = TypeAdapter(document.Ladder)
 _REFERRALS = TypeAdapter(document.Referrals)
 _RETURNS = TypeAdapter(document.Returns)
@@ -49,6 +50,7 @@ class Parts:
     locations: Mapping[str, str | None]
     rules: tuple[tuple[Path, document.Rule], ...]
     milestones: tuple[tuple[Path, document.Milestone], ...]
+    schedules: tuple[tuple[Path, document.Schedule], ...]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
@@ -73,6 +75,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         return tuple((path, part) for path, part in parts if part is not None)
 
     rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
+    schedules = _items((), tree, "schedules")
     milestones = _items((), tree, "milestones")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
     units, rewards = tree.get("units"), tree.get("rewards")
@@ -91,13 +94,14 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         locations={code: _zone_name(place) for code, place in _named(locations)},
         rules=each(_RULE, rules),
         milestones=each(_MILESTONE, milestones),
+        schedules=each(_SCHEDULE, schedules),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
         redemptions=sound(_REDEMPTIONS, ("redemptions",), tree.get("redemptions")),
         adjustments=sound(_ADJUSTMENTS, ("adjustments",), tree.get("adjustments")),
         transfers=sound(_TRANSFERS, ("transfers",), tree.get("transfers")),
-        ids=_ids([*rules, *milestones, *ladders]),
+        ids=_ids([*rules, *milestones, *schedules, *ladders]),
         level_ids=_ids(levels),
     )
 

@@ -205,3 +205,31 @@ async def test_a_tag_that_no_event_gave_is_found(settings: Settings, owner: asyn
         await owner.execute("UPDATE member_tag SET tag = 'better'")
 
         assert [finding.what for finding in await verify.run(settings)] == ["has tags that none of its events gave"]
+
+
+JOURNEY = (
+    PLAIN
+    + """  - {id: gift, on: scheduled, schedules: [welcome], unit: points, fixed: 25, segments: [locals]}
+  - {id: mark, on: scheduled, schedules: [welcome], tag: {name: welcomed, for: P7D}, if: 'schedule == "welcome"'}
+schedules: [{id: welcome, after: enrolment, wait: P3D}]
+attributes: {member: {city: text}}
+segments: {locals: 'member_city == "Utrecht"'}
+"""
+)
+
+
+async def test_what_a_schedule_brings_sees_the_member_and_may_tag_them(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3, M5, A10, L15."""
+    await publish(settings, clock=clock, document=JOURNEY)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol("1001", attributes={"city": "Utrecht"})
+        await service.enrol("1002", attributes={"city": "Zeist"})
+        clock.forward(days=3, hours=1)
+        answers = [await service.buy("1.00", card=card) for card in ("1001", "1002")]
+
+        assert [answer.json()["accounts"]["points"]["balance"] for answer in answers] == [26, 1]
+        assert [row["tag"] for row in await owner.fetch("SELECT tag FROM member_tag")] == ["welcomed"] * 2
+        await owner.execute("DELETE FROM profile")
+        assert await verify.run(settings) == []

@@ -88,6 +88,7 @@ def why(goods: Purchase, rules: Rules, **more: Any) -> str:
         ({"segments": ["locals"]}, "other_segment"),
         ({"times": FRIDAY}, "other_time"),
         ({"visits": Visits(LIFETIME, frozenset({2}))}, "other_visit"),
+        ({"schedules": ["birthday"]}, "other_schedule"),
         ({"condition": condition("total > 50")}, "condition_not_met"),
         ({"condition": condition("total % (quantity - 1) == 0")}, "condition_failed"),
         ({"condition": condition("event_eco")}, "missing_attribute"),

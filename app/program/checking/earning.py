@@ -16,6 +16,7 @@ ONLY_ON = {
     "exclude": "purchase",
     "activities": "activity",
     "visits": "purchase",
+    "schedules": "scheduled",
 }
 """What a rule may say only about one kind of event."""
 
@@ -38,6 +39,10 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         if tier not in tiers:
             yield Problem((*path, "tiers", index), "there is no such tier", names.nearest(tier, tiers))
     yield from circumstances.of_rule(path, rule, parts)
+    known = frozenset(schedule.id for _, schedule in parts.schedules)
+    for index, code in enumerate(rule.schedules or ()):
+        if code not in known:
+            yield Problem((*path, "schedules", index), "there is no such schedule", names.nearest(code, known))
     yield from _from_until(path, rule, parts)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from app.program import document
-from app.program.checking import circumstances, earning, ladders, milestones, names, referring, terms
+from app.program.checking import circumstances, earning, ladders, milestones, names, referring, schedules, terms
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -21,13 +21,7 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
     yield from circumstances.check(parts)
     yield from _named_twice(parts.ids)
     yield from _named_twice(parts.level_ids)
-    for path, rule in parts.rules:
-        yield from earning.check(path, rule, parts)
-    for path, milestone in parts.milestones:
-        yield from milestones.check(path, milestone, parts)
-    yield from milestones.circles(parts.milestones)
-    for path, ladder in parts.ladders:
-        yield from ladders.check(path, ladder, parts)
+    yield from _lists(parts)
     if parts.referrals is not None:
         yield from referring.check(parts.referrals, parts)
     if parts.returns is not None:
@@ -38,6 +32,18 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
         yield from terms.adjustments(parts.adjustments, parts)
     if parts.transfers is not None:
         yield from terms.transfers(parts.transfers, parts)
+
+
+def _lists(parts: Parts) -> Iterator[Problem]:
+    for path, rule in parts.rules:
+        yield from earning.check(path, rule, parts)
+    for path, milestone in parts.milestones:
+        yield from milestones.check(path, milestone, parts)
+    yield from milestones.circles(parts.milestones)
+    for path, schedule in parts.schedules:
+        yield from schedules.check(path, schedule, parts)
+    for path, ladder in parts.ladders:
+        yield from ladders.check(path, ladder, parts)
 
 
 def _program(tree: dict[str, Value], parts: Parts) -> Iterator[Problem]:

@@ -57,6 +57,7 @@ def _applies(rule: documents.Rule, zone: ZoneInfo, attributes: Attributes) -> ru
         locations=frozenset(rule.locations or ()),
         sources=frozenset(rule.shops or ()),
         tiers=frozenset(rule.tiers or ()),
+        schedules=frozenset(rule.schedules or ()),
         visits=_visits(rule.visits) if rule.visits else None,
         tags=frozenset(rule.tags or ()),
         segments=frozenset(rule.segments or ()),

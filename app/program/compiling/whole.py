@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain import rules
 from app.program import values
-from app.program.compiling import amounts, circumstances, earning, ladders, milestones, referring, terms
+from app.program.compiling import amounts, circumstances, earning, ladders, milestones, referring, schedules, terms
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
 
@@ -40,6 +40,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         attributes=declared,
         segments=circumstances.segments(document),
         milestones=tuple(milestones.milestone(one, known) for one in document.milestones),
+        schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
         out_of_time=rules.OutOfTime(document.events.out_of_time),

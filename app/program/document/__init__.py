@@ -11,6 +11,7 @@ from app.program.document.ladders import Ladder, Level
 from app.program.document.milestones import Given, Milestone
 from app.program.document.referring import Bonus, Referrals
 from app.program.document.rewards import Reward
+from app.program.document.schedules import Schedule
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
 from app.program.document.units import Expires, ExpiresInactive, ExpiresOn, ExpiresWithPeriod, PendingFulfilment, Unit
 from app.program.document.whole import Document
@@ -44,6 +45,7 @@ __all__ = [
     "Returns",
     "Reward",
     "Rule",
+    "Schedule",
     "Tag",
     "Times",
     "Transfers",

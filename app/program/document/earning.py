@@ -54,7 +54,9 @@ class Rule(Part):
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
     id: Annotated[fields.Code, Field(description="A short name of the rule, shown where points are explained.")]
-    on: Annotated[Literal["purchase", "enrolment", "activity"], Field(description="The kind of event it is for.")]
+    on: Annotated[
+        Literal["purchase", "enrolment", "activity", "scheduled"], Field(description="The kind of event it is for.")
+    ]
     unit: Annotated[
         fields.Code | None,
         Field(description="The unit it gives or multiplies; none for a rule that gives a reward or a tag."),
@@ -93,6 +95,7 @@ class Rule(Part):
         fields.Condition | None,
         Field(alias="if", description="Only if this holds, such as \"total >= 20 && channel == 'app'\"."),
     ] = None
+    schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
     from_: Annotated[
         fields.Moment | None,

@@ -12,6 +12,7 @@ from app.program.document.ladders import Ladder
 from app.program.document.milestones import Milestone
 from app.program.document.referring import Referrals
 from app.program.document.rewards import Reward
+from app.program.document.schedules import Schedule
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
 from app.program.document.units import Unit
 
@@ -65,6 +66,7 @@ class Document(Part):
         dict[fields.Code, Reward], Field(description="What rules give besides points, each under its short name.")
     ] = {}
     milestones: Annotated[tuple[Milestone, ...], Field(description="What totals bring.")] = ()
+    schedules: Annotated[tuple[Schedule, ...], Field(description="When the clock brings something.")] = ()
     tiers: Annotated[tuple[Ladder, ...], Field(description="The ladders of tiers; most programs have one.")] = ()
     referrals: Annotated[Referrals | None, Field(description="Bonuses for bringing a friend.")] = None
     returns: Annotated[Returns, Field(description="What happens when goods come back.")] = Returns()

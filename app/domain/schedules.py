@@ -1,0 +1,174 @@
+"""What the program's schedules bring: a `scheduled` event at an instant, judged by the rules for it (semantics K3).
+
+What follows on an event is armed with it, as a row that falls due. A schedule on the latest purchase has one row, which
+moves on when it falls due and there was a later purchase. What comes by the calendar is armed by the day, outside.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from app.domain import accrual, calendar, chain, gifts, lots, messages, posting, seeing, tiers, usage
+from app.domain.accrual import Occasion
+from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
+from app.domain.effects import Case
+from app.domain.events import Recorded
+from app.domain.periods import BEGINNING
+from app.domain.posting import Draft, Moment, Tell
+from app.domain.rules import After, Follows, Rules, Schedule
+from app.domain.state import MemberState, Scheduled
+from app.domain.usage import Counted
+
+
+def armed(state: MemberState, own: Recorded, case: Case) -> tuple[MemberState, tuple[Scheduled, ...]]:
+    """What an event arms: by the schedules of the version that judged it; history arms nothing (semantics E7)."""
+    if own.kind == Purchase.kind:
+        state = state._replace(bought_at=max(own.occurred_at, state.bought_at or own.occurred_at))
+    rows: list[Scheduled] = []
+    for schedule in case.rules.schedules if not case.moment.silent else ():
+        if not isinstance(schedule.when, After):
+            continue
+        if schedule.when.what is Follows.PURCHASE:
+            state, row = _on_purchase(state, schedule, own, case)
+            rows += row
+        elif _follows(schedule.when, own):
+            rows.append(_row(state, schedule, case.rules, own))
+    return state, tuple(rows)
+
+
+def _follows(when: After, own: Recorded) -> bool:
+    if when.what is Follows.ENROLMENT:
+        return own.kind == Enrolment.kind
+    return any(after == when.tier for *_, after in own.tier_changes)
+
+
+def moved_on(state: MemberState, scheduled: Scheduled, rules: Rules) -> Scheduled | None:
+    """The row as it falls due later, where a purchase came since it was armed; None where it is due now."""
+    when = _schedule(rules, _facts(scheduled).schedule).when
+    if not isinstance(when, After) or when.what is not Follows.PURCHASE or state.bought_at is None:
+        return None
+    due_at = calendar.later(state.bought_at, when.wait, rules.zone)
+    return scheduled._replace(due_at=due_at) if due_at > scheduled.due_at else None
+
+
+def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment) -> tuple[MemberState, Draft]:
+    """The event that a schedule brings, and what the rules give on it; its derived key makes it happen once."""
+    facts, at = _facts(scheduled), scheduled.due_at
+    held = {ladder.code: tiers.held_at(at, state.tiers, ladder) for ladder in rules.ladders}
+    if scheduled.judged is None:
+        seen = seeing.now(state, b"", (), rules, occurred_at=at)
+    else:
+        seen = seeing.again(scheduled.judged)
+    occasion = Occasion(
+        kind=facts.kind,
+        occurred_at=at,
+        tiers=frozenset(held.values()),
+        source=CLOCK,
+        schedule=facts.schedule,
+        seen=seen,
+    )
+    gained = accrual.earned(None, occasion, rules)
+    units = [(rules.units[code], points) for code, points in gained.points]
+    credits = [(unit, points, lots.dates(unit, occurred_at=at, now=at, zone=rules.zone)) for unit, points in units]
+    state, entries = lots.credit_state(state, credits, now=at)
+    sequence = state.sequence + 1
+    given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=sequence)
+    state = gifts.into(state, given, rules, occurred_at=at, sequence=sequence, now=moment.judged_at)
+    earned: tuple[Tell, ...] = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
+    judged = ({"tiers": held} if held else {}) | seeing.context(seen, rules)
+    context = {"cause": scheduled.cause.hex(), **judged, **given.context}
+    draft = Draft(
+        id=moment.ids.fresh(),
+        source=CLOCK,
+        kind=facts.kind,
+        key=scheduled.key,
+        occurred_at=at,
+        effective_at=at,
+        rules=rules,
+        digest=bytes(chain.DIGEST_BYTES),
+        facts=scheduled.facts,
+        context=context,
+        entries=entries,
+        steps=gained.steps,
+        tells=(*earned, *given.tells),
+        as_of=at,
+    )
+    return _disarmed(state, facts.schedule, rules, moment), draft
+
+
+def again(state: MemberState, scheduled: Scheduled, rules: Rules) -> Scheduled | None:
+    """The next row of a schedule that goes on while a tier is held; None where it ends."""
+    facts = _facts(scheduled)
+    when = _schedule(rules, facts.schedule).when
+    if not isinstance(when, After) or when.each is None:
+        return None
+    held = {tiers.held_at(scheduled.due_at, state.tiers, ladder) for ladder in rules.ladders}
+    if when.tier not in held:
+        return None
+    step = Occurrence(facts.schedule, facts.step + 1)
+    key = f"{scheduled.key.rpartition(':')[0]}:{step.step}"
+    due_at = calendar.later(scheduled.due_at, when.each, rules.zone)
+    return scheduled._replace(due_at=due_at, key=key, facts=chain.encode_facts(step))
+
+
+def days(first: date, last: date, *, most: int) -> Iterator[date]:
+    """The days from one to another, both counted; of more than `most` the first."""
+    for number in range(min(most, (last - first).days + 1)):
+        yield first + timedelta(days=number)
+
+
+def falls_on(day: date) -> tuple[tuple[int, int], ...]:
+    """The days of birth, by month and day, that are kept on a day: 29 February on the 28th, in years without one."""
+    dates = [(day.month, day.day)]
+    if dates == [(2, 28)] and (day + timedelta(days=1)).day == 1:
+        dates.append((2, 29))
+    return tuple(dates)
+
+
+def due_on(day: date, zone: ZoneInfo) -> datetime:
+    """When what a day brings is due: as it begins."""
+    return calendar.start_of_day(day, zone)
+
+
+def _on_purchase(
+    state: MemberState, schedule: Schedule, own: Recorded, case: Case
+) -> tuple[MemberState, list[Scheduled]]:
+    """One row for a member, armed by a purchase while there is none; how many there were is kept (`usage`)."""
+    used = usage.used(state, _counter(schedule.code), BEGINNING)
+    if used.points or own.kind != Purchase.kind:
+        return state, []
+    row = _row(state, schedule, case.rules, own)
+    key = f"sch:{schedule.code}:{state.id.hex()}:{used.times}"
+    counted = Counted(_counter(schedule.code), BEGINNING, None, points=1, times=1)
+    state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
+    return state, [row._replace(key=key)]
+
+
+def _disarmed(state: MemberState, schedule: str, rules: Rules, moment: Moment) -> MemberState:
+    """The next purchase arms a schedule on purchases again."""
+    if not usage.used(state, _counter(schedule), BEGINNING).points:
+        return state
+    counted = Counted(_counter(schedule), BEGINNING, None, points=-1)
+    return usage.added(state, [counted], now=moment.judged_at, kept=rules.late)
+
+
+def _row(state: MemberState, schedule: Schedule, rules: Rules, own: Recorded) -> Scheduled:
+    assert isinstance(schedule.when, After)
+    facts = Occurrence(schedule.code)
+    due_at = calendar.later(own.occurred_at, schedule.when.wait, rules.zone)
+    key = f"sch:{schedule.code}:{own.id.hex()}:0"
+    return Scheduled(state.id, due_at, key, facts.kind, chain.encode_facts(facts), rules.version, own.id)
+
+
+def _facts(scheduled: Scheduled) -> Occurrence:
+    facts = chain.decode_facts(scheduled.kind, scheduled.facts)
+    assert isinstance(facts, Occurrence)
+    return facts
+
+
+def _schedule(rules: Rules, code: str) -> Schedule:
+    return next(schedule for schedule in rules.schedules if schedule.code == code)
+
+
+def _counter(schedule: str) -> str:
+    return f"schedule:{schedule}"

@@ -1,0 +1,142 @@
+"""Birthdays, anniversaries and days for all, by the worker (semantics K1, K2, K3)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.cli import verify
+from app.queries.rulebook import Rulebook
+from app.settings import Settings
+from app.worker import scheduling, settling
+from tests.builders import PLAIN, Clock, Service, open_service, publish
+
+GIFTS = (
+    PLAIN
+    + """  - {id: birthday, on: scheduled, schedules: [birthday], unit: points, fixed: 30}
+  - {id: years, on: scheduled, schedules: [years], unit: points, fixed: 50}
+  - {id: sinterklaas, on: scheduled, schedules: [sinterklaas], unit: points, fixed: 5}
+schedules:
+  - {id: birthday, yearly: birthday}
+  - {id: years, yearly: anniversary}
+  - {id: sinterklaas, on: 2026-12-05}
+"""
+)
+
+
+async def tick(service: Service) -> int:
+    """What the worker does by itself, once: arms the days that have begun, and settles what is due."""
+    parts = service.app.state.parts
+    rulebook = Rulebook(parts.engine, monotonic=lambda: 0.0)
+    await scheduling.arm_once(parts.engine, rulebook, now=service.clock())
+    return await settling.settle_once(parts.engine, parts.ledger, now=service.clock())
+
+
+async def brought(owner: asyncpg.Connection) -> list[tuple[str, datetime]]:
+    """What schedules brought: the beginning of the key, and when."""
+    query = "SELECT key, effective_at FROM event WHERE kind = 'scheduled' ORDER BY effective_at, key"
+    return [(row["key"].split(":")[1], row["effective_at"]) for row in await owner.fetch(query)]
+
+
+def midnight(day: str) -> datetime:
+    """The beginning of a winter's day in Amsterdam."""
+    return datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(hours=1)
+
+
+async def test_a_worker_that_was_away_brings_each_day_what_it_should_have_had(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K2: for the instant it was due at, in order, once; also where it is called again."""
+    await publish(settings, clock=clock, document=GIFTS)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol("1", birthday="1988-02-29")
+        await service.enrol("2", birthday="1990-11-20")
+
+        clock.forward(days=400)
+        await tick(service)
+        await tick(service)
+
+        assert await brought(owner) == [
+            ("sinterklaas", midnight("2026-12-05")),
+            ("sinterklaas", midnight("2026-12-05")),
+            ("birthday", midnight("2027-02-28")),
+            ("birthday", midnight("2027-11-20")),
+            ("years", midnight("2027-11-21")),
+            ("years", midnight("2027-11-21")),
+        ]
+        assert await verify.run(settings) == []
+
+
+async def test_a_birthday_whose_date_was_changed_lately_is_not_kept(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3: once a year, and not so soon after a change."""
+    await publish(settings, clock=clock, document=GIFTS)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol("1", birthday="1990-12-01")
+        await owner.execute("UPDATE profile SET birthday_changed_at = $1", clock.now - timedelta(days=10))
+        clock.forward(days=13)
+        await tick(service)
+        assert await brought(owner) == []
+
+        await owner.execute("UPDATE profile SET birthday = '1990-12-20'")
+        clock.forward(days=20)
+        await tick(service)
+        assert [one for one in await brought(owner) if one[0] == "birthday"] == [("birthday", midnight("2026-12-20"))]
+
+
+async def test_a_birthday_that_moves_within_the_year_is_kept_once(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3."""
+    await publish(settings, clock=clock, document=GIFTS)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol("1", birthday="1990-11-25")
+        clock.forward(days=5)
+        await tick(service)
+        await owner.execute("UPDATE profile SET birthday = '1990-12-20'")
+
+        clock.forward(days=40)
+        await tick(service)
+
+        assert [one for one in await brought(owner) if one[0] == "birthday"] == [("birthday", midnight("2026-11-25"))]
+
+
+async def test_pages_of_members_are_armed_one_after_the_other(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Semantics K1: a day with more members than a page holds."""
+    monkeypatch.setattr("app.operations.scheduling.PAGE", 2)
+    await publish(settings, clock=clock, document=GIFTS)
+    async with open_service(settings, clock=clock) as service:
+        for card in "12345":
+            await service.enrol(card)
+        clock.forward(days=15)
+
+        await tick(service)
+
+        assert [name for name, _ in await brought(owner)] == ["sinterklaas"] * 5
+
+
+async def test_a_win_back_survives_the_ledger(settings: Settings, owner: asyncpg.Connection, clock: Clock) -> None:
+    """Semantics K3: its row moves on in the database, and is gone when it has brought what it should."""
+    document = PLAIN + (
+        "  - {id: back, on: scheduled, schedules: [missed], unit: points, fixed: 30}\n"
+        "schedules: [{id: missed, after: purchase, wait: P60D}]\n"
+    )
+    await publish(settings, clock=clock, document=document)
+    async with open_service(settings, clock=clock) as service:
+        await service.buy("10.00")
+        clock.forward(days=30)
+        await service.buy("10.00")
+        clock.forward(days=45)
+        await tick(service)
+        moved: Any = await owner.fetchrow("SELECT due_at, key FROM schedule")
+        clock.forward(days=30)
+        await tick(service)
+
+        assert moved["due_at"] == datetime(2027, 2, 19, 9, tzinfo=UTC)
+        assert await brought(owner) == [("missed", moved["due_at"])]
+        assert await owner.fetch("SELECT key FROM schedule") == []
+        assert await verify.run(settings) == []
