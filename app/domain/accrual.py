@@ -101,10 +101,11 @@ class _Basket:
             self._bases[kind] = found
         return found
 
-    def quantity(self, position: int) -> Fraction:
+    def quantity(self, position: int) -> Exact:
         if self._left is not None:
             return self._left[position].quantity
-        return Fraction(Decimal(self.lines[position].quantity))
+        text = self.lines[position].quantity
+        return int(text) if text.isdigit() else Fraction(Decimal(text))
 
 
 def _amount(line: Line, basis: Basis) -> int | None:
@@ -205,7 +206,8 @@ def _add(rule: Rule, scale: int, basket: _Basket | None, sums: list[Exact], step
     if not covered:
         return why
     if isinstance(rule.gives, PerItem):
-        each = rule.gives.give * scale
+        each: Exact = rule.gives.give * scale
+        each = each.numerator if each.denominator == 1 else each
         shares: Sequence[Exact] = [each * basket.quantity(i) for i in covered]
         what = "per_item"
     else:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from app.domain import conditions, recurrences, seeing
 from app.domain.commands import Line, Purchase
+from app.domain.condition_words import MILLION
 from app.domain.conditions import Bound, Condition
 from app.domain.periods import LIFETIME
 from app.domain.recurrences import WEEKDAYS
@@ -92,8 +93,7 @@ class Scene:
             return "not_yet"
         if applies.ends_at is not None and occasion.occurred_at >= applies.ends_at:
             return "over"
-        why = _named_why_not(applies, occasion)
-        if why is not None:
+        if applies.named and (why := _named_why_not(applies, occasion)) is not None:
             return why
         if applies.times and not self._open(applies):
             return "other_time"
@@ -161,48 +161,55 @@ class Scene:
                 "activity": one.activity or "",
                 "schedule": one.schedule or "",
                 "weekday": WEEKDAYS[local.weekday()],
-                "hour": conditions.number(local.hour),
+                "hour": local.hour * MILLION,
                 "day": local.date().isoformat(),
                 "tiers": sorted(one.tiers),
                 "tags": sorted(one.seen.tags),
                 "segments": sorted(one.seen.segments),
-                "visits": conditions.number(one.visits.get(LIFETIME.code, 0) + 1),
+                "visits": (one.visits.get(LIFETIME.code, 0) + 1) * MILLION,
             }
             values |= seeing.bound(one.seen.event, rules.attributes.event, prefix="event_")
             if self._goods is not None:
                 values |= self._of_goods(self._goods)
-            self._values = {name: value for name, value in values.items() if value is not None}
+            self._values = self._read(values)
         return self._values
 
     def _of_goods(self, goods: Purchase) -> dict[str, object]:
         """Of what is left of the goods: the total without what came back, and how many pieces there are (R2)."""
         places = [i for i, line in enumerate(goods.lines) if line.amount >= 0]
         came_back = sum(goods.lines[i].amount - self._amount(goods.lines[i], i) for i in places)
-        shift = Fraction(1, 10 ** self._rules.currencies[goods.currency])
+        decimals = self._rules.currencies[goods.currency]
         return {
-            "total": conditions.number((goods.total - came_back) * shift),
-            "quantity": conditions.number(sum((self._quantity(goods.lines[i], i) for i in places), Fraction(0))),
+            "total": conditions.number(goods.total - came_back, decimals=decimals),
+            "quantity": conditions.number(sum(self._quantity(goods.lines[i], i) for i in places)),
             "currency": goods.currency,
         }
 
     def _of_line(self, line: Line, position: int) -> dict[str, object]:
         assert self._goods is not None
-        shift = Fraction(1, 10 ** self._rules.currencies[self._goods.currency])
+        decimals = self._rules.currencies[self._goods.currency]
         values: dict[str, object] = {
-            "line_amount": conditions.number(self._amount(line, position) * shift),
+            "line_amount": conditions.number(self._amount(line, position), decimals=decimals),
             "line_quantity": conditions.number(self._quantity(line, position)),
             "line_sku": line.sku or "",
             "line_categories": list(line.categories[: conditions.MOST_TEXTS]),
         }
         told = self.occasion.seen.lines.get(line.id, {})
         values |= seeing.bound(told, self._rules.attributes.line, prefix="line_")
-        return {name: value for name, value in values.items() if value is not None}
+        return self._read(values)
+
+    def _read(self, values: Mapping[str, object]) -> dict[str, object]:
+        """The values that conditions read, as far as there are any: each that is bound costs time."""
+        names = self._rules.reads.names
+        return {name: value for name, value in values.items() if name in names and value is not None}
 
     def _amount(self, line: Line, position: int) -> Fraction | int:
         return line.amount if self._left is None else line.amount * self._left[position].share
 
-    def _quantity(self, line: Line, position: int) -> Fraction:
-        return Fraction(Decimal(line.quantity)) if self._left is None else self._left[position].quantity
+    def _quantity(self, line: Line, position: int) -> Fraction | int:
+        if self._left is not None:
+            return self._left[position].quantity
+        return int(line.quantity) if line.quantity.isdigit() else Fraction(Decimal(line.quantity))
 
 
 def _named_why_not(applies: Applies, occasion: Occasion) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from app.domain import condition_words
-from app.domain.condition_words import DIGITS, MILLION, MOST_TEXTS, Kind, Mistake, Reading
+from app.domain.condition_words import DECIMALS, DIGITS, MOST_TEXTS, Kind, Mistake, Reading
 
 __all__ = ["MOST_TEXTS", "BadCondition", "Bound", "Condition", "Kind", "Mistake", "bind", "holds", "number", "parse"]
 
@@ -79,13 +79,18 @@ def holds(condition: Condition, bound: Bound) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def number(value: int | Decimal | Fraction) -> int | None:
-    """A number as conditions count it, rounded down to a millionth; None if it is too large."""
+def number(value: int | Decimal | Fraction, *, decimals: int = 0) -> int | None:
+    """A number as conditions count it, rounded down to a millionth; None if it is too large.
+
+    With `decimals`, the value is in so small parts, such as money in minor units.
+    """
     exact = value if isinstance(value, int) else Fraction(value)
-    return int(exact * MILLION // 1) if abs(exact) < 10**DIGITS else None
+    counted = int(exact * 10 ** (DECIMALS - decimals) // 1)
+    return counted if -_LARGEST < counted < _LARGEST else None
 
 
 _HALF = re.compile("[\ud800-\udfff]")
+_LARGEST = 10 ** (DIGITS + DECIMALS)
 _PLAIN = cel.NewEnv()
 _TYPES = {
     Kind.NUMBER: cel.Type.INT,

@@ -82,9 +82,12 @@ class Applies:
     condition: Condition | None = None
     """Of an event; one that reads a variable of lines decides for each line whether the rule covers it."""
     always: bool = field(init=False)
+    named: bool = field(init=False)
+    """Whether any of the sets restricts."""
 
     def __post_init__(self) -> None:
         sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.tags, self.segments)
+        object.__setattr__(self, "named", any(sets))
         free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
         object.__setattr__(self, "always", free and not (self.times or self.schedules or self.condition))
 
