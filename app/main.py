@@ -22,7 +22,20 @@ from prometheus_client import Counter, Gauge
 from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
-from app.api.routes import adjustments, endpoints, events, health, holds, members, program, purchases, reports, waiting
+from app.api.routes import (
+    adjustments,
+    endpoints,
+    events,
+    health,
+    holds,
+    members,
+    program,
+    purchases,
+    referrals,
+    reports,
+    tiers,
+    waiting,
+)
 from app.api.routing import DirectRoute
 from app.db import roles, transactions
 from app.db.transactions import Engine
@@ -49,6 +62,7 @@ TAGS = [
     {"name": "holds", "description": "Points kept aside for a purchase to come."},
     {"name": "members", "description": "Who they are and what they have."},
     {"name": "adjustments", "description": "What persons give and take by hand."},
+    {"name": "referrals", "description": "Who brought whom, and what looks like fraud."},
     {"name": "webhooks", "description": "Where shops want to be told."},
     {"name": "program", "description": "The scheme and its rules."},
     {"name": "reports", "description": "The books of the whole program."},
@@ -100,7 +114,20 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    others = (events, purchases, waiting, holds, members, adjustments, endpoints, program, reports, health)
+    others = (
+        events,
+        purchases,
+        waiting,
+        holds,
+        members,
+        tiers,
+        adjustments,
+        referrals,
+        endpoints,
+        program,
+        reports,
+        health,
+    )
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Europe/Amsterdam")
 LIFE, LAPSE, LATE, EARLY = timedelta(days=20), timedelta(days=40), timedelta(days=30), timedelta(minutes=5)
-LASTS = timedelta(minutes=15)
+LASTS, GRACE = timedelta(minutes=15), timedelta(days=5)
 WELCOME, REFERRER, REFEREE, MINIMUM, COFFEE, SURVEY = 50, 100, 25, 10_00, 5, 20
 LEVELS = (("bronze", 0, 100), ("silver", 200_00, 125), ("gold", 500_00, 150))
 """Code, threshold in cents, points per hundred euros."""
@@ -23,7 +23,7 @@ name: Model
 time_zone: Europe/Amsterdam
 currencies: [EUR]
 units:
-  points: {name: Points, expires: {after: P20D}}
+  points: {name: Points, expires: {after: P20D}, grace: P5D}
   spent: {name: Money spent, decimals: 2, spendable: false}
 rules:
   - {id: base, on: purchase, unit: points, rate: {give: 1, per: "1.00"}}
@@ -160,6 +160,8 @@ class Member:
     qualified_by: str | None = None
     """The purchase on which the bonuses stand."""
     lapses_at: datetime | None = None
+    lapses: list[datetime] = field(default_factory=list)
+    """When it is to be looked whether the referral has lapsed (semantics F2)."""
 
     def level(self, instant: datetime) -> int:
         """The level held at an instant: from its own on, a move lifts to a level or lowers to it (semantics A6, T5)."""
@@ -289,6 +291,7 @@ class Model:
         if (friend := body.get("friend")) is not None:
             member.referrer, member.referral = friend, "claimed"
             member.lapses_at = _end_of(_day(when) + LAPSE)
+            member.lapses.append(member.lapses_at)
         return _enrol(member, when, now)
 
     def _purchase(self, body: View, when: datetime, now: datetime, members: dict[str, Member]) -> Outcome | View:
@@ -321,7 +324,7 @@ class Model:
         )
         _settle(member, now)
         in_time = member.lapses_at is None or when < member.lapses_at
-        if member.referral == "claimed" and member.referrer and sold.left() >= MINIMUM and in_time:
+        if member.referral in ("claimed", "lapsed") and member.referrer and sold.left() >= MINIMUM and in_time:
             member.referral, member.qualified_by = "qualified", body["id"]
             members[member.referrer].bonuses.append(Bonus(now, card, "referrer", REFERRER))
             member.bonuses.append(Bonus(now, card, "referee", REFEREE))
@@ -514,7 +517,7 @@ def _cancel_activity(member: Member, named: str, when: datetime, now: datetime) 
 def _give_back(
     member: Member, draws: list[tuple[int, int]], points: int | None, when: datetime, now: datetime
 ) -> Outcome | View:
-    """Back into its lots, the last draw first; a deficit is paid, what has ended ends (semantics L8, L9)."""
+    """Back into its lots, the last draw first; a deficit is paid, what has ended lives on (semantics L8, L9)."""
     left = sum(drawn for _, drawn in draws)
     if not left:
         return Outcome(409, problem={"code": "nothing_left"})
@@ -530,11 +533,26 @@ def _give_back(
         member.lot(sequence).left += given
         back.append((sequence, -given))
     restored = [x for x in member.lots if x.sequence in dict(back)]
-    paid = _draw(sorted(restored, key=_order), member.deficit)
-    member.deficit -= sum(points for _, points in paid)
-    event = _post(member, "cancellation", when, points=asked, draws=back + paid, lot=False)
+    over, until = [x for x in restored if x.expires_at <= now], _end_of(_day(now) + GRACE)
+    for lot in over:
+        lot.expires_at = until
+    parts = [
+        _returned(member, [x for x in restored if x not in over], back, None),
+        _returned(member, over, back, until),
+    ]
+    event = _post(member, "cancellation", when, back=[part for part in parts if part[0]])
     _settle(member, now)
     return event
+
+
+def _returned(
+    member: Member, lots: list[Lot], back: list[tuple[int, int]], until: datetime | None
+) -> tuple[int, datetime | None, list[tuple[int, int]]]:
+    """What is back in these lots, which end `until` then from now on; and what it pays of a deficit."""
+    mine = [(sequence, given) for sequence, given in back if any(x.sequence == sequence for x in lots)]
+    paid = _draw(sorted(lots, key=_order), member.deficit)
+    member.deficit -= sum(points for _, points in paid)
+    return -sum(given for _, given in mine), until, mine + paid
 
 
 def _refused(members: dict[str, Member], member: Member, ours: str, kind: str, named: str) -> Outcome | None:
@@ -591,6 +609,8 @@ def _take_back(
         assert member.referrer is not None
         card = next(card for card, x in members.items() if x is member)
         member.referral, member.qualified_by = "claimed", None
+        if member.lapses_at is not None and member.lapses_at <= now:
+            member.lapses.append(now)
         members[member.referrer].bonuses.append(Bonus(now, card, "referrer", -REFERRER))
         member.bonuses.append(Bonus(now, card, "referee", -REFEREE))
     return event
@@ -661,13 +681,16 @@ def _by_the_clock(member: Member, instant: datetime) -> None:
 def _settle(member: Member, now: datetime) -> None:
     """Instant by instant: holds that lapse, expiries, one event an instant, then bonuses (semantics L7, T3)."""
     while True:
-        instant = min((*_dues(member), *(x.due_at for x in member.bonuses)), default=now + EARLY)
+        instant = min((*_dues(member), *(x.due_at for x in member.bonuses), *member.lapses), default=now + EARLY)
         if instant > now:
             for lot in member.lots:
                 lot.freed_at = None
             return
         _by_the_clock(member, instant)
-        for bonus in sorted((x for x in member.bonuses if x.due_at == instant), key=lambda x: (x.referee, x.side)):
+        due = [x for x in member.bonuses if x.due_at == instant]
+        for bonus in sorted(due, key=lambda x: (x.points < 0, x.referee, x.side)):
+            if bonus.points < 0:
+                _lapse(member, instant)
             member.bonuses.remove(bonus)
             pair = (bonus.referee, bonus.side)
             if bonus.points < 0:  # its own lot first; what is no longer there is forgiven (semantics R3, F3)
@@ -679,6 +702,16 @@ def _settle(member: Member, now: datetime) -> None:
             member.paid[pair] = _post(member, "referral_bonus", instant, points=bonus.points)["sequence"]
             if bonus.side == "referee":
                 member.referral = "rewarded"
+        _lapse(member, instant)
+
+
+def _lapse(member: Member, instant: datetime) -> None:
+    """A referral that nothing has qualified for in time is over; after the bonuses of an instant (semantics F2)."""
+    if instant in member.lapses:
+        member.lapses = [x for x in member.lapses if x != instant]
+        if member.referral == "claimed":
+            _post(member, "referral_lapse", instant)
+            member.referral = "lapsed"
 
 
 def _post(
@@ -690,9 +723,9 @@ def _post(
     spent: int = 0,
     draws: list[tuple[int, int]] | None = None,
     change: tuple[str, str] | None = None,
-    lot: bool = True,
     paid: list[tuple[int, int]] | None = None,
     freed: list[tuple[int, int]] | None = None,
+    back: list[tuple[int, datetime | None, list[tuple[int, int]]]] | None = None,
     flags: list[str] | None = None,
 ) -> View:
     """An event with its entries, numbered; a credit opens a lot and pays a deficit from it (semantics L1, L3, L9)."""
@@ -700,7 +733,7 @@ def _post(
     member.booked += points
     entries = []
     if points:
-        end = _end_of(_day(when) + LIFE) if points > 0 and lot else None
+        end = _end_of(_day(when) + LIFE) if points > 0 else None
         if end is not None:
             member.lots.append(Lot(sequence, points, points, when, end))
             draws = _draw(member.lots[-1:], member.deficit)
@@ -712,6 +745,9 @@ def _post(
         captured = sum(drawn for _, drawn in paid)
         member.booked -= captured
         entries.append(("points", -captured, member.booked, None, paid))
+    for put, until, moved in back or []:
+        member.booked += put
+        entries.append(("points", put, member.booked, None if until is None else text(until), moved))
     if freed:
         entries.append(("points", 0, member.booked, None, freed))
     event = {"sequence": sequence, "kind": kind, "effective_at": text(when), "entries": entries, "change": change}

@@ -1,6 +1,7 @@
 """Lists, a page at a time: how many rows, where one begins, and the cursor to where the next does (api C7)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -38,9 +39,10 @@ def page(
     position: Callable[[T], str],
     bound_to: str,
     key: bytes,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
-    """The rows of a page as an answer, of a list in which one row more than `limit` was looked for."""
+    """The rows of a page as an answer, of a list in which one row more than `limit` was looked for; `more` beside."""
     shown = found[:limit]
-    more = cursors.encode(position(shown[-1]), bound_to=bound_to, key=key) if len(found) > limit else None
-    body = {name: [show(one) for one in shown], "next_cursor": more}
+    following = cursors.encode(position(shown[-1]), bound_to=bound_to, key=key) if len(found) > limit else None
+    body = {name: [show(one) for one in shown], "next_cursor": following, **more}
     return Response(orjson.dumps(body), media_type="application/json")

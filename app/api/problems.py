@@ -74,6 +74,11 @@ KINDS: Mapping[str, Kind] = {
         409, "Points that were just received stay for a day", "Give at most `free`, or wait 24 hours."
     ),
     "transfer_spent": Kind(409, "The receiver has not all of the points", "Only `left` are there; nothing was taken."),
+    "no_tier_floor": Kind(409, "Nobody set a tier there", "There is nothing to remove; name the `ladder`."),
+    "already_referred": Kind(409, "A friend has been named before", "One names one once; `claimed_at`, `state`."),
+    "has_referred": Kind(409, "Who has brought others cannot be brought", "Leave it; nothing was recorded."),
+    "has_bought": Kind(409, "A friend is named before a first purchase", "Leave it; nothing was recorded."),
+    "not_in_review": Kind(409, "Nobody has to look at the referral", "Read it: `state` says how far it has come."),
     "request_in_flight": Kind(409, "The same request is being worked on", "Wait, and send it again.", retryable=True),
     # 422: readable, but against a rule
     "invalid": Kind(422, "The body breaks the schema", "Mend the fields named in `errors`."),
@@ -84,6 +89,7 @@ KINDS: Mapping[str, Kind] = {
     "idempotency_key_reused": Kind(422, "The Idempotency-Key is taken", "It was sent with another body before."),
     "unknown_member": Kind(422, "No such member", "Enrol the member first, or send `enrol: true` with an identity."),
     "unknown_referral_code": Kind(422, "No such referral code", "Check the code, or leave it out."),
+    "own_referral_code": Kind(422, "The code is the member's own", "Ask for the code of the friend who brought them."),
     "unknown_event": Kind(
         422, "No such event", "Send the event it names first; for another shop's id, name the `shop`."
     ),
@@ -112,6 +118,7 @@ KINDS: Mapping[str, Kind] = {
     "unit_has_lots": Kind(422, "The unit's points have dates", "Send them as `lots`, not as a total."),
     "unit_has_no_lots": Kind(422, "The unit only counts", "Send it in `totals`, without dates."),
     "unknown_tier": Kind(422, "No such tier", "Name one of `known`: ladder:tier."),
+    "until_passed": Kind(422, "That instant is over", "Name an instant after `now`, or none."),
     "unknown_reason": Kind(
         422, "The program has no such reason", "Name one of `known`; the program's document lists them."
     ),

@@ -20,7 +20,7 @@ from app.api.problems import Problem
 from app.api.schemas import answers
 from app.api.schemas.commands import to_command
 from app.api.schemas.events import AnyEventIn
-from app.db import rows, transactions
+from app.db import hot, rows, transactions
 from app.db import tables as t
 from app.domain import chain, engine, typeid
 from app.domain.commands import Command
@@ -85,9 +85,7 @@ async def _locked(connection: AsyncConnection, program_id: bytes, command: Comma
     state, member_id = rows.member_state(row._mapping), row.member_id
     accounts = await connection.execute(select(t.account).where(a.program_id == program_id, a.member_id == member_id))
     terms = await connection.execute(
-        select(n.ladder, n.tier, n.since, n.sequence)
-        .where(n.program_id == program_id, n.member_id == member_id)
-        .order_by(n.sequence)
+        select(*hot.TERM_COLUMNS).where(n.program_id == program_id, n.member_id == member_id).order_by(n.sequence)
     )
     due = await connection.execute(
         select(s.key).where(s.program_id == program_id, s.member_id == member_id, s.due_at <= now)
@@ -172,7 +170,7 @@ async def _write_state(connection: AsyncConnection, program_id: bytes, before: M
     if after.lots:
         await connection.execute(insert(t.open_lot), [{**mine, **_lot(lot)} for lot in after.lots])
     for term in after.tiers[len(before.tiers) :]:
-        row = {"ladder": term.ladder, "tier": term.tier, "since": term.since, "sequence": term.sequence}
+        row = dict(zip(rows.TERM, rows.term_row(after.id, term), strict=True))
         await connection.execute(insert(t.tier_term), {**mine, **row})
     await connection.execute(
         update(t.member)

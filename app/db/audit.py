@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables as t
@@ -33,3 +33,9 @@ async def note(
             details=dict(details),
         )
     )
+
+
+async def has(connection: AsyncConnection, id: bytes, *, program_id: bytes) -> bool:
+    """Whether the log has a row of this id."""
+    query = select(t.audit.c.audit_id).where(t.audit.c.program_id == program_id, t.audit.c.audit_id == id)
+    return (await connection.execute(query)).first() is not None

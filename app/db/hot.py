@@ -38,7 +38,7 @@ from app.db import tables as t
 from app.domain.events import MILESTONES
 from app.domain.messages import time_text
 
-_PROGRAM = bindparam("program_id", type_=Uuid())
+PROGRAM_PARAMETER = _PROGRAM = bindparam("program_id", type_=Uuid())
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
@@ -111,6 +111,7 @@ STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
 TAG_COLUMNS = _columns(t.member_tag)
+FLOOR_COLUMNS = _columns(t.tier_floor)
 USAGE_COLUMNS = _columns(t.usage)
 SCHEDULE_COLUMNS = _columns(t.schedule)
 LOT_COLUMNS = _columns(t.open_lot)
@@ -162,6 +163,7 @@ _CIRCUMSTANCES = {
     "recorded": _each(_asked(source=Text(), kind=Text(), key=Text()), t.event, EVENT_COLUMNS),
     "accounts": _of_members(t.account, ACCOUNT_COLUMNS),
     "terms": _of_members(t.tier_term, TERM_COLUMNS),
+    "floors": _of_members(t.tier_floor, FLOOR_COLUMNS),
     "usage": _of_members(t.usage, USAGE_COLUMNS),
     "parked": _each(_asked(source=Text(), kind=Text(), key=Text()), t.parked, PARKED_COLUMNS),
     "waiting": select(*PARKED_COLUMNS).where(
@@ -172,31 +174,31 @@ _CIRCUMSTANCES = {
 }
 
 
-class Circumstances(Statement):
-    """What a batch asks once its members are locked, all in one statement, so in one round trip and one snapshot.
+class Questions(Statement):
+    """Several questions asked in one statement, so in one round trip and one snapshot."""
 
-    The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
-    accounts, tiers, what they have used, and the scheduled commands due by `now`.
-    """
+    __slots__ = ("_names",)
 
-    def __init__(self) -> None:
+    def __init__(self, queries: Mapping[str, Select[Any]]) -> None:
         all_of = {
             name: func.array(query.with_only_columns(func.row(*query.selected_columns)).scalar_subquery())
-            for name, query in _CIRCUMSTANCES.items()
+            for name, query in queries.items()
         }
         super().__init__(select(*[rows.label(name) for name, rows in all_of.items()]))
+        self._names = {name: tuple(column.name for column in query.selected_columns) for name, query in queries.items()}
 
     async def ask(self, connection: asyncpg.Connection, **values: Any) -> dict[str, list[dict[str, Any]]]:
         """Per question its rows, by the names of their columns."""
         (found,) = await self.fetch(connection, **values)
         return {name: [dict(zip(of, row, strict=True)) for row in found[name]] for name, of in self._names.items()}
 
-    _names: Mapping[str, tuple[str, ...]] = {
-        name: tuple(column.name for column in query.selected_columns) for name, query in _CIRCUMSTANCES.items()
-    }
 
+CIRCUMSTANCES = Questions(_CIRCUMSTANCES)
+"""What a batch asks once its members are locked.
 
-CIRCUMSTANCES = Circumstances()
+The published versions, whom the digests belong to, what is recorded under the keys, and of the members their
+accounts, tiers, what they have used, and the scheduled commands due by `now`.
+"""
 
 
 def _of_events(table: Table, *order: str) -> Select[Any]:
@@ -265,10 +267,33 @@ RECENT = Statement(_recent())
 """Each member's events of some kinds that were recorded since an instant, in order."""
 
 
+def _ends() -> ColumnElement[datetime]:
+    """When the lot of an entry ends: where points were put back after its end, by the last that did (semantics L8)."""
+    e, d, moving = t.entry.c, t.draw.c, t.entry.alias("moving")
+    m = moving.c
+    into = (
+        select(d.ordinal)
+        .where(d.program_id == m.program_id, d.member_id == m.member_id, d.sequence == m.sequence)
+        .where(d.position == m.position, d.points < 0)
+        .where(d.lot_sequence == e.sequence, d.lot_position == e.position)
+        .correlate(moving, t.entry)
+        .offset(literal_column("0"))  # see _each
+        .exists()
+    )
+    last = (
+        select(func.max(m.expires_at))
+        .where(m.program_id == e.program_id, m.member_id == e.member_id)
+        .where(m.available_at.is_(None), m.expires_at.is_not(None), into)
+        .correlate(t.entry)
+        .scalar_subquery()
+    )
+    return func.greatest(e.expires_at, last)
+
+
 def _credits() -> Select[Any]:
     asked, e, v = _asked(member_id=Uuid(), sequence=BigInteger()), t.entry.c, t.event.c
-    names = ("member_id", "sequence", "position", "unit", "points", "available_at", "expires_at")
-    columns = [*(e[name] for name in names), v.occurred_at, v.kind]
+    names = ("member_id", "sequence", "position", "unit", "points", "available_at")
+    columns = [*(e[name] for name in names), _ends().label("expires_at"), v.occurred_at, v.kind]
     same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
     found = (
         select(*columns)
@@ -280,7 +305,7 @@ def _credits() -> Select[Any]:
 
 
 CREDITS = Statement(_credits())
-"""The entries that credited lots, of events named by member and number."""
+"""The entries that credited lots, of events named by member and number, with the end of each lot by now."""
 
 _content = [t.event.c[name] for name in ("member_id", "sequence", "content")]
 CONTENTS = Statement(_each(_asked(member_id=Uuid(), sequence=BigInteger()), t.event, _content))
@@ -323,6 +348,17 @@ def _upsert(table: Table, changing: Sequence[str]) -> _Write:
     return _Write(columns, make)
 
 
+def _insert_new(table: Table) -> _Write:
+    """Adds the rows that are not there yet."""
+    columns = _columns(table)
+
+    def make(rows: TableValuedAlias) -> CTE:
+        statement = insert(table).from_select(*_source(columns, rows)).on_conflict_do_nothing()
+        return statement.cte(f"w_{table.name}")
+
+    return _Write(columns, make)
+
+
 def _remove(table: Table, prefix: str, *names: str) -> _Write:
     """Deletes rows by their places, each looked up by itself: a join might walk all rows of the program (`_each`)."""
     place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
@@ -355,17 +391,20 @@ _WRITES: Mapping[str, _Write] = {
     "member": _upsert(t.member, _STATE_CHANGES),
     "member_identity": _insert(t.member_identity),
     "profile": _insert(t.profile, "birthday_changed_at"),
+    "fingerprint": _insert_new(t.fingerprint),
     "event": _insert(t.event),
     "entry": _insert(t.entry),
     "draw": _insert(t.draw),
     "particulars": _insert(t.particulars),
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
+    "tier_floor": _upsert(t.tier_floor, ["ends_at"]),
+    "ended_floor": _remove(t.tier_floor, "ended_floor", "member_id", "ladder", "sequence", "rule"),
     "usage": _upsert(t.usage, ["points", "times"]),
     "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
     "member_tag": _upsert(t.member_tag, ["since", "until"]),
     "removed_tag": _remove(t.member_tag, "removed_tag", "member_id", "tag", "sequence"),
-    "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting"]),
+    "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting", "expires_at"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "parked": _insert(t.parked),
     "unparked": _remove(t.parked, "unparked", "source", "kind", "key"),

@@ -46,7 +46,7 @@ class Circumstances(NamedTuple):
     recorded: dict[EventKey, Recorded]
     """The events recorded under the keys."""
     states: dict[bytes, MemberState]
-    """The members with their accounts, tiers and the scheduled commands that are due."""
+    """The members with their accounts, tiers, given ones, and the scheduled commands that are due."""
     waiting: dict[EventKey, Parked]
     """What is parked under the keys, or for members who have anything parked."""
 
@@ -103,6 +103,9 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
     terms: dict[bytes, list[Any]] = {}
     for row in found["terms"]:
         terms.setdefault(row["member_id"].bytes, []).append(rows.tier_term(row))
+    floors: dict[bytes, list[Any]] = {}
+    for row in found["floors"]:
+        floors.setdefault(row["member_id"].bytes, []).append(rows.floor(row))
     used: dict[bytes, dict[tuple[str, datetime], Any]] = {}
     for row in found["usage"]:
         used.setdefault(row["member_id"].bytes, {})[row["counter"], row["since"]] = rows.usage(row)
@@ -113,6 +116,7 @@ def _standing(states: Mapping[bytes, MemberState], found: Mapping[str, Sequence[
         id: state._replace(
             accounts=accounts.get(id, {}),
             tiers=tuple(sorted(terms.get(id, ()), key=lambda term: term.sequence)),
+            floors=tuple(sorted(floors.get(id, ()))),
             usage=used.get(id, {}),
             scheduled=tuple(due.get(id, ())),
         )
@@ -208,6 +212,29 @@ async def recent(
     for event in await _events(connection, found, program_id=program_id):
         events.setdefault(event.member_id, []).append(event)
     return events
+
+
+class Since(NamedTuple):
+    """What was recorded of members since an instant, per member in order, and the lots that some of it drew from."""
+
+    events: Mapping[bytes, Sequence[Recorded]]
+    closed: Mapping[bytes, Mapping[tuple[int, int], OpenLot]]
+
+
+async def since(
+    connection: asyncpg.Connection,
+    members: Mapping[bytes, datetime],
+    *,
+    program_id: bytes,
+    kinds: Sequence[str],
+    drawing: str,
+) -> Since:
+    """The kinds' events, each member's since an instant at least, and the lots that the `drawing` kind drew on."""
+    if not members:
+        return Since({}, {})
+    found = await recent(connection, members, program_id=program_id, kinds=kinds, since=min(members.values()))
+    drew = [event for mine in found.values() for event in mine if event.kind == drawing]
+    return Since(found, await _closed(connection, drew, program_id=program_id))
 
 
 async def _closed(

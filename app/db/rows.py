@@ -7,11 +7,25 @@ from typing import Any, Protocol
 import orjson
 from asyncpg.pgproto.pgproto import UUID  # the driver's own, made from bytes without a detour
 
+from app.domain import messages
+from app.domain.calendar import Span
 from app.domain.commands import Mode, Named
 from app.domain.events import Balances, Draw, Entry, Message, Posted, Recorded
 from app.domain.parking import Parked, TurnedAway
 from app.domain.refusals import facts_of
-from app.domain.state import Account, HeldTag, MemberState, OpenLot, ReferralState, Reserve, Scheduled, TierTerm, Usage
+from app.domain.state import (
+    Account,
+    Floor,
+    HeldTag,
+    MemberState,
+    Missed,
+    OpenLot,
+    ReferralState,
+    Reserve,
+    Scheduled,
+    TierTerm,
+    Usage,
+)
 
 Row = Mapping[Any, Any]
 
@@ -46,9 +60,14 @@ def member_state(row: Row) -> MemberState:
         referral_lapses_at=row["referral_lapses_at"],
         referral_purchase=row["referral_purchase"],
         referral_rounds=row["referral_rounds"] or 0,
+        referral_claimed_at=row["referral_claimed_at"],
+        referral_review=row["referral_review"] or "",
+        referral_due_at=row["referral_due_at"],
+        referral_version=row["referral_version"],
         purchases=row["purchases"] or 0,
         bought_at=row["bought_at"],
         parked=row["parked"] or 0,
+        tiers_due_at=row["tiers_due_at"],
         lots_loaded=False,
     )
 
@@ -115,8 +134,35 @@ def closed_lot(row: Row) -> OpenLot:
 
 
 def tier_term(row: Row) -> TierTerm:
-    """One tier a member reached."""
-    return TierTerm(row["ladder"], row["tier"], row["since"], row["sequence"])
+    """One tier a member held for a time."""
+    return TierTerm(
+        row["ladder"],
+        row["tier"],
+        row["since"],
+        row["sequence"],
+        row["began_at"],
+        row["earned"],
+        row["confirmed"],
+        row["review_at"],
+        row["falls_at"],
+        row["falls_to"],
+        row["notice_at"],
+        _missed(row["missed"]),
+    )
+
+
+def floor(row: Row) -> Floor:
+    """One tier that a member was given."""
+    lasts = None if row["months"] is None else Span(row["months"], row["days"])
+    named = (row["ladder"], row["tier"], row["sequence"], row["rule"])
+    return Floor(*named, row["given_at"], row["ends_at"], lasts)
+
+
+def _missed(text: str | None) -> Missed | None:
+    if text is None:
+        return None
+    at, tier, had = orjson.loads(text)
+    return Missed(datetime.fromisoformat(at), tier, tuple((unit, points) for unit, points in had))
 
 
 def scheduled(row: Row) -> Scheduled:
@@ -189,7 +235,8 @@ def _transposed(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[s
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "
-    "referral referral_lapses_at referral_purchase referral_rounds parked purchases bought_at"
+    "referral referral_lapses_at referral_purchase referral_rounds referral_claimed_at referral_review "
+    "referral_due_at referral_version parked purchases bought_at tiers_due_at"
 ).split()
 _ACCOUNT = (
     "member_id unit balance active pending held deficit next_due_at earned redeemed expired reversed active_until "
@@ -199,7 +246,10 @@ _LOT = (
     "member_id sequence position unit credited remaining reserved occurred_at available_at expires_at waiting".split()
 )
 _RESERVATION = "member_id hold lot_sequence lot_position hold_id points lapses_at".split()
-_TERM = "member_id ladder sequence tier since".split()
+TERM = (
+    "member_id ladder sequence tier since began_at earned confirmed review_at falls_at falls_to notice_at missed"
+).split()
+_FLOOR = "member_id ladder sequence rule tier given_at ends_at months days".split()
 _USAGE = "member_id counter since until points times".split()
 _TAG = "member_id tag sequence since until".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
@@ -225,6 +275,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     """What changed from each first state to its second, sorted by member and key."""
     states, accounts, opened, closed, terms, done = [], [], [], [], [], []
     kept, freed = [], []
+    floors, ended = [], []
     counted, forgotten, later = [], [], []
     tagged, untagged = [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
@@ -252,7 +303,12 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
             tagged += [(id, *tag) for tag in after.tags if tag not in before.tags]
             untagged += [(id, t.tag, t.sequence) for t in before.tags if (t.tag, t.sequence) not in named]
         known = len(before.tiers)
-        terms += [(id, term.ladder, term.sequence, term.tier, term.since) for term in after.tiers[known:]]
+        terms += [term_row(id, term) for term in after.tiers[known:]]
+        if after.floors is not before.floors:
+            had = {_floor_key(floor): floor for floor in before.floors}
+            has = {_floor_key(floor): floor for floor in after.floors}
+            floors += [_floor_row(id, has[key]) for key in sorted(has) if has[key] != had.get(key)]
+            ended += [(id, *key) for key in sorted(had.keys() - has.keys())]
         if after.scheduled is not before.scheduled:
             left = {row.key for row in after.scheduled}
             done += [(id, row.key) for row in before.scheduled if row.key not in left]
@@ -265,11 +321,13 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         "closed_lot": _transposed(("member_id", "sequence", "position"), closed),
         "reservation": _transposed(_RESERVATION, kept),
         "closed_reservation": _transposed(_RESERVATION[:4], freed),
+        "tier_term": _transposed(TERM, terms),
+        "tier_floor": _transposed(_FLOOR, floors),
+        "ended_floor": _transposed(_FLOOR[:4], ended),
         "usage": _transposed(_USAGE, counted),
         "forgotten_usage": _transposed(_USAGE[:3], forgotten),
         "member_tag": _transposed(_TAG, tagged),
         "removed_tag": _transposed(_TAG[:3], untagged),
-        "tier_term": _transposed(_TERM, terms),
         "later_schedule": _transposed(_SCHEDULE, later),
         "closed_schedule": _transposed(("member_id", "key"), done),
     }
@@ -398,9 +456,14 @@ def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:
         state.referral_lapses_at,
         state.referral_purchase,
         state.referral_rounds,
+        state.referral_claimed_at,
+        state.referral_review or None,
+        state.referral_due_at,
+        state.referral_version,
         state.parked,
         state.purchases,
         state.bought_at,
+        state.tiers_due_at,
     )
 
 
@@ -435,6 +498,25 @@ def _reserves(id: bytes, lots: Iterable[OpenLot]) -> dict[tuple[Any, ...], tuple
         for lot in lots
         for reserve in lot.reserves
     }
+
+
+def term_row(id: bytes, term: TierTerm) -> tuple[Any, ...]:
+    """A tier, as `TERM` names the columns."""
+    missed = None
+    if term.missed is not None:
+        said = [messages.time_text(term.missed.at), term.missed.tier, term.missed.had]
+        missed = orjson.dumps(said).decode()
+    known = (term.began_at, term.earned, term.confirmed, term.review_at, term.falls_at, term.falls_to, term.notice_at)
+    return (id, term.ladder, term.sequence, term.tier, term.since, *known, missed)
+
+
+def _floor_key(floor: Floor) -> tuple[str, int, str]:
+    return (floor.ladder, floor.sequence, floor.rule)
+
+
+def _floor_row(id: bytes, floor: Floor) -> tuple[Any, ...]:
+    lasts = (None, None) if floor.lasts is None else (floor.lasts.months, floor.lasts.days)
+    return (id, *_floor_key(floor), floor.tier, floor.given_at, floor.ends_at, *lasts)
 
 
 def _event_row(id: bytes, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:

@@ -165,7 +165,12 @@ member = Table(
     _instant("referral_lapses_at", nullable=True),
     Column("referral_purchase", BigInteger, nullable=True),
     Column("referral_rounds", Integer, nullable=True),
+    _instant("referral_claimed_at", nullable=True),
+    _text("referral_review", nullable=True),
+    _instant("referral_due_at", nullable=True),
+    Column("referral_version", Integer, nullable=True),
     Column("parked", Integer, nullable=True),
+    _instant("tiers_due_at", nullable=True),
     Column("purchases", BigInteger, nullable=True),
     _instant("bought_at", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id"),
@@ -173,7 +178,24 @@ member = Table(
     CheckConstraint("messages >= 0", name="messages"),
     CheckConstraint("octet_length(head) = 32", name="head"),
     CheckConstraint("referrer_id <> member_id", name="own_referrer"),
-    Index("member_referrer_idx", "program_id", "referrer_id", postgresql_where=text("referrer_id IS NOT NULL")),
+    Index("member_tiers_due_idx", "program_id", "tiers_due_at", postgresql_where=text("tiers_due_at IS NOT NULL")),
+    Index(
+        "member_referrer_idx",
+        "program_id",
+        "referrer_id",
+        "referral_claimed_at",
+        "member_id",
+        postgresql_where=text("referrer_id IS NOT NULL"),
+    ),
+    Index(
+        "member_referral_idx", "program_id", "referral", "member_id", postgresql_where=text("referrer_id IS NOT NULL")
+    ),
+    Index(
+        "member_review_idx",
+        "program_id",
+        "member_id",
+        postgresql_where=text("referral_review IS NOT NULL AND referral_review <> 'approved'"),
+    ),
     **_HOT,
 )
 
@@ -188,6 +210,16 @@ member_identity = Table(
     PrimaryKeyConstraint("program_id", "digest"),
     Index("member_identity_member_idx", "program_id", "member_id"),
     _length("value", 320),
+)
+
+fingerprint = Table(
+    "fingerprint",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("program_id", "member_id", "digest"),
+    CheckConstraint("octet_length(digest) = 16", name="digest"),
 )
 
 profile = Table(
@@ -299,6 +331,9 @@ particulars = Table(
     PrimaryKeyConstraint("program_id", "member_id", "sequence"),
 )
 
+MOVING = "available_at IS NULL AND expires_at IS NOT NULL"
+"""Of an entry: it put points back into lots that had ended, and says until when they live on (semantics L8)."""
+
 entry = Table(
     "entry",
     metadata,
@@ -314,6 +349,7 @@ entry = Table(
     PrimaryKeyConstraint("program_id", "member_id", "sequence", "position"),
     _within("points", "balance_after"),
     CheckConstraint("points > 0 OR (available_at IS NULL AND expires_at IS NULL)", name="lot_is_credit"),
+    Index("entry_moving_idx", "program_id", "member_id", postgresql_where=text(MOVING)),
 )
 
 draw = Table(
@@ -398,7 +434,36 @@ tier_term = Table(
     _amount("sequence"),
     _text("tier"),
     _instant("since"),
+    _instant("began_at", nullable=True),
+    _text("earned", nullable=True),
+    _text("confirmed", nullable=True),
+    _instant("review_at", nullable=True),
+    _instant("falls_at", nullable=True),
+    _text("falls_to", nullable=True),
+    _instant("notice_at", nullable=True),
+    _text("missed", nullable=True),
     PrimaryKeyConstraint("program_id", "member_id", "ladder", "sequence"),
+    CheckConstraint("(falls_at IS NULL) = (falls_to IS NULL)", name="falls"),
+)
+
+tier_floor = Table(
+    "tier_floor",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("ladder"),
+    _amount("sequence"),
+    _text("rule"),
+    _text("tier"),
+    _instant("given_at"),
+    _instant("ends_at", nullable=True),
+    Column("months", Integer, nullable=True),
+    Column("days", Integer, nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id", "ladder", "sequence", "rule"),
+    CheckConstraint("(months IS NULL) = (days IS NULL)", name="lasts"),
+    _length("ladder", 32),
+    _length("tier", 32),
+    _length("rule", 128, least=0),
 )
 
 schedule = Table(

@@ -113,7 +113,7 @@ def check_decision(proposal: Proposal, verdict: Standing, *, by: str, now: datet
 
 def _given(state: MemberState, unit: Unit, facts: Adjustment, case: Case) -> Effect:
     now = case.moment.judged_at
-    dates = lots.dates(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)
+    dates = lots.dates(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
     if facts.expires_at is not None:
         dates = _ending(dates, unit, facts.expires_at, now=now)
     state, entries = lots.credit_state(state, [(unit, facts.points, dates)], now=now)

@@ -21,6 +21,7 @@ from app.domain.commands import (
     TransferReversal,
 )
 from app.domain.events import REACHED, UNREACHED, Entry
+from app.domain.reviving import REVIVAL
 from app.domain.settling import EXPIRY
 
 ISSUED, REDEEMED, EXPIRED, REVERSED = WAYS = ("issued", "redeemed", "expired", "reversed")
@@ -44,6 +45,9 @@ RESTORING = (Cancellation.kind, UNREACHED)
 RETURNING = (Return.kind, PurchaseChange.kind)
 """Kinds that put redeemed points back where they have lots to put them into, and may give points as well."""
 
+REVIVING = (REVIVAL,)
+"""Kinds that put points back which had expired: what they credit lowers what has expired."""
+
 MOVING = (Fulfilment.kind,)
 """Kinds that only move points from one lot to another: what they take lowers what was issued."""
 
@@ -53,7 +57,7 @@ PASSING = (TransferIn.kind,)
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Points of one unit by the way they went; `redeemed` is less what was restored."""
+    """Points of one unit by the way they went; `redeemed` and `expired` are less what was put back."""
 
     issued: int = 0
     redeemed: int = 0
@@ -138,6 +142,8 @@ def way(kind: str, entry: Entry) -> tuple[str, int]:
         return ISSUED, entry.points
     if entry.points <= 0:
         return DEBITS.get(kind, REVERSED), -entry.points
+    if kind in REVIVING:
+        return EXPIRED, -entry.points
     back = any(draw.points < 0 for draw in entry.draws)
     no_lot = entry.available_at is None
     if kind in PASSING or (no_lot and (kind in RESTORING or (kind in RETURNING and back))):

@@ -33,10 +33,14 @@ _MONDAY, _NEW_YEAR = date(2000, 1, 3), date(2000, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Periods that follow each other: of the calendar, or from a day on, such as years from 1 March."""
+    """Periods that follow each other: of the calendar, or from a day on, such as years from 1 March.
+
+    Where they begin with the day on which a member joined, they are `anchored` to it first.
+    """
 
     every: Every
     start: date | None = None
+    from_joining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,13 @@ def add(day: date, span: Span) -> date:
     month = day.month - 1 + span.months
     year, month = day.year + month // 12, month % 12 + 1
     return date(year, month, min(day.day, monthrange(year, month)[1])) + timedelta(days=span.days)
+
+
+def anchored(period: Period, joined: datetime | None, zone: ZoneInfo) -> Period:
+    """The periods of a member who joined at this instant."""
+    if not period.from_joining or joined is None:
+        return period
+    return Period(period.every, local_day(joined, zone))
 
 
 def period_end(day: date, period: Period, *, later: int = 0) -> date:

@@ -40,13 +40,18 @@ from app.domain.commands import (
     Redemption,
     Reference,
     ReferralBonus,
+    ReferralClaim,
+    ReferralLapse,
     ReferralReversal,
+    ReferralReview,
     Release,
     Return,
     ReturnedLine,
+    TierFloor,
     Transfer,
     TransferIn,
     TransferReversal,
+    Verdict,
 )
 from app.domain.events import Entry
 
@@ -127,6 +132,8 @@ def decode_facts(kind: str, data: bytes) -> Facts:
 
 
 _PLACE = ("channel", "location", "terminal", "operator")
+_UNNAMED = Identity("", "", b"")
+"""Stands for a code that lies outside the ledger."""
 
 
 def _naming(of: Named) -> dict[str, Any]:
@@ -172,8 +179,20 @@ def _adjustment(facts: Adjustment) -> dict[str, Any]:
     return value if facts.expires_at is None else value | {"expires_at": micros(facts.expires_at)}
 
 
+def _tier_floor(facts: TierFloor) -> dict[str, Any]:
+    value = _named(facts, "tier", "reason", "actor", "ladder")
+    return value if facts.until is None else value | {"until": micros(facts.until)}
+
+
+def _a_tier_floor(value: dict[str, Any]) -> TierFloor:
+    until = value.get("until")
+    return TierFloor(**{"tier": None, **value, "until": None if until is None else instant(until)})
+
+
 def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
     value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
+    if facts.reward is not None:
+        value["reward"] = facts.reward
     return value | {"given_at": facts.given_at} if isinstance(facts, ReferralReversal) else value
 
 
@@ -305,9 +324,13 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Occurrence: lambda facts: {"schedule": facts.schedule, "step": facts.step},
     ReferralBonus: _bonus,
     ReferralReversal: _bonus,
+    ReferralLapse: lambda facts: {},
+    ReferralClaim: lambda facts: _named(facts, *_PLACE),
+    ReferralReview: lambda facts: {"verdict": facts.verdict.value, "actor": facts.actor},
     Transfer: _transfer,
     TransferIn: _transfer_in,
     TransferReversal: lambda facts: {"of": _naming(facts.of)},
+    TierFloor: _tier_floor,
 }
 """How the facts of each kind are written, as JSON values."""
 
@@ -332,9 +355,13 @@ _DECODERS: Mapping[str, Callable[[dict[str, Any]], Facts]] = {
     Occurrence.kind: lambda value: Occurrence(**value),
     ReferralBonus.kind: lambda value: ReferralBonus(**{**value, "referee": bytes.fromhex(value["referee"])}),
     ReferralReversal.kind: lambda value: ReferralReversal(**{**value, "referee": bytes.fromhex(value["referee"])}),
+    ReferralLapse.kind: lambda value: ReferralLapse(),
+    ReferralClaim.kind: lambda value: ReferralClaim(_UNNAMED, **value),
+    ReferralReview.kind: lambda value: ReferralReview(Verdict(value["verdict"]), value["actor"]),
     Transfer.kind: _a_transfer,
     TransferIn.kind: _a_transfer_in,
     TransferReversal.kind: lambda value: TransferReversal(_name(value["of"])),
+    TierFloor.kind: _a_tier_floor,
 }
 
 

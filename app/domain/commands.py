@@ -176,6 +176,7 @@ class ReferralBonus:
     referee: bytes
     unit: str
     points: int
+    reward: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,42 @@ class ReferralReversal:
     unit: str
     points: int
     given_at: int
+    reward: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralLapse:
+    """No purchase has qualified in time for a referral (semantics F2)."""
+
+    kind = "referral_lapse"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralClaim:
+    """A member names the friend who brought them, after joining (semantics F1). The code lies outside the ledger."""
+
+    kind = "referral_claim"
+    code: Identity
+    channel: str | None = None
+    location: str | None = None
+    terminal: str | None = None
+    operator: str | None = None
+
+
+class Verdict(StrEnum):
+    """What a person says of a referral that was held for them (semantics F4)."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralReview:
+    """A person has looked at a referral that was held; `actor` is who (semantics F4). Their words are a particular."""
+
+    kind = "referral_review"
+    verdict: Verdict
+    actor: str
 
 
 class Named(NamedTuple):
@@ -375,6 +412,21 @@ class TransferReversal:
     of: Named
 
 
+@dataclass(frozen=True, slots=True)
+class TierFloor:
+    """A tier that a person sets for a member, until an instant or for good; without a `tier` it is removed (T4).
+
+    The ladder may be left out where the tier, or there being only one, says which.
+    """
+
+    kind = "tier_floor"
+    tier: str | None
+    reason: str
+    actor: str
+    ladder: str | None = None
+    until: datetime | None = None
+
+
 Naming = Return | Cancellation | Capture | Release | PurchaseChange | Fulfilment | TransferReversal
 """What names one earlier event."""
 
@@ -396,9 +448,13 @@ Facts = (
     | Occurrence
     | ReferralBonus
     | ReferralReversal
+    | ReferralLapse
+    | ReferralClaim
+    | ReferralReview
     | Transfer
     | TransferIn
     | TransferReversal
+    | TierFloor
 )
 
 

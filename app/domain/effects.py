@@ -18,6 +18,20 @@ Identities = Mapping[bytes, bytes]
 """Who an identity's digest belongs to, as far as the batch looked them up."""
 
 
+class Friends(NamedTuple):
+    """What is known of a referee and of who brought them, beyond the referee's own state (semantics F1, F4).
+
+    `reasons` say why somebody should look at their referral; `refers` that the member has brought others.
+    """
+
+    reasons: tuple[str, ...] = ()
+    refers: bool = False
+
+
+NOBODY = Friends()
+"""Nothing is known, or asked."""
+
+
 class Case(NamedTuple):
     """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
 
@@ -41,6 +55,9 @@ class Case(NamedTuple):
     """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
     seen: Seen | None = None
     """What rules saw the first time, where it is decided again; what they look at may have changed since (M5)."""
+    since: tuple[Recorded, ...] = ()
+    """What was recorded of the member since it occurred, in order, of the kinds of `reviving` (semantics L10)."""
+    friends: Friends = NOBODY
 
 
 class Other(NamedTuple):

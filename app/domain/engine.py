@@ -10,6 +10,7 @@ from app.domain import (
     adjusting,
     chain,
     commands,
+    flooring,
     fulfilling,
     gifts,
     holds,
@@ -23,6 +24,8 @@ from app.domain import (
     referrals,
     returning,
     reversing,
+    reviews,
+    reviving,
     sales,
     schedules,
     seeing,
@@ -51,13 +54,16 @@ from app.domain.commands import (
     PurchaseChange,
     Redemption,
     Reference,
+    ReferralClaim,
+    ReferralReview,
     Release,
     Return,
+    TierFloor,
     Transfer,
     TransferIn,
     TransferReversal,
 )
-from app.domain.effects import Case, Effect, Identities, Other
+from app.domain.effects import NOBODY, Case, Effect, Friends, Identities, Other
 from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
 from app.domain.posting import Draft, Ids, Moment, Tell
 from app.domain.refusals import (
@@ -70,7 +76,7 @@ from app.domain.refusals import (
 )
 from app.domain.rules import OutOfTime, Versions
 from app.domain.seeing import Seen
-from app.domain.state import MemberState, ReferralState, Scheduled
+from app.domain.state import MemberState, Scheduled
 
 CLOCK_CORRECTED = "clock_corrected"
 """Flag: the event was taken at its recording, because its own time was beyond the limits (semantics E3)."""
@@ -83,8 +89,10 @@ _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
 
 
-def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
+def needs_lots(command: Command, versions: Versions, *, now: datetime, joined: datetime | None = None) -> bool:
     """Whether deciding on this command draws on lots, or may open one that is born expired (semantics L10).
+
+    `joined` is when the member did; None where the command enrols them.
 
     Settling what is due needs them in any case.
     """
@@ -93,7 +101,10 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime) -> bool:
     if not versions.all or (now - command.occurred_at < _SHORTEST_LIFE and not versions.brief):
         return False
     rules, at = versions.at(command.occurred_at), command.occurred_at
-    seen = (lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone) for unit in rules.units.values())
+    seen = (
+        lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone, joined=joined or at)
+        for unit in rules.units.values()
+    )
     return any(instant is not None and instant <= now for instant in seen)
 
 
@@ -130,21 +141,22 @@ def decide(
     recent: tuple[Recorded, ...] = (),
     seen: Seen | None = None,
     last_milestones: tuple[Recorded, ...] = (),
+    since: tuple[Recorded, ...] = (),
+    friends: Friends = NOBODY,
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
     only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `last_milestones` what may
-    have to be undone, `seen` what rules saw the first time, where this is decided again. A refusal leaves states as
-    they were.
+    have to be undone, `since` is what `reviving` looks at, `friends` what is known of a referral besides, `seen` what
+    rules saw the first time, where this is decided again. A refusal leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        case = Case(
-            command, moment, occurred_at, rules, facts, digest, identities, named, other, last_milestones, recent, seen
-        )
+        looked_at = (last_milestones, recent, seen, since, friends)
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, *looked_at)
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
@@ -153,14 +165,15 @@ def decide(
 def settle(state: MemberState, moment: Moment) -> Decision:
     """Only what is due: how the worker writes down expiries and runs scheduled commands (semantics L7)."""
     settled, events = settling.settle(state, moment)
-    if not events:
-        return Decision(settled)
+    if not events:  # what was scheduled may be over, or have moved on, without an event
+        return Decision(state if settled.scheduled == state.scheduled else state._replace(scheduled=settled.scheduled))
+    following = _following(events)
     if moment.versions.consuming:  # points that waited may fill a card
         last = events[-1].recorded
         rules = moment.versions.at(last.effective_at)
         settled, reached = milestones.collect(settled, moment, rules, cause=last.id, at=last.effective_at)
         events = (*events, *reached)
-    return Decision(settled, events)
+    return Decision(settled, events, schedules=following)
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
@@ -170,6 +183,10 @@ def _decide(state: MemberState, case: Case) -> Decision:
         state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
     state, settled = settling.settle(state, moment)
+    state, revived = reviving.revive(state, case, settled)
+    if revived:  # what waited then may be active by now
+        state, begun = settling.settle(state, moment)
+        settled = (*settled, *revived, *begun)
     events.extend(settled)
     effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
     state, own = _post(effect, case)
@@ -178,6 +195,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
     if case.moment.versions.milestones:
         state, reached = milestones.follow(state, own.recorded, case)
         events.extend(reached)
+    state, restored = reviews.undo(state, own.recorded, moment)
+    events.extend(restored)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
         events.extend(settled)
@@ -186,7 +205,13 @@ def _decide(state: MemberState, case: Case) -> Decision:
     others = (
         () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
     )
-    return Decision(state, tuple(events), own=own.recorded, schedules=(*effect.schedules, *armed), others=others)
+    following = (*_following(events), *effect.schedules, *armed)
+    return Decision(state, tuple(events), own=own.recorded, schedules=following, others=others)
+
+
+def _following(events: Sequence[Posted]) -> tuple[Scheduled, ...]:
+    """What the clock brings in turn."""
+    return tuple(scheduled for one in events for scheduled in one.schedules)
 
 
 def _since_settled(case: Case, settled: tuple[Posted, ...]) -> Case:
@@ -303,25 +328,17 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
         context = {**context, "captured": paid.captured}
     if paid.about is not None:
         context = {**context, "of": paid.about.hex()}
-    schedules: tuple[Scheduled, ...] = ()
-    if state.referral is ReferralState.CLAIMED:
-        state, schedules = referrals.qualified(
-            state,
-            facts,
-            case.rules,
-            occurred_at=case.occurred_at,
-            due_at=case.moment.recorded_at,
-            cause=case.command.id,
-            silent=case.moment.silent,
-        )
-    tells = (*_earned(earned), *given.tells, *paid.tells)
+    brought = referrals.Progress(state) if state.referrer is None else referrals.qualified(state, facts, case)
+    if brought.context:
+        context = {**context, **brought.context}
+    tells = (*_earned(earned), *given.tells, *paid.tells, *brought.tells)
     return Effect(
-        state,
+        brought.state,
         (*earned, *paid.entries),
         (*steps, *paid.steps),
         context,
         tells,
-        schedules,
+        brought.schedules,
         flags=paid.flags,
         about=paid.about,
     )
@@ -343,24 +360,27 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
             raise Refused(IdentityTaken(identity.kind, owner))
     code = referral_code.make(case.moment.ids.random(8))
     state = state._replace(enrolled_at=case.occurred_at, referral_code=code)
-    context = {"code": code}
+    context: dict[str, Any] = {"code": code}
     extra: dict[str, str] = {}
+    brought = referrals.Progress(state)
     if facts.referral_code is not None:
         referrer = case.identities.get(facts.referral_code.digest)
         if referrer is None:
             raise Refused(UnknownReferralCode())
-        state = referrals.claimed(state, referrer=referrer, rules=case.rules, occurred_at=case.occurred_at)
-        context["referrer"] = referrer.hex()
+        brought = referrals.claimed(state, referrer, case)
+        context |= {"referrer": referrer.hex(), **brought.context}
         extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
     if facts.opening:
-        return Effect(state, context=context, tells=((messages.ENROLLED, extra),))
+        return Effect(brought.state, context=context, tells=((messages.ENROLLED, extra), *brought.tells))
+    state = brought.state
     if facts.attributes is not None and case.moment.versions.profiles:
         state = state._replace(attributes=json.loads(facts.attributes))
     seen = _seen(state, (), case)
     judged = _context(state, seen, case)
     state, entries, steps, given = _earn(state, None, _occasion(facts, judged, seen, case), case)
-    tells = ((messages.ENROLLED, extra), *_earned(entries), *given.tells)
-    return Effect(state, entries, steps, {**context, **seeing.context(seen, case.rules), **given.context}, tells)
+    tells = ((messages.ENROLLED, extra), *brought.tells, *_earned(entries), *given.tells)
+    context = {**context, **seeing.context(seen, case.rules), **given.context}
+    return Effect(state, entries, steps, context, tells, brought.schedules)
 
 
 def _seen(state: MemberState, lines: Sequence[Line], case: Case) -> Seen:
@@ -408,11 +428,13 @@ def _earn(
     date = lots.dates if goods is None else lots.dates_of_goods
     for code, amount in gained.points:
         unit = case.rules.units[code]
-        credits.append((unit, amount, date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone)))
+        dates = date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
+        credits.append((unit, amount, dates))
     state, entries = lots.credit_state(state, credits, now=now)
-    sequence = state.sequence + 1
-    given = gifts.give(gained.gifts, case.rules, occurred_at=case.occurred_at, sequence=sequence)
-    state = gifts.into(state, given, case.rules, occurred_at=case.occurred_at, sequence=sequence, now=now)
+    number, at = state.sequence + 1, case.occurred_at
+    given = gifts.give(gained.gifts, case.rules, occurred_at=at, sequence=number)
+    state = gifts.promoted(state, gained.gifts, case.rules, occurred_at=at, sequence=number, now=now)
+    state = gifts.into(state, given, case.rules, occurred_at=at, sequence=number, now=now)
     return state, entries, gained.steps, given
 
 
@@ -435,6 +457,9 @@ _EFFECTS: Mapping[type, Callable[[MemberState, Any, Case], Effect]] = {
     Adjustment: adjusting.adjust,
     Opening: opening.opened,
     Enrolment: _enrol,
+    TierFloor: flooring.set_floor,
+    ReferralClaim: referrals.claim,
+    ReferralReview: referrals.review,
     Transfer: transfers.give,
     TransferIn: transfers.receive,
     TransferReversal: transfers.take_back,

@@ -8,8 +8,12 @@ from app.domain.accrual import Step
 from app.domain.refusals import Refusal
 from app.domain.state import MemberState, Scheduled
 
-ENGINE = 1
-"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable."""
+ENGINE = 2
+"""The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
+
+Since 2 a late event undoes the end of an account that it would have kept (semantics L10), and referrals are told of at
+every step, and counted for those who bring friends (semantics F2, F3).
+"""
 
 
 REACHED, UNREACHED = MILESTONES = ("milestone", "milestone_reversal")
@@ -25,7 +29,10 @@ class Draw(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One signed line on an account. A credit that opened a lot carries the lot's dates (semantics L3)."""
+    """One signed line on an account. A credit that opened a lot carries the lot's dates (semantics L3).
+
+    One that puts points back into lots which had ended carries the new end of these lots alone (semantics L8).
+    """
 
     position: int
     unit: str
@@ -96,6 +103,7 @@ class Posted(NamedTuple):
     messages: tuple[Message, ...] = ()
     salt: bytes = b""
     particulars: bytes = b""
+    schedules: tuple[Scheduled, ...] = ()
 
 
 class Decision(NamedTuple):

@@ -87,7 +87,7 @@ def _move(
         balance=account.balance - points, pending=account.pending - points, earned=account.earned - points
     )
     out = Entry(first, unit.code, -points, account.balance, draws=draws)
-    ends = expires_at(unit, available_from=case.occurred_at, zone=rules.zone)
+    ends = expires_at(unit, available_from=case.occurred_at, zone=rules.zone, joined=state.enrolled_at)
     dates = Dates(case.occurred_at, min(case.occurred_at, case.moment.judged_at), ends)
     place = Place(state.sequence + 1, first + 1)
     account, lot, entry = lots.credit(account, unit, points, at=place, dates=dates, now=case.moment.judged_at)

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.domain import calendar, messages, tags
+from app.domain import calendar, floors, messages, tags
 from app.domain.posting import Tell
-from app.domain.rules import Gift, Reward, Rewarded, Rules, Tagged
-from app.domain.state import MemberState
+from app.domain.rules import Gift, Promoted, Reward, Rewarded, Rules, Tagged
+from app.domain.state import Floor, MemberState
 
 GIFTS, TAKEN = "gifts", "gifts_taken"
 """Where an event's context tells what it gave besides points, and took back: of each its rule, its kind, its code."""
@@ -72,6 +72,39 @@ def into(
             state, given.tags, zone=rules.zone, occurred_at=occurred_at, sequence=sequence, now=now, kept=rules.late
         )
     return state
+
+
+def promoted(
+    state: MemberState, gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, sequence: int, now: datetime
+) -> MemberState:
+    """The state with the tiers that an event gives, each a floor (semantics T7); what is over by now is none."""
+    more = [
+        Floor(gift.ladder, gift.tier, sequence, rule, occurred_at, gift.until, gift.lasts)
+        for rule, gift in gained
+        if isinstance(gift, Promoted)
+    ]
+    if not more:
+        return state
+    return state._replace(floors=floors.running(floors.added(state.floors, more, zone=rules.zone), now))
+
+
+def demoted(
+    state: MemberState, before: Sequence[Gained], after: Sequence[Gained], rules: Rules, *, sequence: int, now: datetime
+) -> MemberState:
+    """The state without the tiers that a purchase no longer gives: what ran on from them moves up, or is over (T7)."""
+    lost = {rule for rule, gift in before if isinstance(gift, Promoted) and (rule, gift) not in after}
+    return _without(state, [one for one in state.floors if one.sequence == sequence and one.rule in lost], rules, now)
+
+
+def withdrawn(state: MemberState, rules: Rules, *, sequence: int, now: datetime) -> MemberState:
+    """The state without the tiers that an event gave which is to be as if it had not been (semantics E6)."""
+    return _without(state, [one for one in state.floors if one.sequence == sequence], rules, now)
+
+
+def _without(state: MemberState, gone: Sequence[Floor], rules: Rules, now: datetime) -> MemberState:
+    if not gone:
+        return state
+    return state._replace(floors=floors.running(floors.without(state.floors, gone, zone=rules.zone), now))
 
 
 def _said(gained: Iterable[Gained]) -> list[list[str]]:

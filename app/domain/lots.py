@@ -75,25 +75,29 @@ class Dates(NamedTuple):
     expires_at: datetime | None
 
 
-def dates(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> Dates:
+def dates(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo, joined: datetime | None) -> Dates:
     """The dates of a credit that is recorded now; where points wait, never over before now (semantics L10, L11)."""
     nominal = units.available_from(unit, occurred_at=occurred_at, zone=zone)
     waits = isinstance(unit.pending, Span)
     available_at = max(nominal, now) if waits else min(occurred_at, now)
-    return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone))
+    return Dates(occurred_at, available_at, units.expires_at(unit, available_from=nominal, zone=zone, joined=joined))
 
 
-def dates_of_goods(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> Dates:
+def dates_of_goods(
+    unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo, joined: datetime | None
+) -> Dates:
     """The same for what goods give: it may wait until they have arrived, and lapse if they never do (semantics L11)."""
     lapse = units.lapses_at(unit, occurred_at=occurred_at, zone=zone)
     if lapse is not None:  # never active: what lets it count moves it to a lot of its own
         return Dates(occurred_at, lapse, lapse)
-    return dates(unit, occurred_at=occurred_at, now=now, zone=zone)
+    return dates(unit, occurred_at=occurred_at, now=now, zone=zone, joined=joined)
 
 
-def first_seen_to(unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
+def first_seen_to(
+    unit: Unit, *, occurred_at: datetime, now: datetime, zone: ZoneInfo, joined: datetime | None
+) -> datetime | None:
     """When the end of a credit that is recorded now is told, or else written down, if nothing follows."""
-    end = dates(unit, occurred_at=occurred_at, now=now, zone=zone).expires_at
+    end = dates(unit, occurred_at=occurred_at, now=now, zone=zone, joined=joined).expires_at
     if isinstance(unit.expiry, units.Slides):
         end = units.active_until(unit.expiry, occurred_at=occurred_at, zone=zone)
     if end is None or unit.notice is None:
@@ -235,49 +239,6 @@ def take(
     return with_account(state, after), Entry(at.position, unit.code, -taken, after.balance, draws=draws)
 
 
-def restore(
-    state: MemberState, unit: str, spent: Iterable[Draw], points: int, *, skip: int, at: Place, debt: int = 0
-) -> tuple[MemberState, Entry]:
-    """Puts spent points back where they were drawn, last draw first, past the first `skip` points (semantics L8).
-
-    An open deficit is paid from them first (L9); what has expired meanwhile is there to expire again at once. Besides
-    them, so much of a `debt` that was made then is forgiven, which no lot was drawn for.
-    """
-    account = state.accounts[unit]
-    account = account._replace(deficit=account.deficit - debt)
-    known = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
-    back: list[OpenLot] = []
-    draws: list[Draw] = []
-    missing = points
-    for draw in reversed(tuple(spent)):
-        passed = min(skip, draw.points)
-        skip -= passed
-        put = min(draw.points - passed, missing)
-        if put:
-            missing -= put
-            lot = known[draw.lot_sequence, draw.lot_position]
-            back.append(lot._replace(remaining=lot.remaining + put))
-            draws.append(Draw(lot.sequence, lot.position, -put))
-    if missing:
-        raise ValueError(f"{missing} of {points} {unit} were not drawn")
-    state = with_lots(state, back)
-    paid: tuple[Draw, ...] = ()
-    if account.deficit:
-        state, paid, _ = drain(state, sorted(back, key=draw_order), account.deficit)
-    repaid = sum(draw.points for draw in paid)
-    following = account.next_due_at
-    for lot in back:
-        following = sooner(following, lot.expires_at)
-    after = account._replace(
-        balance=account.balance + points + debt,
-        active=account.active + points - repaid,
-        deficit=account.deficit - repaid,
-        redeemed=account.redeemed - points - debt,
-        next_due_at=following,
-    )
-    return with_account(state, after), Entry(at.position, unit, points + debt, after.balance, draws=(*draws, *paid))
-
-
 def activate(state: MemberState, unit: str, *, instant: datetime, at: Place) -> tuple[MemberState, int, Entry | None]:
     """Lets the unit's lots count whose wait is over by an instant (semantics L11); with how many points.
 
@@ -342,7 +303,7 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     mine = [in_account(lot, account) for lot in lots if lot.unit == account.unit]
     deficit = account.deficit
     if deficit:
-        mine, deficit = _repaid(mine, deficit, now=now)
+        mine, deficit = repaid(mine, deficit, now=now)
     active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
     pending = sum(lot.remaining for lot in mine if lot.available_at > now and not ended(lot, now=now))
     return account._replace(
@@ -355,8 +316,11 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     )
 
 
-def _repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
-    """What holds that lapsed, and waits that are over, pay of a deficit, instant by instant (semantics L9)."""
+def repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
+    """An account's lots once holds that lapsed, and waits that are over, have paid a deficit; with what is left of it.
+
+    Instant by instant, whether or not that has been written down (semantics L4, L9).
+    """
     left = list(mine)
     instants = {r.lapses_at for lot in mine for r in lot.reserves} | {lot.available_at for lot in mine if lot.waiting}
     for instant in sorted(one for one in instants if one <= now):

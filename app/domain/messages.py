@@ -31,8 +31,14 @@ ADJUSTED = "points.adjusted"
 TRANSFERRED = "points.transferred"
 UPGRADED = "tier.upgraded"
 DOWNGRADED = "tier.downgraded"
+TIER_RENEWED = "tier.renewed"
+TIER_EXPIRING = "tier.expiring"
+CLAIMED = "referral.claimed"
+QUALIFIED = "referral.qualified"
 REWARDED = "referral.rewarded"
+REFERRAL_HELD = "referral.held"
 REFERRAL_REVERSED = "referral.reversed"
+REFERRAL_LAPSED = "referral.lapsed"
 ISSUED = "reward.issued"
 REWARD_CANCELLED = "reward.cancelled"
 
@@ -54,8 +60,14 @@ TYPES = (
     TRANSFERRED,
     UPGRADED,
     DOWNGRADED,
+    TIER_RENEWED,
+    TIER_EXPIRING,
+    CLAIMED,
+    QUALIFIED,
     REWARDED,
+    REFERRAL_HELD,
     REFERRAL_REVERSED,
+    REFERRAL_LAPSED,
     ISSUED,
     REWARD_CANCELLED,
     PARKED,

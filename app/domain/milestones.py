@@ -164,7 +164,7 @@ def _reach(
         steps.append((milestone.code, "", "reward", milestone.gives.reward))
     else:
         unit, points = rules.units[milestone.gives[0]], times * milestone.gives[1]
-        dates = lots.dates(unit, occurred_at=at, now=now, zone=rules.zone)
+        dates = lots.dates(unit, occurred_at=at, now=now, zone=rules.zone, joined=state.enrolled_at)
         state, credited = lots.credit_state(state, [(unit, points, dates)], now=now, first=len(entries))
         entries += credited
         tells.append((messages.EARNED, {"points": {unit.code: points}}))

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.domain import lots, messages, posting, tiers, units
+from app.domain import ladders, lots, messages, posting, tiers, units
 from app.domain.chain import decode_content, decode_facts
 from app.domain.commands import Enrolment, OpenedLot, OpenedTier, Opening
 from app.domain.effects import Case, Effect
+from app.domain.ladders import Ladder
 from app.domain.lots import Dates
 from app.domain.notices import NOTICE
 from app.domain.refusals import (
@@ -20,7 +22,7 @@ from app.domain.refusals import (
     UnknownTier,
     UnknownUnit,
 )
-from app.domain.rules import Ladder, Rules
+from app.domain.rules import Rules
 from app.domain.settling import ACTIVATION, EXPIRY
 from app.domain.state import MemberState, TierTerm
 from app.domain.tiers import Moved, TierChange
@@ -34,7 +36,7 @@ def opened(state: MemberState, facts: Opening, case: Case) -> Effect:
     """The lots with their dates, the totals and the tiers; no rule of earning is asked."""
     _check_first(case)
     _check_code(facts, case)
-    now, credits = case.moment.judged_at, list(_credits(facts, case))
+    now, credits = case.moment.judged_at, list(_credits(facts, case, state.enrolled_at))
     state, entries = lots.credit_state(state, credits, now=now)
     tells = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
     return Effect(state, entries, tells=tells, given=_given(state, facts, case))
@@ -61,13 +63,13 @@ def _check_code(facts: Opening, case: Case) -> None:
         raise Refused(IdentityTaken("referral_code", owner))
 
 
-def _credits(facts: Opening, case: Case) -> Iterator[tuple[Unit, int, Dates]]:
+def _credits(facts: Opening, case: Case, joined: datetime | None) -> Iterator[tuple[Unit, int, Dates]]:
     rules, day = case.rules, case.occurred_at
     for lot in facts.lots:
         unit = _unit(lot.unit, rules)
         if not unit.has_lots:
             raise Refused(UnitHasNoLots(unit.code))
-        yield unit, lot.points, _dates(lot, unit, day=day, zone=rules.zone)
+        yield unit, lot.points, _dates(lot, unit, day=day, zone=rules.zone, joined=joined)
     for total in facts.totals:
         unit = _unit(total.unit, rules)
         if unit.has_lots:
@@ -75,14 +77,14 @@ def _credits(facts: Opening, case: Case) -> Iterator[tuple[Unit, int, Dates]]:
         yield unit, total.points, Dates(day, day, None)
 
 
-def _dates(lot: OpenedLot, unit: Unit, *, day: datetime, zone: ZoneInfo) -> Dates:
+def _dates(lot: OpenedLot, unit: Unit, *, day: datetime, zone: ZoneInfo, joined: datetime | None) -> Dates:
     """The lot's own dates, the program's where it says none.
 
     It begins to count here on the `day` of the books, and what had ended by then ends on it: looked back at, no points
     may be drawn, or end, before they are there (semantics L14).
     """
     nominal = lot.available_at or units.available_from(unit, occurred_at=lot.earned_at, zone=zone)
-    ends = lot.expires_at or units.expires_at(unit, available_from=nominal, zone=zone)
+    ends = lot.expires_at or units.expires_at(unit, available_from=nominal, zone=zone, joined=joined)
     return Dates(lot.earned_at, max(nominal, day), None if lot.never or ends is None else max(ends, day))
 
 
@@ -101,13 +103,30 @@ def _given(state: MemberState, facts: Opening, case: Case) -> tuple[Moved, ...]:
     given = []
     for said in facts.tiers:
         ladder = _ladder(said, case.rules)
-        codes = [tier.code for tier in ladder.tiers]
-        standing = tiers.standing(accounts, state.tiers, ladder)
-        held, met = standing.tier.code, tiers.met(standing.qualifying, ladder).code
-        if codes.index(said.tier) > codes.index(held) and codes.index(said.tier) >= codes.index(met):
+        rank, held = ladder.rank(said.tier), tiers.current(state.tiers, ladder)
+        before = ladder.tiers[0].code if held is None else held.tier
+        if rank > ladder.rank(before) and rank >= ladders.met(tiers.active(accounts, ladder), ladder):
             term = TierTerm(ladder.code, said.tier, since=said.since, sequence=state.sequence + 1)
-            given.append((term, TierChange(ladder.code, before=held, after=said.tier)))
+            term = term._replace(**_review(said, ladder, state, case))
+            term = tiers.with_notice(term, ladder, state.floors, rules=case.rules, now=case.moment.judged_at)
+            given.append((term, TierChange(ladder.code, before=before, after=said.tier)))
     return tuple(given)
+
+
+def _review(said: OpenedTier, ladder: Ladder, state: MemberState, case: Case) -> dict[str, Any]:
+    """When a tier that was held elsewhere is reviewed, and that no return costs it before: the last review left it.
+
+    At the date told, or else as a tier that was reached then; not before the day of the books (semantics E7, T3).
+    """
+    zone, day = case.rules.zone, case.occurred_at
+    at = ladders.first_review(ladder, reached_at=said.since, joined=state.enrolled_at, zone=zone)
+    if at is None:
+        return {}
+    if said.review_at is not None:
+        at = max(said.review_at, day)
+    elif at <= day:
+        at = ladders.next_review(ladder, reviewed_at=day, joined=state.enrolled_at, zone=zone)
+    return {"review_at": at, "confirmed": said.tier}
 
 
 def _ladder(said: OpenedTier, rules: Rules) -> Ladder:

@@ -1,16 +1,16 @@
 """Turning what was decided into a numbered, hashed event with its messages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.domain import chain, lots, messages, notices, sliding, tiers
 from app.domain.accrual import Step
-from app.domain.commands import Hold
+from app.domain.commands import CLOCK, Hold
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
 from app.domain.rules import Rules, Versions
-from app.domain.state import Account, MemberState
+from app.domain.state import Account, MemberState, Scheduled
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Moment(NamedTuple):
     """When and under what a member's command is judged.
 
     `recorded_at` is the batch's time, never before the member's last; `judged_at` is the `now` of the rules, which
-    differs where history is sent (semantics E3, E7). `silent`: nothing is told to shops or scheduled.
+    differs where history is sent (semantics E3, E7). `silent`: nothing is told to shops or scheduled. `engine` is the
+    number of the behavior asked for: an older one where an older event is decided on again.
     """
 
     program_id: bytes
@@ -35,6 +36,8 @@ class Moment(NamedTuple):
     judged_at: datetime
     silent: bool
     ids: Ids
+    engine: int = ENGINE
+    """Whose behavior is asked for: a proof asks for that of the event's own engine (architecture §4)."""
 
 
 Tell = tuple[str, Mapping[str, Any]]
@@ -64,6 +67,8 @@ class Draft(NamedTuple):
     """The accounts before it, where it may cost a tier at once (semantics T5)."""
     given: tuple[tiers.Moved, ...] = ()
     """Tiers that it gives by itself (semantics E7)."""
+    schedules: tuple[Scheduled, ...] = ()
+    """What the clock brings in turn, where the clock brought it."""
     as_of: datetime | None = None
     """The instant at which tiers are judged, where it is not that of the command: what the clock brings (K2)."""
 
@@ -80,18 +85,21 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
     )
     state = notices.armed(state, draft.rules, drew=_drew(draft), now=now)
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
-    given = tuple(term for term, _ in draft.given)
-    moved = draft.given + tiers.moved(
-        accounts if draft.as_of is None else lots.by_the_instant(state.accounts, state.lots, now=draft.as_of),
-        state.tiers + given,
+    happened = tiers.Happened(
         draft.rules,
-        occurred_at=draft.occurred_at,
-        sequence=sequence,
-        before=draft.before if draft.rules.returns_lower_tiers else None,
+        draft.occurred_at,
+        now,
+        sequence,
+        accounts if draft.as_of is None else lots.by_the_instant(state.accounts, state.lots, now=draft.as_of),
+        draft.before if draft.rules.returns_lower_tiers else None,
+        draft.entries,
     )
+    moved = draft.given + tiers.moved(state, happened, passed=[term.ladder for term, _ in draft.given])
     if moved:
         state = state._replace(tiers=(*state.tiers, *(term for term, _ in moved)))
-        draft = draft._replace(tells=(*draft.tells, *(_tier_tell(change) for _, change in moved)))
+        draft = draft._replace(tells=(*draft.tells, *_tier_tells(moved)))
+    if moved or state.floors or state.tiers_due_at is not None:
+        state = state._replace(tiers_due_at=tiers.due_at(state))
     salt = moment.ids.random(16) if draft.particulars else b""
     content = _content(state, draft, moment, salt=salt)
     recorded = Recorded(
@@ -105,14 +113,14 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         effective_at=draft.effective_at,
         recorded_at=moment.recorded_at,
         rules_version=draft.rules.version,
-        engine=ENGINE,
+        engine=moment.engine,
         digest=draft.digest,
         content=content,
         hash=chain.event_hash(state.head, content, draft.entries),
         entries=draft.entries,
         steps=draft.steps,
         accounts=lots.balances(accounts),
-        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in moved),
+        tier_changes=tuple((change.ladder, change.before, change.after) for _, change in moved if change is not None),
         flags=draft.flags,
         about=draft.about,
     )
@@ -124,7 +132,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         recorded_at=moment.recorded_at,
         judged_at=moment.judged_at,
     )
-    return state, Posted(recorded, told, salt, draft.particulars)
+    return state, Posted(recorded, told, salt, draft.particulars, draft.schedules)
 
 
 def _drew(draft: Draft) -> bool:
@@ -150,7 +158,7 @@ def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -
             judged_at=moment.judged_at,
             rules_version=draft.rules.version,
             rules_digest=draft.rules.digest,
-            engine=ENGINE,
+            engine=moment.engine,
             silent=moment.silent,
             digest=draft.digest,
             facts=draft.facts,
@@ -160,9 +168,43 @@ def _content(state: MemberState, draft: Draft, moment: Moment, *, salt: bytes) -
     )
 
 
-def _tier_tell(change: tiers.TierChange) -> Tell:
-    type = messages.UPGRADED if change.up else messages.DOWNGRADED
-    return (type, {"ladder": change.ladder, "before": change.before, "tier": change.after})
+def by_clock(
+    kind: str,
+    key: str,
+    instant: datetime,
+    rules: Rules,
+    moment: Moment,
+    *,
+    entries: tuple[Entry, ...] = (),
+    tells: tuple[Tell, ...],
+    facts: bytes = b"",
+) -> Draft:
+    """An event that the clock brings: effective at its own instant, and judged as of it (semantics L7, K2)."""
+    return Draft(
+        id=moment.ids.fresh(),
+        source=CLOCK,
+        kind=kind,
+        key=key,
+        occurred_at=instant,
+        effective_at=instant,
+        rules=rules,
+        digest=bytes(chain.DIGEST_BYTES),
+        facts=facts,
+        context={},
+        entries=entries,
+        tells=tells,
+        as_of=instant,
+    )
+
+
+def _tier_tells(moved: tuple[tiers.Moved, ...]) -> Iterator[Tell]:
+    """What is told of steps up and down; of ladders with reviews also when the next one is."""
+    for term, change in moved:
+        if change is not None:
+            type = messages.UPGRADED if change.up else messages.DOWNGRADED
+            said = {"ladder": change.ladder, "before": change.before, "tier": change.after}
+            review = {} if term.review_at is None else {"review_at": messages.time_text(term.review_at)}
+            yield type, said | review
 
 
 def _quiet(state: MemberState, draft: Draft, moment: Moment) -> bool:

@@ -68,6 +68,45 @@ class UnknownReferralCode(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class AlreadyReferred(Refusal):
+    """The member has named a friend before, and one names one once (semantics F1)."""
+
+    code = "already_referred"
+    claimed_at: datetime | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnReferralCode(Refusal):
+    """The code is the member's own (semantics F1)."""
+
+    code = "own_referral_code"
+
+
+@dataclass(frozen=True, slots=True)
+class HasReferred(Refusal):
+    """The member has brought others, so that nobody can have brought them any more (semantics F1)."""
+
+    code = "has_referred"
+
+
+@dataclass(frozen=True, slots=True)
+class HasBought(Refusal):
+    """The member has bought before, and so many `purchases` stand (semantics F1, A11)."""
+
+    code = "has_bought"
+    purchases: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotInReview(Refusal):
+    """The referral is not held for anybody to look at (semantics F4); `state` is what it is."""
+
+    code = "not_in_review"
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class TooLate(Refusal):
     """It happened longer ago than the program takes (semantics E3)."""
 
@@ -421,3 +460,18 @@ class TransferSpent(Refusal):
     unit: str
     given: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class UntilPassed(Refusal):
+    """A tier cannot be given until an instant that is over (semantics T4)."""
+
+    code = "until_passed"
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoTierFloor(Refusal):
+    """No person has set a tier on that ladder (semantics T4)."""
+
+    code = "no_tier_floor"

@@ -25,7 +25,7 @@ from app.domain.refusals import OtherCurrency, PurchaseNeeded, Refused
 from app.domain.returns import Part, Standing
 from app.domain.rules import Rules
 from app.domain.seeing import Seen
-from app.domain.state import MemberState, Scheduled
+from app.domain.state import MemberState
 
 LOOSE = "without_purchase"
 """Flag: goods came back without saying which purchase they are of (semantics R7)."""
@@ -121,33 +121,28 @@ def _moved(
         for name, sums in (("given_before", given), ("given_after", left))
     ]
     besides = gifts.moved(was.gifts, still.gifts, rules, occurred_at=event.occurred_at, sequence=event.sequence)
-    state = gifts.into(
-        state, besides, rules, occurred_at=event.occurred_at, sequence=event.sequence, now=case.moment.judged_at
-    )
+    now_at, at, number = case.moment.judged_at, event.occurred_at, event.sequence
+    state = gifts.into(state, besides, rules, occurred_at=at, sequence=number, now=now_at)
+    state = gifts.demoted(state, was.gifts, still.gifts, rules, sequence=number, now=now_at)
+    more = [gained for gained in still.gifts if gained not in was.gifts]
+    state = gifts.promoted(state, more, rules, occurred_at=at, sequence=number, now=now_at)
     if times := returns.stands(after) - returns.stands(now):
         seen = chain.context_of(event.content)
         state = visits.counted(state, rules, seen, case, times=times, at=event.occurred_at)
-    schedules: tuple[Scheduled, ...] = ()
+    brought = referrals.Progress(state)
     if state.referral_purchase == event.sequence:
-        state, schedules = referrals.unqualified(
-            state,
-            rules,
-            currency=after.goods.currency,
-            total=_total(after),
-            due_at=case.moment.recorded_at,
-            cause=case.command.id,
-            given_at=event.recorded_at,
-        )
+        currency, stays = after.goods.currency, _total(after)
+        brought = referrals.unqualified(state, event, rules, case, currency=currency, left=stays)
     context = taking.context(earlier, forgiven) | said | besides.context
     if back.so_far:
         context[restoring.SO_FAR] = back.so_far
     return Effect(
-        state,
+        brought.state,
         (*back.entries, *entries),
         (*steps, *taking.forgiven_steps(forgiven)),
         context,
-        (*taking.restored(back.entries, event), *taking.told(entries, event), *besides.tells),
-        schedules,
+        (*taking.restored(back.entries, event), *taking.told(entries, event), *besides.tells, *brought.tells),
+        brought.schedules,
         about=event.id,
         before=before,
     )

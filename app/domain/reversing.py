@@ -1,6 +1,6 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
-from app.domain import holds, restoring, returning, taking, transfers
+from app.domain import gifts, holds, restoring, returning, taking, transfers
 from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier
@@ -39,6 +39,7 @@ def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
     rules, before = case.moment.versions.numbered(earlier.event.rules_version), state.accounts
     given = {entry.unit: entry.points for entry in earlier.event.entries if entry.points > 0}
     state, entries, forgiven = taking.take_back(state, earlier, given, rules, case)
+    state = gifts.withdrawn(state, rules, sequence=earlier.event.sequence, now=case.moment.judged_at)
     steps, tells = tuple(taking.forgiven_steps(forgiven)), taking.told(entries, earlier.event)
     return Effect(
         state, entries, steps, taking.context(earlier, forgiven), tells, about=earlier.event.id, before=before

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
 from app.domain.conditions import Condition
+from app.domain.ladders import Ladder
 from app.domain.periods import LIFETIME, Within
 from app.domain.reads import NOTHING_DECLARED, Attributes, Reads
 from app.domain.recurrences import Window
-from app.domain.units import Unit
+from app.domain.units import Slides, Unit
 
 ANY: frozenset[str] = frozenset()
 """An empty set in a filter: no restriction."""
@@ -148,7 +149,22 @@ class Tagged:
         return self.tag
 
 
-Gift = Rewarded | Tagged
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A tier for so long from the event on, or until an instant, once per event (A10, T7)."""
+
+    kind: ClassVar[str] = "tier"
+    ladder: str
+    tier: str
+    lasts: Span | None = None
+    until: datetime | None = None
+
+    @property
+    def code(self) -> str:
+        return self.tier
+
+
+Gift = Rewarded | Tagged | Promoted
 """What rules give besides points."""
 
 Gives = Rate | PerItem | Fixed | Multiply | Gift
@@ -173,37 +189,6 @@ class Reward:
     code: str
     name: str
     valid: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """A level of a ladder: reached at `threshold` smallest parts of the ladder's unit."""
-
-    code: str
-    name: str
-    threshold: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ladder:
-    """Tiers in ascending order of threshold over the active balance of one unit (semantics T1).
-
-    The first tier has threshold 0: everybody holds at least that.
-    """
-
-    code: str
-    unit: str
-    tiers: tuple[Tier, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReferralTerms:
-    """What bringing a friend gives, and from which first purchase on (semantics F2, F3)."""
-
-    minimum: Mapping[str, int]
-    lapse: Span
-    referrer: tuple[str, int] | None = None
-    referee: tuple[str, int] | None = None
 
 
 class Milestone(NamedTuple):
@@ -264,6 +249,58 @@ class Shortage(NamedTuple):
 
 OWED = Shortage()
 FORGIVEN = Shortage(forgive=True)
+
+
+class ClaimLimit(NamedTuple):
+    """How many may name the same friend within a span before somebody has to look (semantics F4)."""
+
+    claims: int
+    within: Span
+
+
+class ReferralGift(NamedTuple):
+    """What a side gets for a friend: points of a unit, a reward, or neither where friends are only counted (F3)."""
+
+    unit: str = ""
+    points: int = 0
+    reward: str | None = None
+
+
+class ReferralCap(NamedTuple):
+    """For how many friends a member is rewarded in a period (semantics F3)."""
+
+    rewards: int
+    within: Within
+
+
+class ReferralMilestone(NamedTuple):
+    """Points for so many friends who were rewarded, or for every so many (semantics F3)."""
+
+    unit: str
+    points: int
+    at: int | None = None
+    every: int | None = None
+
+    def has(self, number: int) -> bool:
+        """Whether the friend of this number brings it."""
+        return number == self.at or (self.every is not None and number % self.every == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralTerms:
+    """What bringing a friend gives, from which first purchase on, and after which wait (semantics F2, F3, F4)."""
+
+    minimum: Mapping[str, int]
+    lapse: Span
+    referrer: ReferralGift | None = None
+    referee: ReferralGift | None = None
+    wait: Span | None = None
+    """The return window after which the reward falls due; None for at once."""
+    shortage: Shortage = FORGIVEN
+    """What becomes of points that are to be taken back and are spent."""
+    review: ClaimLimit | None = None
+    cap: ReferralCap | None = None
+    milestones: tuple[ReferralMilestone, ...] = ()
 
 
 class Cost(NamedTuple):
@@ -424,7 +461,8 @@ def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
 class Versions:
     """All published versions of a program, oldest first.
 
-    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots.
+    `brief` if a lot may end within hours of being earned, `milestones` if any has some, `consuming` if one draws lots;
+    `sliding` are the kinds of events that keep accounts which end together, in any version (semantics L10).
     """
 
     all: tuple[Rules, ...]
@@ -433,14 +471,17 @@ class Versions:
     """Whether any of them looks at what members are, or tags them (semantics M5)."""
     milestones: bool = field(init=False)
     consuming: bool = field(init=False)
+    sliding: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        brief = any(unit.brief for rules in self.all for unit in rules.units.values())
-        object.__setattr__(self, "brief", brief)
+        units = [unit for rules in self.all for unit in rules.units.values()]
+        slides = (unit.expiry.events for unit in units if isinstance(unit.expiry, Slides))
         object.__setattr__(self, "profiles", any(one.reads.tags or one.reads.profile for one in self.all))
         milestones = [milestone for rules in self.all for milestone in rules.milestones]
+        object.__setattr__(self, "brief", any(unit.brief for unit in units))
         object.__setattr__(self, "milestones", bool(milestones))
         object.__setattr__(self, "consuming", any(milestone.consume for milestone in milestones))
+        object.__setattr__(self, "sliding", ANY.union(*slides))
 
     def at(self, instant: datetime) -> Rules:
         """The version in force at an instant; before the first, the first (semantics E3)."""

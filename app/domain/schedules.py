@@ -69,11 +69,15 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     )
     gained = accrual.earned(None, occasion, rules)
     units = [(rules.units[code], points) for code, points in gained.points]
-    credits = [(unit, points, lots.dates(unit, occurred_at=at, now=at, zone=rules.zone)) for unit, points in units]
+    credits = [
+        (unit, points, lots.dates(unit, occurred_at=at, now=at, zone=rules.zone, joined=state.enrolled_at))
+        for unit, points in units
+    ]
     state, entries = lots.credit_state(state, credits, now=at)
-    sequence = state.sequence + 1
-    given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=sequence)
-    state = gifts.into(state, given, rules, occurred_at=at, sequence=sequence, now=moment.judged_at)
+    number = state.sequence + 1
+    given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=number)
+    state = gifts.promoted(state, gained.gifts, rules, occurred_at=at, sequence=number, now=at)
+    state = gifts.into(state, given, rules, occurred_at=at, sequence=number, now=moment.judged_at)
     earned: tuple[Tell, ...] = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
     judged = ({"tiers": held} if held else {}) | seeing.context(seen, rules)
     context = {"cause": scheduled.cause.hex(), **judged, **given.context}

@@ -23,6 +23,9 @@ class Scope(StrEnum):
     ADJUSTMENTS_READ = "adjustments:read"
     ADJUSTMENTS_WRITE = "adjustments:write"
     ADJUSTMENTS_APPROVE = "adjustments:approve"
+    TIERS_WRITE = "tiers:write"
+    REFERRALS_READ = "referrals:read"
+    REFERRALS_REVIEW = "referrals:review"
 
 
 DESCRIPTIONS = {
@@ -33,7 +36,7 @@ DESCRIPTIONS = {
     Scope.REDEMPTIONS_WRITE: "spend members' points, and give them back",
     Scope.REDEMPTIONS_OFFLINE: "report points that were given out without a network",
     Scope.TRANSFERS_WRITE: "pass members' points on to other members, and take that back",
-    Scope.MEMBERS_WRITE: "enrol members",
+    Scope.MEMBERS_WRITE: "enrol members, and name the friends who brought them",
     Scope.MEMBERS_READ: "read members, balances, tiers and statements",
     Scope.WEBHOOKS_READ: "read webhook endpoints",
     Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
@@ -43,6 +46,9 @@ DESCRIPTIONS = {
     Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
     Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",
     Scope.ADJUSTMENTS_APPROVE: "decide on what another person asked to give or take",
+    Scope.TIERS_WRITE: "give members tiers by hand, and end such gifts",
+    Scope.REFERRALS_READ: "read who brought whom, and what waits for a person to look at",
+    Scope.REFERRALS_REVIEW: "decide on referrals that look like fraud",
 }
 
 SHOP = (
@@ -67,5 +73,6 @@ PROGRAM = (
     Scope.PROGRAM_WRITE,
     Scope.REPORTS_READ,
     Scope.ADJUSTMENTS_READ,
+    Scope.REFERRALS_READ,
 )
 """What a program's own key, which belongs to no shop, gets unless told otherwise."""

@@ -1,31 +1,48 @@
 """Writing down what the clock has already made true: expiries and scheduled commands, instant by instant (L7)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from app.domain import calendar, chain, holds, lots, messages, notices, posting, referrals, reserves, schedules, typeid
-from app.domain.accrual import Step
-from app.domain.commands import CLOCK, Occurrence, ReferralBonus, ReferralReversal
-from app.domain.events import Entry, Posted
-from app.domain.posting import Draft, Moment, Tell
-from app.domain.rules import FORGIVEN, Rules
-from app.domain.state import MemberState, OpenLot, Scheduled
+from app.domain import (
+    bonuses,
+    calendar,
+    chain,
+    holds,
+    lots,
+    messages,
+    notices,
+    posting,
+    referrals,
+    reserves,
+    reviews,
+    schedules,
+    typeid,
+)
+from app.domain.commands import Occurrence, ReferralBonus, ReferralLapse, ReferralReversal
+from app.domain.events import Posted
+from app.domain.posting import Moment
+from app.domain.runs import Run
+from app.domain.state import MemberState, Scheduled
 
 ACTIVATION, EXPIRY = "activation", "expiry"
+
+_draft = posting.by_clock
 
 
 def next_instant(state: MemberState, *, now: datetime) -> datetime | None:
     """The earliest instant at or before `now` at which something is due to the member, or None."""
     dues = [a.next_due_at for a in state.accounts.values() if a.next_due_at is not None and a.next_due_at <= now]
     dues += [scheduled.due_at for scheduled in state.scheduled if scheduled.due_at <= now]
+    if state.tiers_due_at is not None and state.tiers_due_at <= now:
+        dues.append(state.tiers_due_at)
     return min(dues) if dues else None
 
 
 def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Posted, ...]]:
     """Everything due to the member up to the moment, each event effective at its own instant; again writes nothing.
 
-    Within an instant: notices, hold time-outs, activations, expiries, schedules (semantics T3). Needs all open lots
-    where an account is due.
+    Within an instant: notices, hold time-outs, activations, reviews, expiries, schedules (semantics T3). Needs all open
+    lots where an account or a tier is due.
     """
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
@@ -37,13 +54,16 @@ def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Poste
 
 def _lots_due(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
     due = sorted(u for u, a in state.accounts.items() if a.next_due_at is not None and a.next_due_at <= instant)
-    if due and not state.lots_loaded:
+    looked_at = state.tiers_due_at is not None and state.tiers_due_at <= instant
+    if (due or looked_at) and not state.lots_loaded:
         raise ValueError("settling needs the member's open lots")
     state, noticed = _notify(state, due, instant, moment)
+    state, warned = reviews.notify(state, instant, moment)
     state, lapsed = _time_out(state, instant, moment) if due else (state, [])
     state, begun = _activate(state, due, instant, moment)
+    state, reviewed = reviews.review(state, instant, moment)
     state, ended = _expire(state, due, instant, moment)
-    return state, [*noticed, *lapsed, *begun, *ended]
+    return state, [*noticed, *warned, *lapsed, *begun, *reviewed, *ended]
 
 
 def _notify(
@@ -147,17 +167,18 @@ def _expire(
 
 
 def _run_scheduled(state: MemberState, instant: datetime, moment: Moment) -> tuple[MemberState, list[Posted]]:
+    """Commands that have fallen due; what they were for may have passed: then they are over without an event."""
     events = []
     for scheduled in sorted((s for s in state.scheduled if s.due_at <= instant), key=lambda s: s.key):
-        left = tuple(s for s in state.scheduled if s is not scheduled)
-        state = state._replace(scheduled=left)
+        state = state._replace(scheduled=tuple(s for s in state.scheduled if s is not scheduled))
         if scheduled.kind == Occurrence.kind:
             state, occurred = _occur(state, scheduled, moment)
             events += occurred
             continue
-        run = _take_bonus if scheduled.kind == ReferralReversal.kind else _pay_bonus
-        state, posted = run(state, scheduled, moment)
-        events.append(posted)
+        run = _RUNS[scheduled.kind](state, scheduled, moment)
+        if run is not None:
+            state, posted = _post_scheduled(scheduled, run, moment)
+            events.append(posted)
     return state, events
 
 
@@ -175,97 +196,23 @@ def _occur(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[Me
     return state, [posted]
 
 
-def _pay_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, Posted]:
-    """A referral bonus that has fallen due (semantics F2); its derived key makes it happen once (F5)."""
-    bonus = chain.decode_facts(scheduled.kind, scheduled.facts)
-    assert isinstance(bonus, ReferralBonus)
-    rules = moment.versions.numbered(scheduled.rules_version)
-    unit = rules.units[bonus.unit]
-    dates = lots.dates(unit, occurred_at=scheduled.due_at, now=scheduled.due_at, zone=rules.zone)
-    state = referrals.rewarded(state, bonus)
-    state, (entry,) = lots.credit_state(state, [(unit, bonus.points, dates)], now=scheduled.due_at)
-    points = {bonus.unit: bonus.points}
-    referee = typeid.encode(typeid.MEMBER, bonus.referee)
-    tells = (
-        (messages.EARNED, {"points": points}),
-        (messages.REWARDED, {"points": points, "side": bonus.side, "referee": referee}),
-    )
-    steps = (("referral", bonus.unit, "fixed", str(bonus.points)),)
-    return _post_scheduled(state, scheduled, moment, entries=(entry,), tells=tells, steps=steps)
+def _lapse(state: MemberState, scheduled: Scheduled, moment: Moment) -> Run | None:
+    progress = referrals.lapsed(state, scheduled, moment)
+    return None if progress is None else Run(progress.state, tells=progress.tells)
 
 
-def _take_bonus(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[MemberState, Posted]:
-    """A referral bonus taken back (semantics R5); what is no longer there is forgiven (F3)."""
-    reversal = chain.decode_facts(scheduled.kind, scheduled.facts)
-    assert isinstance(reversal, ReferralReversal)
-    rules = moment.versions.numbered(scheduled.rules_version)
-    unit = rules.units[reversal.unit]
-    entry = None
-    if unit.code in state.accounts:
-        place, given_at = lots.Place(state.sequence + 1, 0), chain.instant(reversal.given_at)
-        own = {max((lot.sequence for lot in state.lots if _is_bonus(lot, reversal, given_at)), default=0)}
-        state, entry = lots.take(
-            state, unit, reversal.points, own=own, shortage=FORGIVEN, at=place, now=scheduled.due_at
-        )
-    taken = -entry.points if entry is not None else 0
-    referee = typeid.encode(typeid.MEMBER, reversal.referee)
-    tells: tuple[Tell, ...] = (
-        (messages.REFERRAL_REVERSED, {"points": {unit.code: taken}, "side": reversal.side, "referee": referee}),
-    )
-    if entry is not None:
-        tells = ((messages.REVERSED, {"points": {unit.code: taken}}), *tells)
-    steps: tuple[Step, ...] = (("referral", unit.code, "taken", str(taken)),)
-    if taken < reversal.points:
-        steps += (("referral", unit.code, "forgiven", str(reversal.points - taken)),)
-    entries = () if entry is None else (entry,)
-    return _post_scheduled(state, scheduled, moment, entries=entries, tells=tells, steps=steps)
+_RUNS: Mapping[str, Callable[[MemberState, Scheduled, Moment], Run | None]] = {
+    ReferralBonus.kind: bonuses.pay,
+    ReferralReversal.kind: bonuses.take_back,
+    ReferralLapse.kind: _lapse,
+}
+"""What each kind of scheduled command does."""
 
 
-def _is_bonus(lot: OpenLot, reversal: ReferralReversal, given_at: datetime) -> bool:
-    """Whether a lot may be that of the bonus; of several such, the one that was posted last is."""
-    return (lot.unit, lot.credited, lot.occurred_at) == (reversal.unit, reversal.points, given_at)
-
-
-def _post_scheduled(
-    state: MemberState,
-    scheduled: Scheduled,
-    moment: Moment,
-    *,
-    entries: tuple[Entry, ...],
-    tells: tuple[Tell, ...],
-    steps: tuple[Step, ...],
-) -> tuple[MemberState, Posted]:
+def _post_scheduled(scheduled: Scheduled, run: Run, moment: Moment) -> tuple[MemberState, Posted]:
     """The event of a scheduled command, under the version that scheduled it."""
     rules, due_at = moment.versions.numbered(scheduled.rules_version), scheduled.due_at
-    draft = _draft(
-        scheduled.kind, scheduled.key, due_at, rules, moment, entries=entries, tells=tells, facts=scheduled.facts
-    )
-    return posting.post(state, draft._replace(steps=steps, context={"cause": scheduled.cause.hex()}), moment)
-
-
-def _draft(
-    kind: str,
-    key: str,
-    instant: datetime,
-    rules: Rules,
-    moment: Moment,
-    *,
-    entries: tuple[Entry, ...] = (),
-    tells: tuple[Tell, ...],
-    facts: bytes = b"",
-) -> Draft:
-    return Draft(
-        id=moment.ids.fresh(),
-        source=CLOCK,
-        kind=kind,
-        key=key,
-        occurred_at=instant,
-        effective_at=instant,
-        rules=rules,
-        digest=bytes(chain.DIGEST_BYTES),
-        facts=facts,
-        context={},
-        entries=entries,
-        tells=tells,
-        as_of=instant,
-    )
+    draft = _draft(scheduled.kind, scheduled.key, due_at, rules, moment, tells=run.tells, facts=scheduled.facts)
+    context = {"cause": scheduled.cause.hex(), **run.context}
+    draft = draft._replace(entries=run.entries, steps=run.steps, context=context, schedules=run.schedules)
+    return posting.post(run.state, draft, moment)

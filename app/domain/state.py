@@ -9,6 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from app.domain.calendar import Span
+
 GENESIS = bytes(32)
 """The previous hash of a member's first event."""
 
@@ -77,13 +79,55 @@ class OpenLot(NamedTuple):
         return sum([r.points for r in self.reserves if r.lapses_at > now]) if self.reserves else 0
 
 
+class Missed(NamedTuple):
+    """What a review found too little: at which instant, for which tier, and what was active of each unit (T8)."""
+
+    at: datetime
+    tier: str
+    had: tuple[tuple[str, int], ...]
+
+
 class TierTerm(NamedTuple):
-    """A tier held from `since` on (the occurred_at of what reached it), posted by event `sequence` (semantics A6)."""
+    """A tier held from `since` on (the occurred_at of what reached it), posted by event `sequence` (semantics A6).
+
+    The term itself may begin later, at `began_at`: a review begins a new one of the same tier (T3). Where a floor holds
+    the member up, `earned` is the tier beneath. `confirmed` is what the last review left, which no return costs (T5).
+    """
 
     ladder: str
     tier: str
     since: datetime
     sequence: int
+    began_at: datetime | None = None
+    earned: str | None = None
+    confirmed: str | None = None
+    review_at: datetime | None = None
+    falls_at: datetime | None = None
+    """When the grace ends that a review left."""
+    falls_to: str | None = None
+    notice_at: datetime | None = None
+    """When it is to be told that the tier may end."""
+    missed: Missed | None = None
+
+    @property
+    def begins(self) -> datetime:
+        return self.since if self.began_at is None else self.began_at
+
+
+class Floor(NamedTuple):
+    """A tier given until an instant, or until it is removed, by event `sequence` (semantics T4, T7).
+
+    `rule` is what gave it, empty for a person. `lasts` is how long it was given for: given again, it runs on, so that
+    `ends_at` follows from all that stand.
+    """
+
+    ladder: str
+    tier: str
+    sequence: int
+    rule: str
+    given_at: datetime
+    ends_at: datetime | None = None
+    lasts: Span | None = None
 
 
 class Usage(NamedTuple):
@@ -112,6 +156,21 @@ class ReferralState(StrEnum):
     CLAIMED = "claimed"
     QUALIFIED = "qualified"
     REWARDED = "rewarded"
+    LAPSED = "lapsed"
+    REJECTED = "rejected"
+
+
+class StandingBonus(NamedTuple):
+    """What a bonus for bringing a friend gave `at` which instant, by the event of this number.
+
+    One beyond the cap gave nothing, and one from before friends were counted is not `counted` (semantics F3).
+    """
+
+    sequence: int
+    at: datetime
+    points: int
+    counted: bool = False
+    given: bool = True
 
 
 class Scheduled(NamedTuple):
@@ -135,11 +194,14 @@ class MemberState(NamedTuple):
     `sequence` is the number of the last event, `messages` of the last message. `judged_at` is the instant up to which
     the member's clock has run; it equals `recorded_at` except where history was sent (semantics E7). `quiet_before`:
     what fell due before it is past history and is not told to shops. `referral_purchase` is the number of the purchase
-    that qualified, `referral_rounds` how often one did. `purchases` counts
-    those that stand (semantics A11), `bought_at` is when the latest of all occurred; `parked` counts the events that
-    wait outside the chain. `usage` is by counter and the start of its period. `tags` and `attributes` are there where
-    the rules look at what members are (semantics M5). `lots` are those loaded or opened since; all of them when
-    `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open them again.
+    that qualified, `referral_rounds` how often one did, `referral_due_at` when its reward falls due where that waits,
+    `referral_version` the rules that judged it where somebody has to look first; `referral_review` says why somebody
+    has to, or that they did (semantics F4). `purchases` counts those that stand (semantics A11), `bought_at` is when
+    the latest of all occurred; `parked` counts the events that wait outside the chain. `tiers_due_at` is when a review,
+    the end of a floor or a notice of either is due next. `usage` is by counter and the start of its period. `tags` and
+    `attributes` are there where the rules look at what members are (semantics M5). `lots` are
+    those loaded or opened since; all of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as
+    they are known: an undo may open them again. `bonuses` are those for friends that may be taken back now, by key.
     """
 
     id: bytes
@@ -156,11 +218,17 @@ class MemberState(NamedTuple):
     referral_lapses_at: datetime | None = None
     referral_purchase: int | None = None
     referral_rounds: int = 0
+    referral_claimed_at: datetime | None = None
+    referral_review: str = ""
+    referral_due_at: datetime | None = None
+    referral_version: int | None = None
     purchases: int = 0
     bought_at: datetime | None = None
     parked: int = 0
     accounts: Mapping[str, Account] = MappingProxyType({})
     tiers: tuple[TierTerm, ...] = ()
+    floors: tuple[Floor, ...] = ()
+    tiers_due_at: datetime | None = None
     usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
     tags: tuple[HeldTag, ...] = ()
     attributes: Mapping[str, Any] = MappingProxyType({})
@@ -168,3 +236,4 @@ class MemberState(NamedTuple):
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})
     scheduled: tuple[Scheduled, ...] = ()
+    bonuses: Mapping[str, StandingBonus] = MappingProxyType({})

@@ -40,9 +40,13 @@ def take_back(
     for code, points in wanted.items():
         if points < 0:
             unit = rules.units[code]
-            dates = lots.dates_of_goods(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone)
+            dates = lots.dates_of_goods(
+                unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at
+            )
             if isinstance(unit.pending, AwaitsFulfilment):  # more goods, which have yet to arrive
-                dates = lots.dates_of_goods(unit, occurred_at=case.occurred_at, now=now, zone=rules.zone)
+                dates = lots.dates_of_goods(
+                    unit, occurred_at=case.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at
+                )
             credits.append((unit, -points, dates))
     state, given = lots.credit_state(state, credits, now=now, first=first + len(entries))
     return state, (*entries, *given), forgiven

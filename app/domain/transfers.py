@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain import calendar, chain, lots, messages, typeid
+from app.domain import calendar, chain, lots, messages, restoring, typeid
 from app.domain.commands import (
     CLOCK,
     Cancellation,
@@ -119,11 +119,11 @@ def give_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
     transfer = earlier.event
     (given,) = transfer.entries
     place = Place(state.sequence + 1, 0)
-    state, entry = lots.restore(state, given.unit, given.draws, -given.points, skip=0, at=place)
+    state, entries = restoring.restore(state, given.unit, given.draws, -given.points, case, skip=0, at=place)
     said = {"points": {given.unit: -given.points}, "of": _event(transfer)}
     return Effect(
         state,
-        (entry,),
+        entries,
         context={"of": transfer.id.hex()},
         tells=((messages.RESTORED, said),),
         about=transfer.id,

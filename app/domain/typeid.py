@@ -11,6 +11,7 @@ _LENGTH = 26
 MEMBER, EVENT, SHOP, ENDPOINT, MESSAGE, KEY, PROGRAM, ATTEMPT = "mem", "evt", "shp", "whe", "msg", "key", "prg", "att"
 REFUSED = "ref"
 ADJUSTMENT = "adj"
+REFERRAL = "rfl"
 
 
 @lru_cache(maxsize=50_000)

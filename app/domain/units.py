@@ -64,6 +64,8 @@ class Unit:
     """How long points wait before they count, or what for (semantics L11)."""
     notice: calendar.Span | None = None
     """How many days ahead the end of points is told (semantics L16)."""
+    grace: calendar.Span | None = None
+    """How long points live on that are put back into a lot that has ended meanwhile (semantics L8)."""
     has_lots: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,18 +89,33 @@ def lapses_at(unit: Unit, *, occurred_at: datetime, zone: ZoneInfo) -> datetime 
     return calendar.end_of_day(calendar.add(calendar.local_day(occurred_at, zone), unit.pending.lapse), zone)
 
 
-def expires_at(unit: Unit, *, available_from: datetime, zone: ZoneInfo) -> datetime | None:
-    """When a lot available from this instant stops being active; None if it bears no date (semantics L10)."""
+def expires_at(
+    unit: Unit, *, available_from: datetime, zone: ZoneInfo, joined: datetime | None = None
+) -> datetime | None:
+    """When a lot available from this instant stops being active; None if it bears no date (semantics L10).
+
+    `joined` is when its member did: their own periods begin with that day.
+    """
     if unit.expiry is None or isinstance(unit.expiry, Slides):
         return None
     if isinstance(unit.expiry, ExpiresAt):
         return unit.expiry.instant
-    return _end(unit.expiry, calendar.local_day(available_from, zone), zone)
+    expiry = unit.expiry
+    if isinstance(expiry, ExpiresWithPeriod) and expiry.period.from_joining:
+        expiry = ExpiresWithPeriod(calendar.anchored(expiry.period, joined, zone), expiry.later)
+    return _end(expiry, calendar.local_day(available_from, zone), zone)
 
 
 def active_until(slides: Slides, *, occurred_at: datetime, zone: ZoneInfo) -> datetime:
     """When an account ends that nothing happens to after this instant (semantics L10)."""
     return _end(ExpiresAfter(slides.span), calendar.local_day(occurred_at, zone), zone)
+
+
+def grace_until(unit: Unit, *, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """When points end that are put back now into a lot that has ended, at the end of that day; None for at once."""
+    if unit.grace is None:
+        return None
+    return calendar.end_of_day(calendar.add(calendar.local_day(now, zone), unit.grace), zone)
 
 
 def notice_at(notice: calendar.Span, *, ends_at: datetime, zone: ZoneInfo) -> datetime:

@@ -5,7 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.domain import chain, commands, engine, holds, opening, referral_code, seeing, tags, transfers, typeid
+from app.domain import (
+    chain,
+    commands,
+    engine,
+    holds,
+    opening,
+    referral_code,
+    referrals,
+    reviews,
+    reviving,
+    seeing,
+    tags,
+    transfers,
+    typeid,
+)
 from app.domain.chain import Content
 from app.domain.commands import (
     CLOCK,
@@ -23,12 +37,15 @@ from app.domain.commands import (
     PurchaseChange,
     Reference,
     ReferralBonus,
+    ReferralClaim,
+    ReferralLapse,
     ReferralReversal,
     Release,
     Return,
     Transfer,
     TransferReversal,
 )
+from app.domain.effects import Friends
 from app.domain.events import MILESTONES, UNREACHED, Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
@@ -165,6 +182,7 @@ _ABOUT = (
     holds.TIMEOUT,
     TransferReversal.kind,
     UNREACHED,
+    reviving.REVIVAL,
 )
 
 
@@ -284,9 +302,10 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
 
 
 def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
-    """One command's event, or the run of clock events that one settling wrote."""
+    """One command's event, with the ends that it undid before it; or the run of clock events of one settling."""
     if not _by_clock(events[at]):
-        return events[at : at + 1]
+        own = next((n for n in range(at, len(events)) if not _brought(events[n])), at)
+        return events[at : own + 1] if _revives(events[at]) else events[at : at + 1]
     end, last = at + 1, _settled_in(events[at])
     while end < len(events) and _by_clock(events[end]):
         following = _settled_in(events[end])
@@ -300,12 +319,21 @@ def _settled_in(stored: StoredEvent) -> tuple[Any, Any]:
     """When a clock event was written, and its place in the order of one settling (semantics T3)."""
     content = chain.decode_content(stored.recorded.content)
     rank = min(_CLOCK_KINDS.index(content.kind), _CLOCK_KINDS.index(ReferralBonus.kind))
-    order = (content.effective_at, rank, content.key if content.kind in _BONUSES else "")
+    order = (content.effective_at, rank, content.key if content.kind in _SCHEDULED else "")
     return (content.recorded_at, content.judged_at), order
 
 
 def _by_clock(stored: StoredEvent) -> bool:
     return stored.recorded.source == CLOCK and stored.recorded.kind in _CLOCK_KINDS
+
+
+def _revives(stored: StoredEvent) -> bool:
+    return stored.recorded.source == CLOCK and stored.recorded.kind == reviving.REVIVAL
+
+
+def _brought(stored: StoredEvent) -> bool:
+    """Whether it stands before the command's own event that brought it, or that it was settled for."""
+    return _revives(stored) or _by_clock(stored)
 
 
 def _decide_again(
@@ -315,7 +343,7 @@ def _decide_again(
     history: History,
 ) -> Decision:
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
-    content = contents[0]
+    content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
     moment = Moment(
         program_id=history.program_id,
@@ -324,16 +352,17 @@ def _decide_again(
         judged_at=content.judged_at,
         silent=content.silent,
         ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
+        engine=content.engine,
     )
     if _by_clock(group[0]):
-        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _BONUSES)
+        scheduled = tuple(_scheduled(c) for c in contents if c.kind in _SCHEDULED)
         return engine.settle(state._replace(scheduled=scheduled), moment)
     facts = chain.decode_facts(content.kind, content.facts)
     identities: dict[bytes, bytes] = {}
-    if isinstance(facts, Enrolment) and "referrer" in context:
+    if isinstance(facts, Enrolment | ReferralClaim) and "referrer" in context:
         friend = Identity("code", "", b"friend")
-        facts = replace(facts, referral_code=friend)
         identities[friend.digest] = bytes.fromhex(context["referrer"])
+        facts = _naming(facts, friend)
     command = Command(
         id=content.event_id,
         source=content.source,
@@ -345,6 +374,7 @@ def _decide_again(
         in_time=True,  # judged when it was recorded
         admitted_by=context.get("admitted_by", ""),
     )
+    before = history.events[: group[0].recorded.sequence - 1]
     return engine.decide(
         state,
         command,
@@ -352,13 +382,28 @@ def _decide_again(
         digest=content.digest,
         facts=content.facts,
         identities=identities,
-        named=_named(command, history.events[: content.sequence - 1]),
-        recent=_recent(command, history.events[: content.sequence - 1]),
+        named=_named(command, before),
+        recent=_recent(command, before),
         seen=seeing.again(context),
-        last_milestones=tuple(
-            one.recorded for one in history.events[: content.sequence - 1] if one.recorded.kind in MILESTONES
-        ),
+        last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
+        since=_since(state, command, before, versions),
+        friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
     )
+
+
+def _naming(facts: Enrolment | ReferralClaim, friend: Identity) -> Enrolment | ReferralClaim:
+    """What named a friend, with a code that stands for theirs: it lies outside the ledger."""
+    return replace(facts, referral_code=friend) if isinstance(facts, Enrolment) else replace(facts, code=friend)
+
+
+def _since(
+    state: MemberState, command: Command, events: Sequence[StoredEvent], versions: Versions
+) -> tuple[Recorded, ...]:
+    """Of an event that may undo the end of an account, what was recorded before that tells it (semantics L10)."""
+    if not reviving.concerns(state, command.facts.kind, command.occurred_at, versions):
+        return ()
+    kinds = reviving.kinds(versions)
+    return tuple(one.recorded for one in events if one.recorded.kind in kinds)
 
 
 def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
@@ -385,8 +430,8 @@ def _earlier(of: Named, events: Sequence[StoredEvent]) -> Earlier | None:
     return None
 
 
-_BONUSES = (ReferralBonus.kind, ReferralReversal.kind, Occurrence.kind)
-_CLOCK_KINDS = (NOTICE, holds.TIMEOUT, ACTIVATION, EXPIRY, *_BONUSES)
+_SCHEDULED = (ReferralBonus.kind, ReferralReversal.kind, ReferralLapse.kind, Occurrence.kind)
+_CLOCK_KINDS = (NOTICE, reviews.NOTICE, holds.TIMEOUT, ACTIVATION, reviews.REVIEW, EXPIRY, *_SCHEDULED)
 """In the order in which one instant brings them (semantics T3); what is scheduled, by its key."""
 
 
@@ -445,8 +490,12 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
         yield Finding(place, "has tags that none of its events gave")
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
+    if sorted(again.floors) != sorted(stored.floors):
+        yield Finding(place, "what it is given of tiers is not what its events gave")
     names = ("enrolled_at", "referral_code", "referrer", "referral", "referral_lapses_at", "recorded_at", "judged_at")
-    for name in (*names, "quiet_before", "referral_purchase", "referral_rounds", "purchases", "bought_at"):
+    more = ("quiet_before", "referral_purchase", "referral_rounds", "referral_claimed_at", "referral_review")
+    others = ("referral_due_at", "referral_version", "purchases", "bought_at", "tiers_due_at")
+    for name in (*names, *more, *others):
         if getattr(again, name) != getattr(stored, name):
             yield Finding(place, f"{name} is not what its events lead to")
 

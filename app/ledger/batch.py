@@ -11,13 +11,15 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import books, chain, engine, opening, transfers
+from app.domain import books, chain, engine, opening, reviving, settling, transfers
 from app.domain import commands as commanding
-from app.domain.commands import Command, Enrolment, Named, Opening, Reference, Transfer
+from app.domain.commands import Command, Enrolment, Named, Opening, Reference, ReferralClaim, Transfer
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
-from app.domain.state import MemberState
+from app.domain.rules import Versions
+from app.domain.state import MemberState, OpenLot
+from app.ledger import acquaintance
 from app.ledger.folding import Settle, Work, member_of
 from app.ledger.versions import CompiledRules
 from app.ledger.working import Fold, Piece
@@ -45,6 +47,7 @@ async def load(
     given = [c.facts.to for c in commands if isinstance(c.facts, Transfer)]
     named |= {to.member_id for to in given if to.member_id is not None} | {transfers.receiver(one) for one in undone}
     cards |= {to.identity.digest for to in given if to.identity is not None}
+    cards |= {c.facts.code.digest for c in commands if isinstance(c.facts, ReferralClaim)}  # the friend is locked too
     states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
     now = clock()  # after the lock, for which it may have waited
     earlier = [of for command in commands for of in commanding.names(command)]
@@ -56,9 +59,11 @@ async def load(
     found = await loading.circumstances(connection, states, program_id=program_id, digests=digests, keys=keys, now=now)
     versions = await rules.of(connection, found.versions, program_id=program_id)
     states = found.states
-    drawing = {member_of(c, found.identities) for c in commands if engine.needs_lots(c, versions, now=now)}
+    drawing = _drawing(commands, found, versions, now=now)
     drawing |= {transfers.receiver(one) for one in undone} | {_whom(to, found.identities) for to in given}
     until = max([now, *(command.occurred_at for command in commands)])
+    late = _late(commands, found, versions)
+    drawing |= late.keys()
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
     if versions.profiles:
@@ -66,17 +71,16 @@ async def load(
     past = await _past(connection, earlier, found.recorded, program_id=program_id)
     undoing = {member_of(c, found.identities) for c in commands if versions.milestones and commanding.names(c)}
     reached, consumed = await loading.milestones(connection, states.keys() & undoing, program_id=program_id)
-    for closed in (past.closed, consumed):
-        states |= {
-            id: states[id]._replace(closed={**states[id].closed, **lots}) for id, lots in closed.items() if id in states
-        }
-    opened = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Opening)}
-    known = [id for id, state in states.items() if id in opened and state.sequence > 1]
-    firsts = await loading.firsts(connection, known, program_id=program_id, passed=opening.BEFORE)
-    giving = {member_of(c, found.identities) for c in commands if isinstance(c.facts, Transfer)}
-    givers = [id for id in states if id in giving]
-    since = now - transfers.LOOKS_BACK
-    recent = await loading.recent(connection, givers, program_id=program_id, kinds=transfers.RECENT, since=since)
+    looked_at = reviving.kinds(versions)
+    since = await loading.since(connection, late, program_id=program_id, kinds=looked_at, drawing=settling.EXPIRY)
+    for closed in (past.closed, consumed, since.closed):
+        states |= {id: _reopening(states[id], lots) for id, lots in closed.items() if id in states}
+    opened = [id for id in _members_of(commands, Opening, found) if states[id].sequence > 1]
+    givers, looked_back = _members_of(commands, Transfer, found), now - transfers.LOOKS_BACK
+    states |= await acquaintance.with_bonuses(connection, states, program_id=program_id)
+    friends = await acquaintance.of(
+        connection, commands, states, found.identities, versions, program_id=program_id, now=now
+    )
     return Fold(
         program_id,
         versions,
@@ -89,9 +93,13 @@ async def load(
         waiting=found.waiting,
         by_id=past.by_id,
         about=past.about,
-        firsts=firsts,
-        recent=recent,
+        firsts=await loading.firsts(connection, opened, program_id=program_id, passed=opening.BEFORE),
+        recent=await loading.recent(
+            connection, givers, program_id=program_id, kinds=transfers.RECENT, since=looked_back
+        ),
+        friends=friends,
         milestones=reached,
+        since=since.events,
     )
 
 
@@ -109,6 +117,7 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     columns |= rows.parking_columns(piece.parked, piece.unparked, piece.refused)
     columns |= rows.state_columns(piece.changes)
     columns |= rows.schedule_columns(piece.schedules)
+    columns |= rows.columns("fingerprint", ("member_id", "digest"), piece.fingerprints)
     columns |= _new_members(piece)
     if last and batch.posted:
         columns |= _block(batch, lane, number)
@@ -137,9 +146,47 @@ async def _undone(connection: Any, commands: Iterable[Command], *, program_id: b
     return [event for event in found if event.kind == Transfer.kind]
 
 
+def _drawing(
+    commands: Iterable[Command], found: loading.Circumstances, versions: Versions, *, now: datetime
+) -> set[bytes | None]:
+    """The members of commands that need their open lots."""
+    members: set[bytes | None] = set()
+    for command in commands:
+        id = member_of(command, found.identities)
+        joined = found.states[id].enrolled_at if id in found.states else None
+        if id not in members and engine.needs_lots(command, versions, now=now, joined=joined):
+            members.add(id)
+    return members
+
+
 def _whom(to: Reference, known: Mapping[bytes, bytes]) -> bytes | None:
     """Who is to receive points, as far as that is known."""
     return to.member_id if to.identity is None else known.get(to.identity.digest)
+
+
+def _members_of(commands: Iterable[Command], facts: type, found: loading.Circumstances) -> set[bytes]:
+    """The known members whom commands of a kind are about."""
+    said = {member_of(command, found.identities) for command in commands if isinstance(command.facts, facts)}
+    return {id for id in said if id is not None and id in found.states}
+
+
+def _late(commands: Iterable[Command], found: loading.Circumstances, versions: Versions) -> dict[bytes, datetime]:
+    """The members of whom an event may undo what had been written down, each with when the first of these occurred."""
+    if not versions.sliding:
+        return {}
+    said = [(member_of(c, found.identities), c.facts.kind, c.occurred_at) for c in commands]
+    said += [(one.member_id, one.kind, one.occurred_at) for one in found.waiting.values()]
+    late: dict[bytes, datetime] = {}
+    for id, kind, at in said:
+        state = None if id is None else found.states.get(id)
+        if state is not None and reviving.concerns(state, kind, at, versions):
+            late[state.id] = min(at, late.get(state.id, at))
+    return late
+
+
+def _reopening(state: MemberState, closed: Mapping[tuple[int, int], OpenLot]) -> MemberState:
+    """The state that knows these lots too, of which nothing remains."""
+    return state._replace(closed={**state.closed, **closed})
 
 
 def _joining(commands: Iterable[Command]) -> set[bytes]:
@@ -160,6 +207,7 @@ def _due(state: MemberState, *, now: datetime) -> bool:
     return (
         bool(state.scheduled)
         or state.parked > 0
+        or (state.tiers_due_at is not None and state.tiers_due_at <= now)
         or any(
             account.deficit > 0 or (account.next_due_at is not None and account.next_due_at <= now)
             for account in state.accounts.values()

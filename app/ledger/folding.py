@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, engine, identities, opening, transfers
+from app.domain import chain, commands, engine, identities, opening, reviving, transfers
 from app.domain.commands import Command, Enrolment, Identity, Opening, Transfer
 from app.domain.effects import Other
 from app.domain.events import Decision, Earlier, Recorded
@@ -12,7 +12,7 @@ from app.domain.parking import may_wait
 from app.domain.posting import Moment
 from app.domain.refusals import EventIdReused, NoRules, Refusal, UnknownMember, UnknownReceiver
 from app.domain.state import MemberState
-from app.ledger import parking
+from app.ledger import acquaintance, parking
 from app.ledger.outcomes import Created, Outcome, Parked, Refused, Replayed, Settled
 from app.ledger.working import Fold
 
@@ -102,7 +102,9 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         named=_named(command, state, batch),
         other=other,
         recent=tuple(batch.recent.get(state.id, ())),
+        friends=acquaintance.friends(command, state, batch),
         last_milestones=tuple(batch.milestones.get(state.id, ())),
+        since=_since(command, state, batch),
     )
     if decision.refusal is not None:
         if state.enrolled_at is not None and may_wait(command, decision.refusal):
@@ -115,6 +117,7 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         _name(decision.state, command, batch)
     if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
         _know(state.id, command.facts.referral_code, batch)
+    acquaintance.remember(command, decision.state, batch)
     for elsewhere in decision.others:
         _keep_other(elsewhere, decision.own, batch)
     if state.parked:
@@ -127,6 +130,14 @@ def _named(command: Command, state: MemberState, batch: Fold) -> tuple[Earlier |
     if isinstance(command.facts, Opening):
         return (_first(state, batch),)
     return tuple(batch.earlier(of) for of in commands.names(command))
+
+
+def _since(command: Command, state: MemberState, batch: Fold) -> tuple[Recorded, ...]:
+    """Of an event that may undo the end of an account, what was recorded before and in this batch that tells it."""
+    if not reviving.concerns(state, command.facts.kind, command.occurred_at, batch.versions):
+        return ()
+    mine = (posted.recorded for posted in batch.posted if posted.recorded.member_id == state.id)
+    return (*batch.since.get(state.id, ()), *mine)
 
 
 def _first(state: MemberState, batch: Fold) -> Earlier | None:
@@ -211,8 +222,10 @@ def _keep(decision: Decision, batch: Fold) -> None:
     batch.schedules.extend(decision.schedules)
     for scheduled in decision.schedules:  # what is due already is settled by the batch's next command of that member
         state = batch.state(scheduled.member_id)
-        if state is not None:
+        if state is not None and acquaintance.can_run(scheduled, state):
             batch.states[state.id] = state._replace(scheduled=(*state.scheduled, scheduled))
+        else:
+            batch.postponed.add((scheduled.member_id, scheduled.key))
 
 
 def _keep_other(decision: Decision, own: Recorded, batch: Fold) -> None:

@@ -1,10 +1,11 @@
 """The working memory of one batch: loaded, moved on command by command, and cut off piece by piece for writing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from app.db.referrals import Known
 from app.domain.commands import Enrolment, Identity, Named
 from app.domain.events import MILESTONES, Earlier, Message, Posted, Recorded
 from app.domain.keys import Secrets
@@ -37,6 +38,7 @@ class Piece(NamedTuple):
     unparked: Sequence[Parked]
     refused: Sequence[TurnedAway]
     notices: Sequence[Notice]
+    fingerprints: Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
@@ -62,8 +64,12 @@ class Fold:
     """What happened first to members whose accounts are to be opened."""
     recent: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """What members who pass points on gave and received lately, in order."""
+    friends: Known = field(default_factory=Known)
+    """What is known of those who name a friend, of those who named one and buy, and of their friends."""
     milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """The last milestones of members of whom some may have to be taken back, in order."""
+    since: Mapping[bytes, Sequence[Recorded]] = field(default_factory=dict)
+    """Of members whose events come late, what `reviving` looks at, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)
     posted: list[Posted] = field(default_factory=list)
     schedules: list[Scheduled] = field(default_factory=list)
@@ -73,6 +79,10 @@ class Fold:
     unparked: list[Parked] = field(default_factory=list)
     refused: list[TurnedAway] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    fingerprints: set[tuple[bytes, bytes]] = field(default_factory=set)
+    """What is to be kept of what shops sent along: member and digest."""
+    postponed: set[tuple[bytes, str]] = field(default_factory=set)
+    """Scheduled commands that need more than was loaded of their member: the next batch runs them."""
     written: int = 0
 
     def state(self, member_id: bytes) -> MemberState | None:
@@ -108,17 +118,20 @@ class Fold:
             self.unparked,
             self.refused,
             self.notices,
+            sorted(self.fingerprints),
         )
         self.before |= self.states
         self.states, self.schedules, self.named, self.profiles = {}, [], [], []
         self.parked, self.unparked, self.refused, self.notices = [], [], [], []
+        self.fingerprints, self.postponed = set(), set()
         self.written = len(self.posted)
         return piece
 
     def _open_schedules(self) -> list[Scheduled]:
         """The new schedules, without those that were run at once, and what those that ran have brought."""
         waiting = {(id, one.key): one for id, state in self.states.items() for one in state.scheduled}
-        new = [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in waiting]
+        left = waiting.keys() | self.postponed
+        new = [s for s in self.schedules if s.member_id not in self.states or (s.member_id, s.key) in left]
         before = {(id, one.key) for id in self.states if id in self.before for one in self.before[id].scheduled}
         known = before | {(s.member_id, s.key) for s in self.schedules}
         return new + [one for key, one in waiting.items() if key not in known]

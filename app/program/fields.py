@@ -17,6 +17,9 @@ from app.program import values
 MAX_EARLY_MINUTES = 60
 MAX_HOLD = timedelta(days=7)
 
+JOINING: Literal["joining"] = "joining"
+"""Where periods start that are a member's own."""
+
 CODE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
 ATTRIBUTE_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
@@ -32,11 +35,19 @@ _YEARS = range(2000, 3000)
 """The years a document may name: far enough for any program, and no arithmetic on days leaves the calendar."""
 
 
+MAX_SHORT_DAYS = 31
+
+
 def whole_number(value: object) -> object:
     """The value, if it is written as a whole number: to Python, true and 1.0 also equal 1."""
     if type(value) is not int:
         raise PydanticCustomError("number", "must be a whole number, without quotes")
     return value
+
+
+def whole_number_or_none(value: object) -> object:
+    """The same where nothing may stand too."""
+    return None if value is None else whole_number(value)
 
 
 def _number(value: object) -> Decimal:
@@ -73,6 +84,12 @@ def _not_empty(span: calendar.Span) -> calendar.Span:
 def _in_days(span: calendar.Span) -> calendar.Span:
     if span.months:
         raise PydanticCustomError("span", "must be a duration in weeks or days, such as P30D")
+    return span
+
+
+def _short(span: calendar.Span) -> calendar.Span:
+    if not 1 <= span.days <= MAX_SHORT_DAYS:
+        raise PydanticCustomError("span", "must be a duration of 1 to 31 days, such as P1D")
     return span
 
 
@@ -151,6 +168,22 @@ def _day(value: object) -> date:
     return moment
 
 
+def _period_start(value: object) -> date | Literal["joining"]:
+    if value == JOINING:
+        return JOINING
+    try:
+        return _day(value)
+    except PydanticCustomError as error:
+        if error.type == "day":
+            text = "must be a date such as 2026-03-01, or joining"
+            raise PydanticCustomError("day", text) from None
+        raise
+
+
+def _period_start_text(start: date | str) -> str:
+    return start if isinstance(start, str) else _moment_text(start)
+
+
 def _moment_text(moment: date | datetime) -> str:
     return moment.isoformat()
 
@@ -214,6 +247,14 @@ Days = Annotated[
     PlainSerializer(span_text),
     WithJsonSchema(_DAYS_SCHEMA),
 ]
+ShortDays = Annotated[
+    calendar.Span,
+    PlainValidator(_span),
+    AfterValidator(_in_days),
+    AfterValidator(_short),
+    PlainSerializer(span_text),
+    WithJsonSchema(_DAYS_SCHEMA),
+]
 Minutes = Annotated[
     timedelta,
     PlainValidator(_minutes),
@@ -246,6 +287,12 @@ Day = Annotated[
     PlainValidator(_day),
     PlainSerializer(_moment_text),
     WithJsonSchema({"type": "string", "format": "date"}),
+]
+PeriodStart = Annotated[
+    date | Literal["joining"],
+    PlainValidator(_period_start),
+    PlainSerializer(_period_start_text),
+    WithJsonSchema({"anyOf": [{"const": "joining"}, {"type": "string", "format": "date"}]}),
 ]
 Moment = Annotated[
     date | datetime,

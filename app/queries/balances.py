@@ -125,7 +125,7 @@ def changes_at(member: MemberAccounts, *, now: datetime) -> datetime | None:
 def _balance(account: Account, open_lots: Iterable[OpenLot], *, now: datetime) -> Balance:
     mine = [lot for lot in open_lots if lot.unit == account.unit]
     ends: dict[datetime, int] = {}
-    for lot in mine:
+    for lot in lots.repaid(mine, account.deficit, now=now)[0] if account.deficit else mine:
         if lot.expires_at is not None and lots.is_active(lot, now=now):
             ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.remaining - lot.kept(now)
     ends = {instant: points for instant, points in ends.items() if points}

@@ -7,7 +7,18 @@ from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, case, cast, f
 
 from app.db import hot
 from app.db import tables as t
-from app.domain.books import DEBITS, EXPIRED, ISSUED, MOVING, PASSING, REDEEMED, RESTORING, RETURNING, REVERSED
+from app.domain.books import (
+    DEBITS,
+    EXPIRED,
+    ISSUED,
+    MOVING,
+    PASSING,
+    REDEEMED,
+    RESTORING,
+    RETURNING,
+    REVERSED,
+    REVIVING,
+)
 
 PROGRAM = bindparam("program_id", type_=Uuid())
 
@@ -29,9 +40,9 @@ def redeems(kind: ColumnElement[str], drawn: ColumnElement[int]) -> ColumnElemen
     return (debit_way(kind) == REDEEMED) | (is_any(kind, (*RESTORING, *RETURNING)) & (drawn < 0))
 
 
-def expires(kind: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether what a kind of event draws has expired."""
-    return debit_way(kind) == EXPIRED
+def expires(kind: ColumnElement[str], drawn: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether what a kind of event drew from a lot has expired, or was put back because it had not."""
+    return (debit_way(kind) == EXPIRED) | (is_any(kind, REVIVING) & (drawn < 0))
 
 
 _d = t.draw.c
@@ -42,6 +53,7 @@ _put_back = (
     .exists()
 )
 _restoring = is_any(_v.kind, RESTORING) | (is_any(_v.kind, RETURNING) & _put_back)
+_revived = (_e.points > 0) & is_any(_v.kind, REVIVING)
 _restored = (_e.points > 0) & (is_any(_v.kind, PASSING) | (_restoring & _e.available_at.is_(None)))
 LINES = (
     select(
@@ -51,10 +63,13 @@ LINES = (
         case(
             (is_any(_v.kind, MOVING), ISSUED),
             (_restored, REDEEMED),
+            (_revived, EXPIRED),
             (_e.points > 0, ISSUED),
             else_=debit_way(_v.kind),
         ).label("way"),
-        case((is_any(_v.kind, MOVING), _e.points), (_restored, -_e.points), else_=func.abs(_e.points)).label("points"),
+        case((is_any(_v.kind, MOVING), _e.points), (_restored | _revived, -_e.points), else_=func.abs(_e.points)).label(
+            "points"
+        ),
     )
     .select_from(
         t.entry.join(

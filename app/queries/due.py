@@ -17,7 +17,7 @@ Their clock (`judged_at`) is behind their last recording.
 
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
-    """Members with a hold that lapsed, a lot or account whose wait or life is over, a command or a parked event due."""
+    """Members with a hold that lapsed, a lot, account or tier whose time is over, a command or a parked event due."""
     o, s, r, p = t.open_lot.c, t.schedule.c, t.reservation.c, t.parked.c
 
     def due(table: Table, at: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -30,16 +30,25 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         select(some.where(_has_rested(now)).limit(limit).subquery().c.member_id)
         for some in accounts_due(program_id=program_id, now=now)
     )
+    reviewed = tiers_due(program_id=program_id, now=now)
     query = union(
         *accounts,
         due(t.reservation, r.lapses_at, true()),
         due(t.open_lot, o.available_at, o.waiting),
         due(t.open_lot, o.expires_at, o.expires_at.is_not(None), o.remaining > o.reserved),
         due(t.schedule, s.due_at),
+        select(reviewed.where(_has_rested(now)).limit(limit).subquery().c.member_id),
         due(t.parked, p.lapses_at),
     )
     async with reading(engine) as connection:
         return tuple((await connection.execute(query.limit(limit))).scalars())
+
+
+def tiers_due(*, program_id: bytes, now: datetime) -> Select[Any]:
+    """Members of whom a tier is to be reviewed, ends, or is to be told to do so soon; soonest first."""
+    m = t.member.c
+    found = select(m.member_id).where(m.program_id == program_id, m.tiers_due_at.is_not(None), m.tiers_due_at <= now)
+    return found.order_by(m.tiers_due_at)
 
 
 def _rested(found: Select[Any], table: Table, *, now: datetime) -> Select[Any]:

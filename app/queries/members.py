@@ -23,7 +23,7 @@ class Person:
 
 async def state(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> MemberState | None:
     """The member's ledger row with accounts and tiers, as stored; None where there is no such member."""
-    m, a, terms = t.member.c, t.account.c, t.tier_term.c
+    m, a, terms, floors = t.member.c, t.account.c, t.tier_term.c, t.tier_floor.c
     async with reading(engine) as connection:
         row = (
             (
@@ -44,9 +44,13 @@ async def state(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> 
             .where(terms.program_id == program_id, terms.member_id == member_id)
             .order_by(terms.sequence)
         )
+        given = await connection.execute(
+            select(*hot.FLOOR_COLUMNS).where(floors.program_id == program_id, floors.member_id == member_id)
+        )
     return rows.member_state(row)._replace(
         accounts={found["unit"]: rows.account(found) for found in accounts.mappings()},
         tiers=tuple(rows.tier_term(found) for found in tiers.mappings()),
+        floors=tuple(sorted(rows.floor(found) for found in given.mappings())),
     )
 
 

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import rows
+from app.db import hot, rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import opening
 from app.domain.commands import Fulfilment, Opening
+from app.domain.settling import EXPIRY
 from app.domain.state import Account, OpenLot, TierTerm
 from app.queries.balances import MemberAccounts, group
 
@@ -37,7 +38,7 @@ _v, _e, _d, _a = t.event.c, t.entry.c, t.draw.c, t.account.c
 async def accounts(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> MemberAccounts:
     """The member's accounts as they stood, with the lots they had, grouped by their dates."""
     counted = _counted(program_id, member_id, as_of)
-    left = _left(counted, program_id, member_id)
+    left = _left(counted, as_of, program_id=program_id, member_id=member_id)
     c, o = counted.c, left.c
     sums = select(
         c.unit,
@@ -80,7 +81,7 @@ async def lots(
     limit: int,
 ) -> tuple[OpenLot, ...]:
     """The lots of which something remained, in the order of their credit entries, after the entry named."""
-    o = _left(_counted(program_id, member_id, as_of), program_id, member_id).c
+    o = _left(_counted(program_id, member_id, as_of), as_of, program_id=program_id, member_id=member_id).c
     query = select(
         o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, o.expires_at, o.kind
     )
@@ -103,14 +104,14 @@ def _lot(lot: OpenLot, earned_at: Sequence[datetime] | None) -> OpenLot:
 
 
 async def terms(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[TierTerm, ...]:
-    """The tiers the member had reached by then."""
+    """The tiers the member had held by then."""
     r = t.tier_term.c
     posted = and_(_v.program_id == r.program_id, _v.member_id == r.member_id, _v.sequence == r.sequence)
     query = (
-        select(r.ladder, r.tier, r.since, r.sequence)
+        select(*hot.TERM_COLUMNS)
         .join(t.event, posted)
         .where(r.program_id == program_id, r.member_id == member_id)
-        .where((_v.recorded_at if as_of.by_recording else r.since) <= as_of.instant)
+        .where((_v.recorded_at if as_of.by_recording else func.coalesce(r.began_at, r.since)) <= as_of.instant)
         .order_by(r.sequence)
     )
     async with reading(engine) as connection:
@@ -178,23 +179,44 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
     )
 
 
-def _left(counted: CTE, program_id: bytes, member_id: bytes) -> CTE:
-    """The lots that counted entries had credited, with what counted draws had left of them."""
+def _left(counted: CTE, as_of: AsOf, *, program_id: bytes, member_id: bytes) -> CTE:
+    """The lots that counted entries had credited, with what counted draws had left of them, and their end by then."""
     c = counted.c
+    moves = and_(_d.points < 0, c.available_at.is_(None))  # back into a lot that had ended (semantics L8)
     taken = (
-        select(_d.lot_sequence, _d.lot_position, func.sum(_d.points).label("points"))
+        select(
+            _d.lot_sequence,
+            _d.lot_position,
+            func.sum(_d.points).label("points"),
+            func.max(c.expires_at).filter(moves).label("ends"),
+        )
         .join(counted, and_(c.sequence == _d.sequence, c.position == _d.position))
         .where(_d.program_id == program_id, _d.member_id == member_id)
         .group_by(_d.lot_sequence, _d.lot_position)
         .cte("taken")
     )
-    remaining = c.points - func.coalesce(taken.c.points, 0)
-    of_lot = and_(taken.c.lot_sequence == c.sequence, taken.c.lot_position == c.position)
+    over = _over(as_of, program_id=program_id, member_id=member_id)
+    undated = case((c.expires_at.is_(None), func.coalesce(over.c.points, 0)), else_=0)
+    remaining = c.points - func.coalesce(taken.c.points, 0) - undated
+    ends = func.greatest(c.expires_at, taken.c.ends).label("expires_at")
+    of_lot = [and_(x.c.lot_sequence == c.sequence, x.c.lot_position == c.position) for x in (taken, over)]
     return (
-        select(*c, cast(remaining, BigInteger).label("remaining"))
-        .select_from(counted.outerjoin(taken, of_lot))
+        select(*[one for one in c if one.name != "expires_at"], ends, cast(remaining, BigInteger).label("remaining"))
+        .select_from(counted.outerjoin(taken, of_lot[0]).outerjoin(over, of_lot[1]))
         .where(c.available_at.is_not(None), remaining > 0)
         .cte("open_then")
+    )
+
+
+def _over(as_of: AsOf, *, program_id: bytes, member_id: bytes) -> CTE:
+    """What had ended of lots by an instant of recording, though it was written down only later (semantics L4)."""
+    return (
+        select(_d.lot_sequence, _d.lot_position, func.sum(_d.points).label("points"))
+        .join(t.event, and_(_v.program_id == _d.program_id, _v.member_id == _d.member_id, _v.sequence == _d.sequence))
+        .where(_d.program_id == program_id, _d.member_id == member_id, _v.kind == EXPIRY)
+        .where(_v.effective_at <= as_of.instant, _v.recorded_at > as_of.instant, literal(as_of.by_recording))
+        .group_by(_d.lot_sequence, _d.lot_position)
+        .cte("over")
     )
 
 

@@ -117,6 +117,15 @@ def _grouped(lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[boo
     )
 
 
+def _of_event(one: Any, other: Any) -> ColumnElement[bool]:
+    return and_(*[one[name] == other[name] for name in ("program_id", "member_id", "sequence")])
+
+
+def _of_lot(one: Any) -> ColumnElement[bool]:
+    """What is known of the lot of an entry."""
+    return and_(one.member_id == _e.member_id, one.lot_sequence == _e.sequence, one.lot_position == _e.position)
+
+
 _drawing = t.event.alias("drawing")
 _draws = (
     select(
@@ -125,36 +134,39 @@ _draws = (
         _d.lot_position,
         func.sum(_d.points).label("points"),
         func.sum(_d.points).filter(books.redeems(_drawing.c.kind, _d.points)).label("redeemed"),
-        func.sum(_d.points).filter(books.expires(_drawing.c.kind)).label("expired"),
+        func.sum(_d.points).filter(books.expires(_drawing.c.kind, _d.points)).label("expired"),
     )
-    .join(
-        _drawing,
-        and_(
-            _drawing.c.program_id == _d.program_id,
-            _drawing.c.member_id == _d.member_id,
-            _drawing.c.sequence == _d.sequence,
-        ),
-    )
+    .join(_drawing, _of_event(_drawing.c, _d))
     .where(_d.program_id == PROGRAM, _drawing.c.recorded_at <= _AT)
     .group_by(_d.member_id, _d.lot_sequence, _d.lot_position)
     .subquery("draws")
 )
-_own_event = and_(_v.program_id == _e.program_id, _v.member_id == _e.member_id, _v.sequence == _e.sequence)
-_own_draws = and_(
-    _draws.c.member_id == _e.member_id, _draws.c.lot_sequence == _e.sequence, _draws.c.lot_position == _e.position
+_moving = t.entry.alias("moving")
+_moved = (
+    select(_d.member_id, _d.lot_sequence, _d.lot_position, func.max(_moving.c.expires_at).label("ends"))
+    .join(_moving, and_(_of_event(_moving.c, _d), _moving.c.position == _d.position))
+    .join(_drawing, _of_event(_drawing.c, _d))
+    .where(_moving.c.program_id == PROGRAM, _moving.c.available_at.is_(None), _moving.c.expires_at.is_not(None))
+    .where(_d.points < 0, _drawing.c.recorded_at <= _AT)
+    .group_by(_d.member_id, _d.lot_sequence, _d.lot_position)
+    .subquery("moved")
 )
+"""The lots that got a new end when points were put back into them (semantics L8)."""
+_own_event = _of_event(_v, _e)
 _known = and_(_e.program_id == PROGRAM, _v.recorded_at <= _AT)
 _then = (
     select(
         _e.unit,
         _e.available_at,
-        _e.expires_at,
+        func.greatest(_e.expires_at, _moved.c.ends).label("expires_at"),
         (_e.points - func.coalesce(_draws.c.points, 0)).label("remaining"),
         literal(0).label("reserved"),
         func.coalesce(_draws.c.redeemed, 0).label("redeemed"),
         func.coalesce(_draws.c.expired, 0).label("expired"),
     )
-    .select_from(t.entry.join(t.event, _own_event).outerjoin(_draws, _own_draws))
+    .select_from(
+        t.entry.join(t.event, _own_event).outerjoin(_draws, _of_lot(_draws.c)).outerjoin(_moved, _of_lot(_moved.c))
+    )
     .where(_known, _e.available_at.is_not(None))
     .subquery("lots")
 )

@@ -39,6 +39,7 @@ _RESERVATIONS = _stream(t.reservation, "member_id", "hold", "lot_sequence", "lot
 _USAGE = _stream(t.usage, "member_id", "counter", "since")
 _TAGS = _stream(t.member_tag, "member_id", "tag", "sequence")
 _TERMS = _stream(t.tier_term, "member_id", "sequence")
+_FLOORS = _stream(t.tier_floor, "member_id", "sequence")
 _EVENTS = _stream(t.event, "member_id", "sequence")
 _ENTRIES = _stream(t.entry, "member_id", "sequence", "position")
 _DRAWS = _stream(t.draw, "member_id", "sequence", "position", "ordinal")
@@ -99,6 +100,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
             ("lot", _LOTS),
             ("reservation", _RESERVATIONS),
             ("term", _TERMS),
+            ("floor", _FLOORS),
             ("usage", _USAGE),
             ("tag", _TAGS),
             ("event", _EVENTS),
@@ -119,6 +121,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
                 await feeds["reservation"].run("member_id", key=key),
             ),
             tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),
+            floors=tuple(rows.floor(floor) for floor in await feeds["floor"].run("member_id", key=key)),
             usage={(u["counter"], u["since"]): rows.usage(u) for u in await feeds["usage"].run("member_id", key=key)},
             tags=tuple(rows.held_tag(tag) for tag in await feeds["tag"].run("member_id", key=key)),
             lots_loaded=True,
@@ -256,6 +259,7 @@ _ORPHANS = {
     "usage rows without their member": hot.Statement(_without(t.usage, t.member, "member_id")),
     "member_tag rows without their member": hot.Statement(_without(t.member_tag, t.member, "member_id")),
     "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
+    "tier_floor rows without their event": hot.Statement(_without(t.tier_floor, t.event, "member_id", "sequence")),
     "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),
     "message rows without their event": hot.Statement(
         _without(t.message, t.event, "member_id", "sequence").where(t.message.c.sequence.is_not(None))
@@ -265,6 +269,7 @@ _ORPHANS = {
     ),
     "transfer events without their transfer_in": hot.Statement(_one_sided(Transfer.kind, TransferIn.kind)),
     "transfer_in events without their transfer": hot.Statement(_one_sided(TransferIn.kind, Transfer.kind)),
+    "fingerprint rows without their member": hot.Statement(_without(t.fingerprint, t.member, "member_id")),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }
 

@@ -11,7 +11,7 @@ from app.db import rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import chain
-from app.domain.commands import Command, Identity, Mode, Reference
+from app.domain.commands import Command, Enrolment, Identity, Mode, Reference, ReferralClaim, ReferralReview
 from app.domain.parking import Parked
 
 KEPT = timedelta(days=90)
@@ -34,6 +34,10 @@ class TurnedAway:
     code: str
     details: Any
     recorded: bytes | None
+
+
+_OF_PERSONS = (Enrolment.kind, ReferralClaim.kind, ReferralReview.kind)
+"""What lacks something that was sent with it, or was a person's own decision."""
 
 
 async def parked(
@@ -95,15 +99,15 @@ async def refused(
 async def command(engine: AsyncEngine, refused_id: bytes, *, program_id: bytes, id: bytes) -> Command | None:
     """The command that was turned away, under a new id, to be judged again; None where there is none.
 
-    Raises ValueError where what was sent cannot be judged again without its sender: an enrolment's identities are kept
-    nowhere.
+    Raises ValueError where what was sent cannot be judged again without its sender: an enrolment's identities and the
+    code of a friend are kept nowhere.
     """
     query = select(*_r).where(_r.program_id == program_id, _r.refused_id == refused_id)
     async with reading(engine) as connection:
         row = (await connection.execute(query)).mappings().first()
     if row is None:
         return None
-    if row["kind"] == "enrolment" or (row["member_id"] is None and row["identity"] is None):
+    if row["kind"] in _OF_PERSONS or (row["member_id"] is None and row["identity"] is None):
         raise ValueError("who it is about is kept nowhere")
     identity = None if row["identity"] is None else Identity("", "", row["identity"])
     who = Reference(identity=identity) if row["member_id"] is None else Reference(member_id=row["member_id"])

@@ -316,6 +316,14 @@ ADJUSTMENT: Body = {
     "expires_at": "2027-11-21T09:00:00Z",
 }
 
+TIER_FLOOR: Body = {
+    "id": "good",
+    "tier": "gold",
+    "until": "2027-11-21T09:00:00Z",
+    "reason": "status_match",
+    "note": "private",
+}
+
 _CODES = (*NOT_TEXT, '""', '"Survey"', '"a b"', '"x\\u0000"', '"é"', json.dumps("x" * 33))
 _MOMENT = tuple(token for token in TIME[:-4] if token != "null")
 _COMMON = {"/id": ID, "/occurred_at": TIME, "/type": TYPE, "/member": MEMBER}

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from app.cli import verify
 from app.settings import Settings
 from app.worker import settling
 from tests.builders import LADDER, START, Clock, Service, at, open_service, publish, purchase
 
 DOCUMENT = LADDER.replace("points: {name: Points}", "points: {name: Points, pending: P3D, expires: {after: P20D}}")
+GRACE = DOCUMENT.replace("{after: P20D}", "{after: P9D}, grace: P4D")
+SLIDING = LADDER.replace("points: {name: Points}", "points: {name: Points, expires: {inactive: P2D}}")
+"""Points that end together; what ends is undone by events that are reported late."""
+
 READS = ("balance", "lots", "tier", "statement")
 
 
@@ -30,7 +35,8 @@ async def step(service: Service, number: int, chance: random.Random) -> None:
     body: dict[str, Any] = {"id": f"e{number}", "member": "card:1001", "occurred_at": at(now)}
     which = chance.randrange(6)
     if which <= 1:
-        body = purchase(f"{chance.randrange(1, 150)}.00", id=f"e{number}", at=now)
+        late = timedelta(hours=chance.choice([0, 30, 55]))
+        body = purchase(f"{chance.randrange(1, 150)}.00", id=f"e{number}", at=now - late)
     elif which == 2:
         body |= {"type": "redemption", "points": chance.randrange(1, 60)}
     elif which == 3:
@@ -41,10 +47,11 @@ async def step(service: Service, number: int, chance: random.Random) -> None:
         await service.send(body)
 
 
+@pytest.mark.parametrize("document", [DOCUMENT, GRACE], ids=["plain", "grace"])
 @pytest.mark.parametrize("seed", range(4))
-async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clock, seed: int) -> None:
+async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clock, document: str, seed: int) -> None:
     """By recording: exactly what a reader saw then, whatever has come since."""
-    await publish(settings, clock=clock, document=DOCUMENT)
+    await publish(settings, clock=clock, document=document)
     chance = random.Random(seed)
     async with open_service(settings, clock=clock) as service:
         parts = service.app.state.parts
@@ -65,6 +72,42 @@ async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clo
                 again = await shown(service, member, what, as_of=at(instant), by="recording")
                 assert again == then[what], (instant, what)
         assert len({str(then["balance"]["units"]["points"]) for _, then in seen}) > 8
+
+
+@pytest.mark.parametrize("seed", [0, 2, 5, 8])
+async def test_accounts_that_end_together_are_shown_as_they_were(settings: Settings, clock: Clock, seed: int) -> None:
+    """Semantics L4, L10, L14: by recording, whether an end was written down by then, later, or undone since.
+
+    When they were to end is not told in hindsight: what moved it is in the statement.
+    """
+    await publish(settings, clock=clock, document=SLIDING)
+    chance = random.Random(seed)
+    async with open_service(settings, clock=clock) as service:
+        parts = service.app.state.parts
+        member = (await service.buy("30.00", id="e0")).json()["member"]
+        seen: list[tuple[datetime, dict[str, Any]]] = []
+        for number in range(1, 50):
+            clock.forward(hours=chance.choice([1, 20, 50]))
+            if chance.randrange(3) == 0:
+                await settling.settle_once(parts.engine, parts.ledger, now=clock())
+            await step(service, number, chance)
+            clock.forward(seconds=1)
+            seen.append((clock(), await held(service, member)))
+        events = (await shown(service, member, "statement", limit="200"))["events"]
+        undone = [event for event in events if event["type"] == "expiry_reversal"]
+
+        for instant, then in seen:
+            assert await held(service, member, as_of=at(instant), by="recording") == then, instant
+        for event in undone:  # by effect it never ended
+            assert (await held(service, member, as_of=event["effective_at"]))["balance"] > 0
+        assert undone
+        assert any(then["balance"] == 0 for _, then in seen)
+        assert await verify.run(settings) == []
+
+
+async def held(service: Service, member: str, **asked: str) -> dict[str, Any]:
+    """The points of a member, without when they end."""
+    return {**(await shown(service, member, "balance", **asked))["units"]["points"], "expiring": None}
 
 
 async def test_by_effect_what_was_reported_late_had_happened(settings: Settings, clock: Clock) -> None:

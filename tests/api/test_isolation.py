@@ -7,7 +7,7 @@ import httpx
 
 from app.db.tables import metadata
 from app.settings import Settings
-from tests.api.hostile import ADJUSTMENT
+from tests.api.hostile import ADJUSTMENT, TIER_FLOOR
 from tests.api.test_keys import PUBLIC, every_route
 from tests.builders import BY_HAND, Clock, Service, key_for, publish, purchase
 from tests.database import TABLES
@@ -49,7 +49,10 @@ async def filled_program(service: Service) -> dict[str, str]:
         headers={"Idempotency-Key": "k1"},
     )
     given = await service.send({**ADJUSTMENT, "id": CANARY, "member": member, "note": CANARY}, path="/v1/adjustments")
+    code = (await service.client.get(f"/v1/members/{member}")).json()["referral_code"]
+    friend = await service.enrol(f"{CANARY}-2", referral_code=code)
     return {
+        "referral_id": friend["id"].replace("mem_", "rfl_"),
         "member_id": member,
         "event_id": event.json()["id"],
         "hold": held.json()["id"],
@@ -76,12 +79,15 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/members/{member_id}": [{"attributes": {"city": "x"}, "tags": {"vip": {}}}],
         "/v1/refused/{refused_id}/admit": [None],
         "/v1/purchases/{source}/{id}": [],  # a shop's own, by its own key: nothing of others can be named
+        "/v1/members/{member_id}/tier-floor": [TIER_FLOOR],
         "/v1/holds": [{"id": "h2", "member": f"card:{card}", "points": 1}],
         "/v1/holds/{hold}/capture": [{"id": "c1"}],
         "/v1/holds/{hold}/release": [{"id": "r1"}],
         "/v1/members": [],
         "/v1/webhook-endpoints": [],
         "/v1/adjustments": [{**ADJUSTMENT, "member": name} for name in (ids["member_id"], f"card:{card}")],
+        "/v1/referrals/{referral_id}/approve": [{"reason": "known"}],
+        "/v1/referrals/{referral_id}/reject": [{"reason": "known"}],
         "/v1/adjustments/{adjustment_id}/approve": [{}],
         "/v1/adjustments/{adjustment_id}/reject": [{}],
         "/v1/adjustments/{adjustment_id}/cancel": [{}],
@@ -108,6 +114,7 @@ async def test_no_operation_shows_or_touches_anything_of_another_program(
                 seen.append((method, path, await service.client.request(method, filled, json=body, headers=headers)))
         else:
             query = {"source": "till", "id": CANARY} if path == "/v1/events" else {}
+            query |= {"reason": "mistake"} if method == "DELETE" and path.endswith("/tier-floor") else {}
             seen.append((method, path, await service.client.request(method, filled, params=query, headers=headers)))
 
     for method, path, answer in seen:

@@ -15,7 +15,7 @@ from app.domain.scopes import Scope
 from app.main import fresh_id
 from app.operations import keys as operations
 from app.settings import Settings
-from tests.api.hostile import ADJUSTMENT
+from tests.api.hostile import ADJUSTMENT, TIER_FLOOR
 from tests.builders import PROGRAM, Clock, Service, key_for, purchase
 from tests.database import picture
 
@@ -48,7 +48,7 @@ def every_route(service: Service) -> list[tuple[str, str]]:
 def filled(path: str) -> str:
     """The path with an id of the right form in each place."""
     ids = {"member_id": typeid.MEMBER, "event_id": typeid.EVENT, "endpoint_id": typeid.ENDPOINT}
-    ids["adjustment_id"] = typeid.ADJUSTMENT
+    ids |= {"adjustment_id": typeid.ADJUSTMENT, "referral_id": typeid.REFERRAL}
     for name, prefix in ids.items():
         path = path.replace("{" + name + "}", typeid.encode(prefix, fresh_id()))
     path = path.replace("{refused_id}", typeid.encode(typeid.REFUSED, fresh_id()))
@@ -191,6 +191,8 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/members/{member_id}/tier", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/statement", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/lots", None, Scope.MEMBERS_READ),
+    ("PUT", "/v1/members/{member_id}/tier-floor", TIER_FLOOR, Scope.TIERS_WRITE),
+    ("DELETE", "/v1/members/{member_id}/tier-floor?reason=mistake", None, Scope.TIERS_WRITE),
     ("PUT", "/v1/purchases/{source}/{id}", {"revision": 1}, Scope.EVENTS_WRITE),
     ("GET", "/v1/parked", None, Scope.EVENTS_READ),
     ("GET", "/v1/refused", None, Scope.EVENTS_READ),
@@ -214,6 +216,11 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("POST", "/v1/adjustments/{adjustment_id}/approve", None, Scope.ADJUSTMENTS_APPROVE),
     ("POST", "/v1/adjustments/{adjustment_id}/reject", None, Scope.ADJUSTMENTS_APPROVE),
     ("POST", "/v1/adjustments/{adjustment_id}/cancel", None, Scope.ADJUSTMENTS_WRITE),
+    ("GET", "/v1/members/{member_id}/referrals", None, Scope.MEMBERS_READ),
+    ("GET", "/v1/referrals", None, Scope.REFERRALS_READ),
+    ("GET", "/v1/referrals/{referral_id}", None, Scope.REFERRALS_READ),
+    ("POST", "/v1/referrals/{referral_id}/approve", {"reason": "known"}, Scope.REFERRALS_REVIEW),
+    ("POST", "/v1/referrals/{referral_id}/reject", {"reason": "known"}, Scope.REFERRALS_REVIEW),
 ]
 
 
@@ -233,6 +240,13 @@ async def test_every_route_asks_for_its_scope(service: Service, settings: Settin
 
 
 REDEMPTION = {"type": "redemption", "id": "r1", "member": "card:1", "occurred_at": "2026-11-21T09:00:00Z", "points": 1}
+CLAIM = {
+    "type": "referral_claim",
+    "id": "c1",
+    "member": "card:1",
+    "occurred_at": "2026-11-21T09:00:00Z",
+    "referral_code": "code-of-old",
+}
 ENROLMENT = {"type": "enrolment", "id": "e1", "occurred_at": "2026-11-21T09:00:00Z"}
 
 
@@ -241,6 +255,7 @@ ENROLMENT = {"type": "enrolment", "id": "e1", "occurred_at": "2026-11-21T09:00:0
     [
         (REDEMPTION, Scope.REDEMPTIONS_WRITE, "forbidden"),
         (ENROLMENT, Scope.MEMBERS_WRITE, "forbidden"),
+        (CLAIM, Scope.MEMBERS_WRITE, "forbidden"),
         (purchase(history=True), Scope.EVENTS_HISTORY, "history_scope"),
     ],
 )

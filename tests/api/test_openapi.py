@@ -145,28 +145,49 @@ PATHS = {
     "CaptureHoldIn": "/v1/holds/till7-h10/capture",
     "ReleaseHoldIn": "/v1/holds/till7-h10/release",
     "AdjustmentIn": "/v1/adjustments",
-    "ProfileIn": "/v1/members/{id}",
+    "ProfileIn": "/v1/members/{member}",
+    "TierFloorIn": "/v1/members/{member}/tier-floor",
+    "ReviewIn": "/v1/referrals/{held}/approve",
 }
-OTHER_METHODS = {"KeptPurchaseIn": "PUT", "ProfileIn": "PATCH"}
+OTHER_METHODS = {"KeptPurchaseIn": "PUT", "TierFloorIn": "PUT", "ProfileIn": "PATCH"}
 """Where a body goes; the others are events."""
 
 
+FRIEND: dict[str, Any] = {
+    "type": "opening",
+    "id": "old-1",
+    "member": {"identity": "email:anna@example.com", "enrol": True},
+    "occurred_at": "2026-11-01T00:00:00+01:00",
+    "lots": [{"unit": "points", "points": 1, "earned_at": "2026-10-01T00:00:00+01:00"}],
+    "referral_code": "ANNA-2024",
+}
+"""A member whose code is known beforehand."""
+
+
 async def test_every_example_body_runs(service: Service, document: dict[str, Any]) -> None:
-    await publish(service.settings, clock=service.clock, document=BY_HAND + "transfers: {units: [points]}\n")
-    receiver = await service.enrol("2740009999999")  # who receives points
+    more = "transfers: {units: [points]}\nreferrals: {referrer: {unit: points, points: 100}}\n"
+    await publish(service.settings, clock=service.clock, document=BY_HAND + more)
+    await service.enrol("2740009999999")  # who receives points
+    friend = await service.send(FRIEND)  # whose code is named
+    assert friend.status_code == 201, friend.text
+    held = await service.enrol(
+        "held", referral_code=FRIEND["referral_code"], identities={"email": "anna+2@example.com"}
+    )
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
     assert set(examples) >= {*PATHS, *first, "ActivityIn", "ReturnIn", "CancellationIn", "TransferIn"}
-    before = purchase("1000.00", id="before", card="", at=START)
+    before, member = purchase("1000.00", id="before", card="", at=START), ""
 
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
-            method, path = OTHER_METHODS.get(name, "POST"), PATHS.get(name, "/v1/events").format(**receiver)
+            method = OTHER_METHODS.get(name, "POST")
+            path = PATHS.get(name, "/v1/events").format(member=member, held=held["id"].replace("mem_", "rfl_"))
             answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
-                earned = await service.send({**before, "member": answer.json()["member"]})
+                member = answer.json()["member"]
+                earned = await service.send({**before, "member": member})
                 assert earned.status_code == 201
 
 

@@ -7,6 +7,7 @@ import pytest
 from app.cli import verify
 from app.settings import Settings
 from app.worker import settling
+from tests.api.test_returns import returned
 from tests.builders import PLAIN, Clock, Service, open_service, publish
 
 WAITING = PLAIN.replace("points: {name: Points}", "points: {name: Points, pending: P14D, expires: {at_end_of: year}}")
@@ -57,3 +58,24 @@ async def test_a_year_without_a_worker_is_caught_up_in_order(settings: Settings,
         ]
         assert (await points(service, member))["balance"] == 0
         assert await verify.run(settings) == []
+
+
+@pytest.mark.parametrize("worker", [False, True])
+async def test_what_expires_next_is_less_by_what_is_owed(settings: Settings, clock: Clock, worker: bool) -> None:
+    """Semantics L4, L9: points that begin to count pay it, whether or not that is written down."""
+    await publish(settings, clock=clock, document=WAITING)
+    async with open_service(settings, clock=clock) as service:
+        parts = service.app.state.parts
+        member = (await service.buy("80.00", id="p1")).json()["member"]
+        clock.forward(days=15)
+        assert (await service.redeem(80)).status_code == 201
+        assert (await service.buy("100.00", id="p2")).status_code == 201
+        assert (await service.send(returned("p1"))).status_code == 201
+        clock.forward(days=14)
+        if worker:
+            assert await settling.settle_once(parts.engine, parts.ledger, now=clock()) == 1
+
+        found = await points(service, member)
+
+        assert (found["balance"], found["available"], found["deficit"]) == (20, 20, 0)
+        assert [one["points"] for one in found["expiring"]] == [20]

@@ -173,10 +173,15 @@ async def assert_what_members_hold(service: Service, owed: dict[str, Any]) -> No
         assert unit["outstanding"] == unit["points"] + unit["ended"] - unit["deficit"]
 
 
-@pytest.mark.parametrize("seed", [11, 12])
-async def test_the_liability_once_shown_is_shown_again(settings: Settings, clock: Clock, seed: int) -> None:
+GRACE = DOCUMENT.replace("{after: P3M}", "{after: P1M}, grace: P20D")
+
+
+@pytest.mark.parametrize(("document", "seed"), [(DOCUMENT, 11), (DOCUMENT, 12), (GRACE, 11), (GRACE, 12)])
+async def test_the_liability_once_shown_is_shown_again(
+    settings: Settings, clock: Clock, document: str, seed: int
+) -> None:
     """Semantics L14, by recording: exactly what a reader saw then, whatever has come since."""
-    await publish(settings, clock=clock, document=DOCUMENT)
+    await publish(settings, clock=clock, document=document)
     async with open_service(settings, clock=clock) as service:
         shown = await mixed(service, seed=seed)
         clock.forward(days=100)
@@ -188,6 +193,9 @@ async def test_the_liability_once_shown_is_shown_again(settings: Settings, clock
         assert any(then["units"]["points"]["deficit"] for _, then in shown)
         assert any(then["units"]["points"]["ended"] for _, then in shown)
         assert any(then["units"]["points"]["breakage"]["points"] for _, then in shown)
+        back = [entry for one in await members(service) for event in one["events"] for entry in event["entries"]]
+        lived_on = any(entry["available_at"] is None and entry["expires_at"] for entry in back)
+        assert lived_on == (document == GRACE)
 
 
 async def test_points_are_told_apart_by_what_time_does_to_them(settings: Settings, clock: Clock) -> None:

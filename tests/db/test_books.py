@@ -7,12 +7,12 @@ import pytest
 
 from app.db import rows
 from app.domain import books
-from app.domain.books import DEBITS, PASSING, RESTORING
+from app.domain.books import DEBITS, PASSING, RESTORING, REVIVING
 from app.domain.events import Entry
 from app.queries import books as queries
 from tests.builders import START, Service
 
-KINDS = sorted({*DEBITS, *RESTORING, *PASSING, "purchase", "return", "activation", "some_kind_to_come"})
+KINDS = sorted({*DEBITS, *RESTORING, *PASSING, *REVIVING, "purchase", "return", "activation", "some_kind_to_come"})
 LINES = [
     Entry(0, "points", 0, 0),
     Entry(1, "points", 7, 7),

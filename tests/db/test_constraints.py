@@ -55,6 +55,8 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
         {"credited": 5, "remaining": 3, "reserved": -1},
     ],
     "open_lot_range_check": [{"credited": LIMIT + 1, "remaining": 1, "reserved": 0}],
+    "tier_floor_lasts_check": [{"months": None}, {"days": None}],
+    "tier_term_falls_check": [{"falls_to": None}, {"falls_at": None}],
     "shop_source_reserved_check": [{"source": "zegel"}, {"source": "ops"}],
     "adjustment_points_check": [{"points": 0}],
     "adjustment_state_check": [{"state": "lapsed", "event_id": None}],

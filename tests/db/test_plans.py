@@ -77,3 +77,14 @@ async def test_accounts_that_end_or_are_to_be_told_are_found_by_their_index(
     for query, index in zip(some, ("account_active_until_idx", "account_notice_idx"), strict=True):
         found = await plan(owner, hot.Statement(query.limit(200)))
         assert f"Index Scan using {index} on account" in found, found
+
+
+async def test_tiers_that_are_due_are_found_by_their_index(service: Service, owner: asyncpg.Connection) -> None:
+    """Semantics T3, K1: in their order, so that a page is enough."""
+    await owner.execute("SET enable_seqscan = off")
+    await owner.execute("SET enable_sort = off")
+    query = due.tiers_due(program_id=bytes(16), now=datetime(2027, 1, 1, tzinfo=UTC))
+
+    found = await plan(owner, hot.Statement(query.limit(200)))
+
+    assert "Index Scan using member_tiers_due_idx on member" in found, found

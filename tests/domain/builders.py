@@ -31,7 +31,9 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.events import MILESTONES, Decision, Earlier, Entry, Posted, Recorded
+from app.domain.effects import NOBODY, Friends
+from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
+from app.domain.ladders import Ladder, Tier
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
     EVERYTHING,
@@ -41,14 +43,13 @@ from app.domain.rules import (
     Cover,
     Fixed,
     Gives,
-    Ladder,
     Multiply,
     PerItem,
     Rate,
+    ReferralGift,
     ReferralTerms,
     Rule,
     Rules,
-    Tier,
     Versions,
 )
 from app.domain.state import Account, MemberState, OpenLot, Reserve
@@ -136,10 +137,14 @@ def multiply(factor: str, *, code: str = "times", **more: Any) -> Rule:
     return rule(Multiply(Fraction(factor)), code=code, **more)
 
 
-def ladder(*levels: tuple[str, int], code: str = "status", unit: str = "spent", first: str = "bronze") -> Ladder:
+def ladder(
+    *levels: tuple[str, int], code: str = "status", unit: str = "spent", first: str = "bronze", **more: Any
+) -> Ladder:
     """A ladder from everybody's first tier up: `ladder(("silver", 200_00))`."""
     named = [(first, 0), *levels]
-    return Ladder(code, unit, tuple(Tier(name, name.capitalize(), threshold) for name, threshold in named))
+    return Ladder(
+        code, (unit,), tuple(Tier(name, name.capitalize(), (threshold,)) for name, threshold in named), **more
+    )
 
 
 def make_rules(*rules: Rule, units: Sequence[Unit] | None = None, **more: Any) -> Rules:
@@ -171,10 +176,16 @@ def ladder_rules(**more: Any) -> Rules:
     )
 
 
-def friends_rules(**more: Any) -> Rules:
+def friends_terms(**more: Any) -> ReferralTerms:
     """A hundred points for the referrer and 25 for the friend, from a first purchase of 10.00 on."""
-    terms = ReferralTerms({"EUR": 10_00}, parse_span("P180D"), referrer=("points", 100), referee=("points", 25))
-    return make_rules(**({"referrals": terms} | more))
+    gifts: dict[str, Any] = {"referrer": ReferralGift("points", 100), "referee": ReferralGift("points", 25)}
+    terms: dict[str, Any] = {"minimum": {"EUR": 10_00}, "lapse": parse_span("P180D")}
+    return ReferralTerms(**(terms | gifts | more))
+
+
+def friends_rules(**more: Any) -> Rules:
+    """A program with these terms."""
+    return make_rules(**({"referrals": friends_terms()} | more))
 
 
 def line(amount: str = "10.00", *categories: str, id: str = "1", **more: Any) -> Line:
@@ -324,17 +335,21 @@ def decide(
     identities: Mapping[bytes, bytes] | None = None,
     ids: Ids | None = None,
     named: tuple[Earlier | None, ...] = (),
+    friends: Friends = NOBODY,
     last_milestones: tuple[Recorded, ...] = (),
+    since: tuple[Recorded, ...] = (),
+    engine_number: int = ENGINE,
     **more: Any,
 ) -> Decision:
     """What the core decides, as the ledger would ask it; `now` is the clock, and when it occurred unless told."""
     asked = facts if isinstance(facts, Command) else command(facts, **({"at": now} | more))
     versions = rules if isinstance(rules, Versions) else Versions((rules or make_rules(),))
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
+    when = when._replace(engine=engine_number)
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    known: dict[str, Any] = {"identities": identities or {}, "named": named, "last_milestones": last_milestones}
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, **known)
+    known: dict[str, Any] = {"identities": identities or {}, "named": named, "since": since, "friends": friends}
+    return engine.decide(state, asked, when, digest=digest, facts=encoded, last_milestones=last_milestones, **known)
 
 
 @dataclasses.dataclass
@@ -345,19 +360,28 @@ class Books:
     now: datetime = NOW
     state: MemberState = dataclasses.field(default_factory=make_state)
     posted: list[Posted] = dataclasses.field(default_factory=list)
+    engine_number: int = ENGINE
     ids: Ids = dataclasses.field(default_factory=lambda: make_ids(first=1 << 64))
 
     def do(self, facts: Facts | Command, **more: Any) -> Decision:
         """What comes of a command now; kept unless it is refused."""
         asked = facts if isinstance(facts, Command) else command(facts, **({"at": self.now} | more))
-        named = tuple(self._earlier(of) for of in commands.names(asked))
+        named = tuple(self.earlier(of) for of in commands.names(asked))
         if isinstance(asked.facts, Opening):
             events = (one.recorded for one in self.posted)
             first = next((event for event in events if event.kind not in opening.BEFORE), None)
             named = (None if first is None else Earlier(first),)
         reached = tuple(one.recorded for one in self.posted if one.recorded.kind in MILESTONES)
         decision = decide(
-            self.state, asked, rules=self.rules, now=self.now, ids=self.ids, named=named, last_milestones=reached
+            self.state,
+            asked,
+            rules=self.rules,
+            now=self.now,
+            ids=self.ids,
+            named=named,
+            last_milestones=reached,
+            since=tuple(one.recorded for one in self.posted),
+            engine_number=self.engine_number,
         )
         if decision.refusal is None:
             self.state = decision.state
@@ -366,7 +390,7 @@ class Books:
 
     def settle(self) -> Decision:
         """What the worker writes down now."""
-        decision = settle(self.state, now=self.now, rules=self.rules)
+        decision = engine.settle(self.state, moment(self.now, rules=self.rules, ids=self.ids))
         self.state = decision.state
         self.posted += decision.events
         return decision
@@ -375,7 +399,8 @@ class Books:
         """The event of a purchase."""
         return accepted(self.do(facts, **more)).recorded
 
-    def _earlier(self, of: Named) -> Earlier | None:
+    def earlier(self, of: Named) -> Earlier | None:
+        """The event that is named, with what has been recorded about it."""
         events = [one.recorded for one in self.posted]
         key = (of.source, of.kind, of.key)
         named = next((e for e in events if e.id == of.event_id or (e.source, e.kind, e.key) == key), None)

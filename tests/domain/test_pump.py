@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.calendar import parse_span
 from app.domain.commands import (
     Cancellation,
     Capture,
@@ -113,10 +114,11 @@ def pump(rules: Rules, todo: Any) -> Pump:
     return tried
 
 
-def rules(*, expires: str | None = None) -> Rules:
+def rules(*, expires: str | None = None, grace: str | None = None) -> Rules:
     """A point a euro by tiers, and a welcome; deficits have no floor."""
     made = ladder_rules()
-    units = made.units if expires is None else {**made.units, "points": unit(expires=expires)}
+    lives_on = None if grace is None else parse_span(grace)
+    units = made.units if expires is None else {**made.units, "points": unit(expires=expires, grace=lives_on)}
     return changed(made, rules=(*made.rules, fixed(WELCOME, code="welcome", kind="enrolment")), units=units)
 
 
@@ -147,10 +149,18 @@ def test_nor_where_points_expire_meanwhile(todo: Any) -> None:
     assert_nothing_gained(pump(rules(expires="P7D"), todo), lost=True)
 
 
+@settings(max_examples=500)
+@given(moves)
+def test_nor_where_points_put_back_live_on_for_days_of_grace(todo: Any) -> None:
+    """Semantics R6, L8: grace may save what would have expired, and makes no more of it than there was."""
+    assert_nothing_gained(pump(rules(expires="P7D", grace="P3D"), todo), lost=True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @settings(max_examples=10_000)
-@given(moves, st.booleans())
-def test_none_of_ten_thousand_sequences_gains_anything(todo: Any, lost: bool) -> None:
+@given(moves, st.sampled_from([(None, None), ("P7D", None), ("P7D", "P30D")]))
+def test_none_of_ten_thousand_sequences_gains_anything(todo: Any, life: tuple[str | None, str | None]) -> None:
     """Semantics R6, at full size."""
-    assert_nothing_gained(pump(rules(expires="P7D" if lost else None), todo), lost=lost)
+    expires, grace = life
+    assert_nothing_gained(pump(rules(expires=expires, grace=grace), todo), lost=expires is not None)

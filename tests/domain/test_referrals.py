@@ -1,6 +1,7 @@
 """Bringing a friend: claimed at enrolment, rewarded at the first purchase that qualifies (semantics F1, F2, F5)."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from app.domain.calendar import parse_span
 from app.domain.commands import Command, Enrolment, Identity, Mode, Purchase, ReferralBonus
 from app.domain.events import Decision
 from app.domain.refusals import UnknownReferralCode
-from app.domain.rules import ReferralTerms, Rules
+from app.domain.rules import ReferralGift, ReferralTerms, Rules
 from app.domain.state import MemberState, ReferralState
 from tests.domain.builders import (
     ANNA,
@@ -155,12 +156,12 @@ def test_a_claim_lapses(days: int, qualifies: bool) -> None:
 @pytest.mark.parametrize(
     ("sides", "expected", "after"),
     [
-        ({"referrer": ("points", 100)}, [(BRAM, "referrer", "points", 100)], ReferralState.REWARDED),
-        ({"referee": ("points", 25)}, [(ANNA, "referee", "points", 25)], ReferralState.QUALIFIED),
+        ({"referrer": ReferralGift("points", 100)}, [(BRAM, "referrer", "points", 100)], ReferralState.REWARDED),
+        ({"referee": ReferralGift("points", 25)}, [(ANNA, "referee", "points", 25)], ReferralState.QUALIFIED),
     ],
 )
 def test_one_side_alone_may_be_rewarded(
-    sides: dict[str, tuple[str, int]], expected: list[tuple[bytes, str, str, int]], after: ReferralState
+    sides: dict[str, Any], expected: list[tuple[bytes, str, str, int]], after: ReferralState
 ) -> None:
     """Semantics F3."""
     rules = make_rules(referrals=ReferralTerms({"EUR": 0}, parse_span("P180D"), **sides))
@@ -260,7 +261,7 @@ def test_a_bonus_that_waits_begins_to_count_at_its_own_instant(days: int) -> Non
 def test_a_status_bonus_is_taken_from_its_own_lot_only() -> None:
     """Semantics R3: what was earned otherwise stays, in a unit that cannot be spent."""
     status = unit("status", expires="P1Y", spendable=False)
-    terms = ReferralTerms({"EUR": 10_00}, parse_span("P180D"), referrer=("status", 100))
+    terms = ReferralTerms({"EUR": 10_00}, parse_span("P180D"), referrer=ReferralGift("status", 100))
     rules = make_rules(rate(unit="status"), units=(status,), referrals=terms)
     made = Books(rules, state=joined(rules))
     bought = made.bought(purchase("60.00"))
@@ -297,7 +298,9 @@ def test_shops_learn_who_was_brought_by_whom_by_id() -> None:
         NEW, Enrolment((card(),), referral_code=CODE), rules=friends_rules(), identities={CODE.digest: BRAM}
     )
 
-    ((type, data),) = told(decision)
+    (enrolled, data), (claimed, said) = told(decision)
 
-    assert type == "member.enrolled"
-    assert data["referrer"].startswith("mem_")
+    assert (enrolled, claimed) == ("member.enrolled", "referral.claimed")
+    assert data["referrer"] == said["referrer"]
+    assert said["referrer"].startswith("mem_")
+    assert (said["state"], said["lapses_at"]) == ("claimed", "2027-05-20T22:00:00Z")

@@ -265,18 +265,3 @@ def test_what_an_opening_dated_keeps_its_date() -> None:
     made.now = on("2029-02-01")
     assert [entry.points for entry in entries(made.settle())] == [-10]
     assert wrong(made) == []
-
-
-def test_what_is_reported_late_does_not_bring_back_what_has_ended() -> None:
-    """Semantics L10: its own points begin the account anew, from when it occurred."""
-    made = books()
-    buy(made, "100.00")
-    made.now = on("2027-11-25")
-    made.settle()
-
-    late = made.do(purchase("7.00"), at=on("2027-11-20"))
-
-    assert kinds(late) == ["purchase"]
-    assert made.state.accounts["points"].balance == 7
-    assert until(made) == end_of("2028-11-20")
-    assert wrong(made) == []

@@ -88,10 +88,10 @@ class Two:
 
     def _do(self, facts: Facts, giver: Books, receiver: Books, **more: Any) -> Decision:
         asked = command(facts, member=Reference(giver.state.id), **({"at": giver.now} | more))
-        named = tuple(giver._earlier(of) for of in ((facts.of,) if isinstance(facts, Cancellation) else ()))
+        named = tuple(giver.earlier(of) for of in ((facts.of,) if isinstance(facts, Cancellation) else ()))
         received = None
         if named and named[0] is not None:
-            found = receiver._earlier(transfers.received_as(named[0].event.id))
+            found = receiver.earlier(transfers.received_as(named[0].event.id))
             received = None if found is None else found.event
         decision = self._decided(asked, giver, receiver, named=named, received=received)
         if decision.refusal is None:

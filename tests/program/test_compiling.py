@@ -12,20 +12,20 @@ from iso4217 import Currency
 
 from app.domain import rules
 from app.domain.calendar import Every, Period, Span
+from app.domain.ladders import Ladder, Tier
 from app.domain.points import Rounding
 from app.domain.rules import (
     Applies,
     Cost,
     Cover,
     Fixed,
-    Ladder,
     Multiply,
     PerItem,
     Rate,
+    ReferralGift,
     ReferralTerms,
     Rule,
     Rules,
-    Tier,
 )
 from app.domain.units import ExpiresAfter, ExpiresAt, ExpiresWithPeriod, Slides, Unit
 from app.program import compiling, reading, values
@@ -230,8 +230,8 @@ def test_tiers_compile_to_a_ladder_and_a_multiplier_for_each_level_and_unit() ->
     assert program.ladders == (
         Ladder(
             "status",
-            "spent",
-            (Tier("bronze", "Bronze", 0), Tier("silver", "Silver", 20_000), Tier("gold", "Gold", 50_000)),
+            ("spent",),
+            (Tier("bronze", "Bronze", (0,)), Tier("silver", "Silver", (20_000,)), Tier("gold", "Gold", (50_000,))),
         ),
     )
     silver = Applies(kind="purchase", tiers=frozenset({"silver"}))
@@ -271,8 +271,8 @@ def test_referrals() -> None:
     assert program.referrals == ReferralTerms(
         minimum={"EUR": 1000},
         lapse=Span(months=6),
-        referrer=("points", 100),
-        referee=("spent", 50),
+        referrer=ReferralGift("points", 100),
+        referee=ReferralGift("spent", 50),
     )
 
 
@@ -283,7 +283,7 @@ def test_referrals_without_a_minimum_take_any_purchase_within_180_days(minimum: 
         referrals={"referrer": {"unit": "points", "points": 1}} | minimum,
     )
 
-    assert program.referrals == ReferralTerms({"EUR": 0, "JPY": 0}, Span(days=180), referrer=("points", 1))
+    assert program.referrals == ReferralTerms({"EUR": 0, "JPY": 0}, Span(days=180), referrer=ReferralGift("points", 1))
 
 
 def test_adjustments() -> None:

@@ -67,6 +67,7 @@ def test_what_is_required() -> None:
         ["multiply"],
         ["reward"],
         ["tag"],
+        ["tier"],
     ]
 
 
@@ -85,7 +86,7 @@ def test_it_knows_what_may_stand_at_a_place() -> None:
         "never",
     )
     assert "multiply" in schema.known_at(made, ("rules", 7))
-    assert schema.known_at(made, ("tiers", 0, "levels", 1)) == ("id", "name", "from", "multiply")
+    assert schema.known_at(made, ("tiers", 0, "levels", 1)) == ("id", "name", "from", "multiply", "benefits")
     assert schema.known_at(made, ("rules", 0, "on")) == ("purchase", "enrolment", "activity", "scheduled")
     assert schema.known_at(made, ("nowhere", 3)) == ()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import rules, units
-from app.domain.rules import Multiply, Rate
+from app.domain.rules import Multiply, Rate, ReferralGift
 from app.program import compiling, reading
 
 SAMPLE = Path(__file__).parents[2] / "programs" / "koffiehuis.yaml"
@@ -55,10 +55,10 @@ def test_a_point_costs_a_cent() -> None:
 def test_tiers_begin_at_200_and_500_euros() -> None:
     (ladder,) = koffiehuis().ladders
 
-    assert [(tier.code, tier.threshold) for tier in ladder.tiers] == [
-        ("bronze", 0),
-        ("silver", 20_000),
-        ("gold", 50_000),
+    assert [(tier.code, tier.thresholds) for tier in ladder.tiers] == [
+        ("bronze", (0,)),
+        ("silver", (20_000,)),
+        ("gold", (50_000,)),
     ]
 
 
@@ -79,7 +79,7 @@ def test_a_friend_brings_100_points_and_gets_50() -> None:
 
     assert referrals is not None
     assert referrals.minimum == {"EUR": 1000}
-    assert (referrals.referrer, referrals.referee) == (("points", 100), ("points", 50))
+    assert (referrals.referrer, referrals.referee) == (ReferralGift("points", 100), ReferralGift("points", 50))
 
 
 def test_its_comments_are_short() -> None:

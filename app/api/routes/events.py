@@ -25,6 +25,7 @@ from app.api.schemas.events import (
     EventBody,
     HoldIn,
     RedemptionIn,
+    ReferralClaimIn,
     ReleaseIn,
     TransferIn,
 )
@@ -76,6 +77,7 @@ _REFUSALS = (
     "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
     "transfers_off", "unknown_receiver", "own_transfer", "transfer_limit", "recently_received", "transfer_spent",
+    "already_referred", "own_referral_code", "has_referred", "has_bought",
 )  # fmt: skip
 
 
@@ -203,7 +205,7 @@ def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
         may(caller, Scope.REDEMPTIONS_OFFLINE)
     if isinstance(body, TransferIn) or (isinstance(body, CancellationIn) and body.kind == Transfer.kind):
         may(caller, Scope.TRANSFERS_WRITE)
-    if isinstance(body, EnrolmentIn):
+    if isinstance(body, EnrolmentIn | ReferralClaimIn):
         may(caller, Scope.MEMBERS_WRITE)
     if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:
         may(caller, Scope.ADJUSTMENTS_WRITE)

@@ -29,7 +29,7 @@ from app.queries import balances as balance_queries
 from app.queries import events as event_queries
 from app.queries import holds as hold_queries
 from app.queries import members as member_queries
-from app.queries import past
+from app.queries import past, standing
 from app.queries.balances import MemberAccounts
 from app.queries.past import AsOf
 
@@ -362,13 +362,19 @@ async def _tiers(
     member_id: bytes, mine: Parts, caller: Caller, *, now: datetime, as_of: AsOf | None = None
 ) -> tuple[dict[str, Any], datetime | None]:
     """The tiers by the instant, and when time alone changes them."""
-    state = await _state(member_id, mine, caller)
+    stored = await _state(member_id, mine, caller)
+    versions = await mine.rulebook.of(caller.program_id)
+    state = await standing.by_now(mine.engine, stored, versions, program_id=caller.program_id, now=now)
     if as_of is not None:
         reached = await past.terms(mine.engine, member_id, as_of, program_id=caller.program_id)
-        state = state._replace(tiers=reached)
-    found = await _accounts(member_id, mine, caller, as_of)
+        unwritten = (term for term in state.tiers if term.sequence > stored.sequence and term.begins <= now)
+        given = tuple(floor for floor in state.floors if floor.given_at <= now)
+        state = state._replace(tiers=(*reached, *unwritten), floors=given)
+    found, rules = await _accounts(member_id, mine, caller, as_of), await _rules(mine, caller, now)
     shown = balance_queries.balances(found, now=now)
-    return bodies.tier_list(state, shown, await _rules(mine, caller, now)), balance_queries.changes_at(found, now=now)
+    body = bodies.tier_list(state, shown, rules, then=standing.then(state, found, rules))
+    changes = [at for at in (balance_queries.changes_at(found, now=now), state.tiers_due_at) if at is not None]
+    return body, min(changes, default=None)
 
 
 async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> tuple[dict[str, Any], str] | None:

@@ -31,7 +31,10 @@ class EntryOut(Out):
     points: int = Field(description="0 where points that began to count only paid what was owed: see `draws`.")
     balance_after: int
     available_at: str | None = Field(description="From when a credited lot can be spent.")
-    expires_at: str | None = Field(description="The first instant at which the lot can no longer be spent.")
+    expires_at: str | None = Field(
+        description="The first instant at which the lot can no longer be spent; without `available_at` the new one of "
+        "lots that had ended, where the program grants days of grace to points that are put back."
+    )
     draws: list[DrawOut]
 
 

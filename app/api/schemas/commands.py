@@ -7,6 +7,7 @@ from typing import Any
 
 from app.api import identities
 from app.api.problems import FieldError, Problem
+from app.api.schemas import friends
 from app.api.schemas.common import MINOR_UNITS
 from app.api.schemas.events import (
     ActivityIn,
@@ -24,6 +25,7 @@ from app.api.schemas.events import (
     PurchaseChangeIn,
     PurchaseIn,
     RedemptionIn,
+    ReferralClaimIn,
     ReleaseIn,
     ReturnedLineIn,
     ReturnIn,
@@ -55,6 +57,7 @@ from app.domain.commands import (
     PurchaseChange,
     Redemption,
     Reference,
+    ReferralClaim,
     Release,
     Return,
     ReturnedLine,
@@ -73,6 +76,7 @@ Sent = (
     | ReleaseIn
     | CancellationIn
     | TransferIn
+    | ReferralClaimIn
 )
 Place = tuple[str | None, str | None, str | None, str | None]
 """Channel, location, terminal, operator."""
@@ -100,7 +104,7 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
         member=_member(body.member, key),
         occurred_at=body.occurred_at,
         facts=_facts(body, source, key),
-        particulars=_particulars(body),
+        particulars=_particulars(body, key),
         mode=mode,
         not_after=body.not_after if isinstance(body, PurchaseIn | RedemptionIn | HoldIn | TransferIn) else None,
     )
@@ -117,11 +121,8 @@ def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key:
             raise _invalid("/birthday", "is no day that exists") from None
     code = None
     if body.referral_code is not None:
-        text = referral_code.normalized(body.referral_code) or referral_code.foreign(body.referral_code)
-        if text is None:
-            raise _invalid("/referral_code", "is not a referral code: ten letters and digits, the last one a check")
-        code = stored.identity(stored.REFERRAL_CODE, text, key=key)
-    said: dict[str, Any] = {}
+        code = friends.code(body.referral_code, key=key)
+    said: dict[str, Any] = friends.said(body.fingerprints, key=key)
     if named:
         said["identities"] = {identity.kind: identity.value for identity in named}
     if body.birthday is not None:
@@ -163,6 +164,8 @@ def _facts(body: Sent, source: str, key: bytes) -> Facts:
         case HoldIn():
             lasts = None if body.lasts is None else body.lasts // timedelta(seconds=1)
             return Hold(body.points, body.unit, lasts, *place)
+        case ReferralClaimIn():
+            return ReferralClaim(friends.code(body.referral_code, key=key), *place)
         case TransferIn():
             return Transfer(body.points, _receiver(body.to, key), body.unit, *place)
         case CaptureIn():
@@ -313,8 +316,12 @@ def _opened_lot(lot: OpenedLotIn, at: str, books: datetime) -> OpenedLot:
     return OpenedLot(lot.unit, lot.points, lot.earned_at, lot.available_at, lot.expires_at, never)
 
 
-def _particulars(body: Sent) -> bytes:
+def _particulars(body: Sent, key: bytes) -> bytes:
     said: dict[str, Any] = {"attributes": body.attributes} if body.attributes else {}
+    if isinstance(body, PurchaseIn | ReferralClaimIn) and body.fingerprints:
+        said |= friends.said(body.fingerprints, key=key)
+    if isinstance(body, ReferralClaimIn):
+        said["referral_code"] = friends.code(body.referral_code, key=key).value
     if isinstance(body, SaleIn):
         lines = {str(i): line.attributes for i, line in enumerate(body.lines, start=1) if line.attributes}
         if lines:

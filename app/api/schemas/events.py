@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainValidator, StringConstraints, TypeAdapter, WithJsonSchema
 
 from app.api.schemas.common import Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
+from app.api.schemas.friends import Fingerprints, ReferralCode
 from app.domain import calendar
 
 LINES = 1000
@@ -95,6 +96,7 @@ class PurchaseIn(SaleIn):
     """A sale. At least `id`, `member`, `occurred_at`, `currency` and `total` or `lines`."""
 
     type: Literal["purchase"]
+    fingerprints: Fingerprints = Field(default_factory=list)
     not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
 
     model_config = ConfigDict(
@@ -403,9 +405,8 @@ class PersonIn(In):
         default=None, examples=["1990-02-28"]
     )
     attributes: Attributes = Field(default_factory=dict)
-    referral_code: Annotated[str, StringConstraints(max_length=32)] | None = Field(
-        default=None, description="The code of the friend who brought them."
-    )
+    referral_code: ReferralCode | None = Field(default=None, description="The code of the friend who brought them.")
+    fingerprints: Fingerprints = Field(default_factory=list)
 
 
 class EnrolmentIn(PersonIn):
@@ -426,6 +427,29 @@ class EnrolmentIn(PersonIn):
                 "id": "web-signup-881",
                 "occurred_at": "2026-11-21T09:30:00+01:00",
                 "identities": {"card": "2740001234567", "email": "sanne@example.com"},
+            }
+        )
+    )
+
+
+class ReferralClaimIn(EventIn):
+    """A member names the friend who brought them, after joining: once, before a first purchase; needs `members:write`.
+
+    Who has brought others can no longer be brought.
+    """
+
+    type: Literal["referral_claim"]
+    referral_code: ReferralCode = Field(description="The code of the friend who brought them.", examples=["ANNA-2024"])
+    fingerprints: Fingerprints = Field(default_factory=list)
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {
+                "type": "referral_claim",
+                "id": "app-000021",
+                "member": "card:2740001234574",
+                "occurred_at": "2026-11-21T09:35:00+01:00",
+                "referral_code": "ANNA-2024",
             }
         )
     )
@@ -514,6 +538,7 @@ EventBody = (
     | ReleaseIn
     | CancellationIn
     | TransferIn
+    | ReferralClaimIn
     | EnrolmentIn
     | OpeningIn
 )

@@ -1,6 +1,6 @@
 """Members, as they are enrolled and read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -8,9 +8,9 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from app.api.schemas.common import Attribute, AttributeName, Id, In, Instant, Name, Out, Page, example, maybe_time, time
 from app.api.schemas.events import PersonIn
-from app.domain import tiers, typeid
+from app.domain import referrals, tiers, typeid
 from app.domain.rules import Rules
-from app.domain.state import HeldTag, MemberState, OpenLot
+from app.domain.state import Account, HeldTag, MemberState, OpenLot
 from app.queries.balances import Balance
 from app.queries.members import Person
 
@@ -86,11 +86,32 @@ class BalancesOut(Out):
     units: dict[str, BalanceOut]
 
 
+class BenefitOut(Out):
+    """What a tier brings besides points."""
+
+    id: str
+    kind: str
+    text: str
+    value: str | None
+
+
+class TierUnitOut(Out):
+    """What counts of one unit of a ladder, in its smallest part."""
+
+    unit: str
+    qualifying: int = Field(description="What counts now.")
+    next_at: int | None = Field(description="What the next tier asks for.")
+    needed: int | None = Field(description="What is missing for the next tier.")
+    needed_to_stay: int | None = Field(
+        description="What is missing to keep the tier at its review, besides what will still count then."
+    )
+
+
 class TierOut(Out):
     """A member's place on a ladder."""
 
     ladder: str
-    unit: str
+    unit: str | None = Field(description="The unit, or the first of them; null where all tiers are given.")
     tier: str
     name: str
     since: str | None = Field(description="When it was reached; null for the first tier.")
@@ -98,6 +119,14 @@ class TierOut(Out):
     next_tier: str | None
     next_at: int | None = Field(description="The next tier's threshold.")
     needed: int | None = Field(description="What is missing for the next tier.")
+    units: list[TierUnitOut] = Field(description="The same for each unit, with what is missing to stay.")
+    join: Literal["all", "any"] = Field(description="Whether a tier asks for enough of all units, or of any.")
+    review_at: str | None = Field(description="When it is looked at again; null for never.")
+    grace_until: str | None = Field(description="A review was missed: until when the tier can still be earned.")
+    projected_tier: str | None = Field(description="What is left then, if nothing happens; null without a review.")
+    given: bool = Field(description="Whether it was given: by a person, a rule or a plan.")
+    given_until: str | None = Field(description="Until when it is given; null for until it is taken away.")
+    benefits: list[BenefitOut]
 
 
 class TiersOut(Out):
@@ -142,7 +171,10 @@ class MemberOut(Out):
     enrolled_at: str
     referral_code: str = Field(description="For friends to name when they join.")
     referred_by: str | None
-    referral: str = Field(description="How far the member's own referral has come: none, claimed, qualified, rewarded.")
+    referral: str = Field(
+        description="How far the member's own referral has come: none, claimed, qualified, rewarded, review, lapsed, "
+        "rejected."
+    )
     identities: list[IdentityOut]
     birthday: str | None
     attributes: dict[str, Any]
@@ -181,7 +213,7 @@ def member(state: MemberState, person: Person, *, now: datetime) -> dict[str, An
         "enrolled_at": maybe_time(state.enrolled_at),
         "referral_code": state.referral_code,
         "referred_by": None if state.referrer is None else typeid.encode(typeid.MEMBER, state.referrer),
-        "referral": state.referral.value,
+        "referral": referrals.shown(state, now=now),
         "identities": [{"kind": kind, "value": value} for kind, value in person.identities],
         "birthday": None if profile.birthday is None else profile.birthday.isoformat(),
         "attributes": dict(profile.attributes),
@@ -211,10 +243,18 @@ def balances(member_id: bytes, found: Sequence[Balance], rules: Rules) -> dict[s
     }
 
 
-def tier_list(state: MemberState, found: Iterable[Balance], rules: Rules) -> dict[str, Any]:
-    """Where the member stands on each ladder of the rules, by the accounts as they are now (semantics T6)."""
+def tier_list(
+    state: MemberState, found: Iterable[Balance], rules: Rules, *, then: Mapping[str, Mapping[str, Account]]
+) -> dict[str, Any]:
+    """Where the member stands on each ladder of the rules, by the accounts as they are now (semantics T6).
+
+    `then` are the accounts just before the next decision on each ladder.
+    """
     accounts = {balance.account.unit: balance.account for balance in found}
-    standings = (tiers.standing(accounts, state.tiers, ladder) for ladder in rules.ladders)
+    standings = (
+        tiers.standing(accounts, state.tiers, ladder, given=state.floors, then=then.get(ladder.code))
+        for ladder in rules.ladders
+    )
     return {"member": typeid.encode(typeid.MEMBER, state.id), "tiers": [_tier(standing) for standing in standings]}
 
 
@@ -242,16 +282,36 @@ def _balance(code: str, balance: Balance | None, rules: Rules) -> dict[str, Any]
 
 
 def _tier(standing: tiers.Standing) -> dict[str, Any]:
+    first = next(iter(standing.needs), None)
     return {
         "ladder": standing.ladder.code,
-        "unit": standing.ladder.unit,
+        "unit": None if first is None else first.unit,
         "tier": standing.tier.code,
         "name": standing.tier.name,
         "since": maybe_time(standing.since),
         "qualifying": standing.qualifying,
         "next_tier": None if standing.next is None else standing.next.code,
-        "next_at": None if standing.next is None else standing.next.threshold,
+        "next_at": None if first is None else first.next_at,
         "needed": standing.to_next,
+        "units": [
+            {
+                "unit": need.unit,
+                "qualifying": need.qualifying,
+                "next_at": need.next_at,
+                "needed": need.to_next,
+                "needed_to_stay": need.to_stay,
+            }
+            for need in standing.needs
+        ],
+        "join": standing.ladder.join.value,
+        "review_at": maybe_time(standing.review_at),
+        "grace_until": maybe_time(standing.grace_until),
+        "projected_tier": None if standing.projected is None else standing.projected.code,
+        "given": standing.given,
+        "given_until": maybe_time(standing.given_until),
+        "benefits": [
+            {"id": one.code, "kind": one.kind, "text": one.text, "value": one.value} for one in standing.tier.benefits
+        ],
     }
 
 

@@ -49,7 +49,7 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
 def _one_way(path: Path, rule: Rule) -> Iterator[Problem]:
     given = [way for way in document.WAYS if getattr(rule, way) is not None]
     if not given:
-        yield Problem(path, "must say what it gives: one of rate, per_item, fixed, multiply, reward and tag")
+        yield Problem(path, "must say what it gives: one of rate, per_item, fixed, multiply, reward, tag and tier")
     for way in given[1:]:
         yield Problem((*path, way), f"must not stand beside {given[0]}: a rule gives in one way only")
 
@@ -69,6 +69,11 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         if rule.reward is not None and rule.reward not in parts.rewards:
             yield Problem((*path, "reward"), "there is no such reward", names.nearest(rule.reward, parts.rewards))
         return
+    if rule.tier is not None:
+        yield from _tier((*path, "tier"), rule.tier, parts)
+        if rule.unit is not None:
+            yield Problem((*path, "unit"), "must not stand beside tier: a tier is of no unit")
+        return
     if rule.unit is None:
         yield Problem(path, "must name the unit that it gives or multiplies")
         return
@@ -80,3 +85,13 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         yield from names.within_limit((*path, "per_item"), rule.per_item, rule.unit, parts)
     if rule.fixed is not None:
         yield from names.whole_parts((*path, "fixed"), rule.fixed, rule.unit, parts)
+
+
+def _tier(path: Path, gift: document.TierGift, parts: Parts) -> Iterator[Problem]:
+    known = {code: place for place, code in parts.level_ids}
+    if gift.tier not in known:
+        yield Problem((*path, "tier"), "there is no such tier", names.nearest(gift.tier, known))
+    elif known[gift.tier][-2:] == (0, "id"):
+        yield Problem((*path, "tier"), "is everybody's: give one above the first")
+    if (gift.for_ is None) == (gift.until is None):
+        yield Problem(path, "must say either for how long (for) or until when")

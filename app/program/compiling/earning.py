@@ -17,16 +17,26 @@ def rule(
     currencies: Mapping[str, int],
     zone: ZoneInfo,
     attributes: Attributes,
+    ladders: Mapping[str, str],
 ) -> rules.Rule:
-    """One rule of a document."""
+    """One rule of a document; `ladders` are those of its tiers."""
+    if stated.tier is not None:
+        gives: rules.Gives = _promoted(stated.tier, ladders, zone)
+    else:
+        gives = _gives(stated, 0 if stated.unit is None else known[stated.unit].decimals, currencies)
     return rules.Rule(
         code=stated.id,
         unit=stated.unit or "",
-        gives=_gives(stated, 0 if stated.unit is None else known[stated.unit].decimals, currencies),
+        gives=gives,
         applies=_applies(stated, zone, attributes),
         include=_cover(stated.include) if stated.include else rules.EVERYTHING,
         exclude=_cover(stated.exclude) if stated.exclude else rules.NOTHING,
     )
+
+
+def _promoted(gift: documents.TierGift, ladders: Mapping[str, str], zone: ZoneInfo) -> rules.Promoted:
+    until = None if gift.until is None else values.ends_at(gift.until, zone=zone)
+    return rules.Promoted(ladders[gift.tier], gift.tier, lasts=gift.for_, until=until)
 
 
 def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -> rules.Gives:

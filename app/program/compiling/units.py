@@ -1,5 +1,6 @@
 """Units as the core counts them."""
 
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from app.domain import calendar, units
@@ -19,7 +20,15 @@ def compile_unit(code: str, unit: documents.Unit, zone: ZoneInfo) -> units.Unit:
         expiry=_expiry(unit, zone),
         pending=_pending(unit),
         notice=unit.expiring_notice,
+        grace=unit.grace,
     )
+
+
+def period(every: str, starting: date | str | None) -> calendar.Period:
+    """Periods of the calendar, from a day on, or from the day on which each member joined."""
+    if isinstance(starting, str):
+        return calendar.Period(calendar.Every(every), from_joining=True)
+    return calendar.Period(calendar.Every(every), starting)
 
 
 def _pending(unit: documents.Unit) -> calendar.Span | units.AwaitsFulfilment | None:
@@ -33,7 +42,7 @@ def _expiry(unit: documents.Unit, zone: ZoneInfo) -> units.Expiry | None:
         case documents.Expires(after=after, round_up=round_up):
             return units.ExpiresAfter(after, calendar.Every(round_up) if round_up else None)
         case documents.ExpiresWithPeriod(at_end_of=every, starting=starting, later=later):
-            return units.ExpiresWithPeriod(calendar.Period(calendar.Every(every), starting), later)
+            return units.ExpiresWithPeriod(period(every, starting), later)
         case documents.ExpiresOn(on=moment):
             return units.ExpiresAt(values.ends_at(moment, zone=zone))
         case documents.ExpiresInactive(inactive=inactive, events=events):

@@ -22,7 +22,11 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
     declared = circumstances.attributes(document.attributes)
-    enabled = (earning.rule(rule, known, currencies, zone, declared) for rule in document.rules if rule.enabled)
+    of_tier = {level.id: ladder.id for ladder in document.tiers for level in ladder.levels}
+    shortage = terms.shortage(document.returns, known)
+    enabled = (
+        earning.rule(rule, known, currencies, zone, declared, of_tier) for rule in document.rules if rule.enabled
+    )
     return rules.Rules(
         version=version,
         digest=digest,
@@ -31,8 +35,10 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         currencies=currencies,
         units=known,
         rules=(*enabled, *ladders.multipliers(document.tiers)),
-        ladders=tuple(ladders.ladder(ladder, known[ladder.unit]) for ladder in document.tiers),
-        referrals=referring.terms(document.referrals, known, currencies) if document.referrals else None,
+        ladders=tuple(ladders.ladder(stated, known) for stated in document.tiers),
+        referrals=referring.terms(document.referrals, known, currencies, shortage=shortage)
+        if document.referrals
+        else None,
         rewards={
             code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
         },
@@ -49,7 +55,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
             for code, amount in (document.cash_rounding or {}).items()
         },
         unpaid_kinds=frozenset(document.payments_without_points),
-        shortage=terms.shortage(document.returns, known),
+        shortage=shortage,
         returns_lower_tiers=document.returns.lower_tiers,
         points_back=document.returns.points_back,
         loose_returns=document.returns.without_purchase == "allow",

@@ -6,10 +6,10 @@ money is written in whole currency (12.50). What the parts say about each other 
 
 from app.program.document.base import FORMAT, Part, Periods
 from app.program.document.circumstances import AttributeKind, Attributes, Location, Tag, Times
-from app.program.document.earning import WAYS, Cover, Rate, Rule, Visits
-from app.program.document.ladders import Ladder, Level
+from app.program.document.earning import WAYS, Cover, Rate, Rule, TierGift, Visits
+from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.milestones import Given, Milestone
-from app.program.document.referring import Bonus, Referrals
+from app.program.document.referring import Bonus, FriendMilestone, Referrals
 from app.program.document.rewards import Reward
 from app.program.document.schedules import Schedule
 from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
@@ -22,6 +22,7 @@ __all__ = [
     "Adjustments",
     "AttributeKind",
     "Attributes",
+    "Benefit",
     "Bonus",
     "Cover",
     "Document",
@@ -30,6 +31,7 @@ __all__ = [
     "ExpiresInactive",
     "ExpiresOn",
     "ExpiresWithPeriod",
+    "FriendMilestone",
     "Given",
     "Holds",
     "Ladder",
@@ -43,10 +45,13 @@ __all__ = [
     "Redemptions",
     "Referrals",
     "Returns",
+    "ReviewAfter",
+    "ReviewWithPeriod",
     "Reward",
     "Rule",
     "Schedule",
     "Tag",
+    "TierGift",
     "Times",
     "Transfers",
     "Unit",

@@ -8,7 +8,7 @@ from app.program import fields
 from app.program.document.base import MoneyAboveZero, Part, Within
 from app.program.document.circumstances import Tag, Times
 
-WAYS = ("rate", "per_item", "fixed", "multiply", "reward", "tag")
+WAYS = ("rate", "per_item", "fixed", "multiply", "reward", "tag", "tier")
 """How a rule gives; each rule has exactly one."""
 
 
@@ -48,8 +48,22 @@ class Visits(Part):
     in_: Annotated[Within, Field(alias="in", description="The period in which purchases are counted.")] = "lifetime"
 
 
+class TierGift(Part):
+    """A tier that is given: for so long, or until a day. Given again, it runs on from where it ends."""
+
+    tier: Annotated[fields.Code, Field(description="The tier that is given, such as gold.")]
+    for_: Annotated[
+        fields.LongSpan | None,
+        Field(alias="for", description="For how long, such as P1Y; the last day counts whole."),
+    ] = None
+    until: Annotated[
+        fields.Moment | None,
+        Field(description="Instead: until this day, which still counts, or this instant."),
+    ] = None
+
+
 class Rule(Part):
-    """One way to earn. It has exactly one of rate, per_item, fixed, multiply, reward and tag."""
+    """One way to earn. It has exactly one of rate, per_item, fixed, multiply, reward, tag and tier."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
@@ -59,7 +73,7 @@ class Rule(Part):
     ]
     unit: Annotated[
         fields.Code | None,
-        Field(description="The unit it gives or multiplies; none for a rule that gives a reward or a tag."),
+        Field(description="The unit it gives or multiplies; none where a reward, a tag or a tier is given."),
     ] = None
     rate: Annotated[Rate | None, Field(description="So much for each amount of money. Purchases only.")] = None
     per_item: Annotated[fields.AboveZero | None, Field(description="So much for each item. Purchases only.")] = None
@@ -95,6 +109,7 @@ class Rule(Part):
         fields.Condition | None,
         Field(alias="if", description="Only if this holds, such as \"total >= 20 && channel == 'app'\"."),
     ] = None
+    tier: Annotated[TierGift | None, Field(description="A tier for a time, such as a plan that members buy.")] = None
     schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None
     from_: Annotated[

@@ -41,8 +41,8 @@ class ExpiresWithPeriod(Part):
         Field(description="The period of the calendar in which points could first be spent."),
     ]
     starting: Annotated[
-        fields.Day | None,
-        Field(description="A day on which such a period begins, such as 2026-03-01 for years from 1 March."),
+        fields.PeriodStart | None,
+        Field(description="A day on which such a period begins, such as 2026-03-01; or joining: each member's own."),
     ] = None
     later: Annotated[int, Field(ge=0, le=100, description="How many periods later, such as 1 for next year's end.")] = 0
 
@@ -106,6 +106,13 @@ class Unit(Part):
     expiring_notice: Annotated[
         fields.Days | None,
         Field(description="How many days before points end that is told to shops, such as P14D."),
+    ] = None
+    grace: Annotated[
+        fields.Days | None,
+        Field(
+            description="How many days points live on that are put back after they have ended, such as P30D; "
+            "without it they end again at once."
+        ),
     ] = None
     cost_per_point: Annotated[
         MoneyAboveZero | None,
