@@ -97,7 +97,9 @@ def demoted(
 
 
 def withdrawn(state: MemberState, rules: Rules, *, sequence: int, now: datetime) -> MemberState:
-    """The state without the tiers that an event gave which is to be as if it had not been (semantics E6)."""
+    """The state without the tiers and tags of an event that is to be as if it had not been (semantics E6)."""
+    if any(tag.sequence == sequence for tag in state.tags):
+        state = state._replace(tags=tuple(tag for tag in state.tags if tag.sequence != sequence))
     return _without(state, [one for one in state.floors if one.sequence == sequence], rules, now)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.domain import accrual, applying, chain, conditions, reads
 from app.domain.applying import REASONS
 from app.domain.calendar import Span
-from app.domain.commands import Enrolment, Purchase
+from app.domain.commands import Activity, Cancellation, Enrolment, Named, Purchase
 from app.domain.conditions import Kind
 from app.domain.periods import LIFETIME
 from app.domain.reads import Attributes
@@ -307,6 +307,18 @@ def test_a_tag_counts_from_the_next_event_on_until_its_end() -> None:
     made.do(back(event))
 
     assert [tag.sequence for tag in made.state.tags] == [event.sequence + 1]
+    assert wrong(made) == []
+
+
+def test_a_tag_goes_with_the_activity_that_gave_it() -> None:
+    """Semantics A10, E6."""
+    made = joined(make_rules(rule(Tagged("keen"), code="tag", unit="", kind="activity")))
+    event = accepted(made.do(Activity("survey"))).recorded
+    assert [tag.tag for tag in made.state.tags] == ["keen"]
+
+    accepted(made.do(Cancellation(Named(event.id))))
+
+    assert made.state.tags == ()
     assert wrong(made) == []
 
 
