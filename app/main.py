@@ -24,15 +24,20 @@ from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import (
     adjustments,
+    backtests,
+    deliveries,
     endpoints,
     events,
+    feed,
     health,
     holds,
     members,
     program,
     purchases,
     referrals,
+    replays,
     reports,
+    rules,
     tiers,
     waiting,
 )
@@ -44,7 +49,7 @@ from app.ledger.corridor import Ledger, open_ledger
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender, signing
-from app.worker import clearing, scheduling, settling
+from app.worker import clearing, replaying, scheduling, sequencing, settling
 
 ROOT = Path(__file__).parent.parent
 DRAIN_SECONDS = 10
@@ -114,28 +119,22 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         openapi_tags=TAGS,
     )
     busy = (events.busy, members.busy)
-    others = (
-        events,
-        purchases,
-        waiting,
-        holds,
-        members,
-        tiers,
-        adjustments,
-        referrals,
-        endpoints,
-        program,
-        reports,
-        health,
-    )
+    beside = (tiers, adjustments, referrals, endpoints, deliveries, replays, feed, rules, backtests)
+    others = (events, purchases, waiting, holds, members, *beside, program, reports, health)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
-    for router in (*busy, *(module.router for module in others)):
+    for router in (*busy, rules.texts, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request
     handlers.install(app)
     openapi.install(app)
     pages.install(app)
     app.add_middleware(Envelope, direct=direct)
     return app
+
+
+def end_soon(app: FastAPI) -> None:
+    """Tells the app that it is to end: it is not ready any more, and who waits for messages is answered."""
+    if hasattr(app.state, "parts"):  # not before it has started
+        app.state.parts.draining = True
 
 
 async def run_worker(settings: Settings, options: Options, *, stopping: asyncio.Event) -> None:
@@ -242,6 +241,8 @@ async def _loops(
     try:
         async with sender.open_client(address_policy(settings)) as client, asyncio.TaskGroup() as tasks:
             tasks.create_task(settling.settle_forever(engine, ledger, clock=options.clock, stopping=stopping))
+            tasks.create_task(sequencing.sequence_forever(engine, clock=options.clock, stopping=stopping))
+            tasks.create_task(replaying.replay_forever(engine, clock=options.clock, stopping=stopping))
             tasks.create_task(clearing.clear_forever(engine, clock=options.clock, stopping=stopping))
             rulebook = Rulebook(engine, monotonic=time.monotonic)
             tasks.create_task(scheduling.arm_forever(engine, rulebook, clock=options.clock, stopping=stopping))

@@ -141,7 +141,9 @@ async def _assert_messages(
 ) -> None:
     types: dict[tuple[Any, int], Counter[str]] = defaultdict(Counter)
     numbers: dict[Any, list[int]] = defaultdict(list)
-    for row in await owner.fetch("SELECT member_id, sequence, number, type FROM message ORDER BY member_id, number"):
+    for row in await owner.fetch(
+        "SELECT member_id, sequence, number, type FROM message WHERE member_id IS NOT NULL ORDER BY member_id, number"
+    ):
         if row["type"] not in _WAITING:
             types[row["member_id"], row["sequence"]][row["type"]] += 1
         numbers[row["member_id"]].append(row["number"])

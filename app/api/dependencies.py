@@ -20,6 +20,7 @@ from app.ledger.corridor import Ledger
 from app.queries import balances, credentials
 from app.queries.balances import MemberAccounts
 from app.queries.credentials import Credential
+from app.queries.feeds import Awaiting
 from app.queries.gathering import Gathering
 from app.queries.rulebook import Rulebook
 
@@ -47,10 +48,14 @@ class Parts:
     callers: "dict[bytes, tuple[float, Caller]]" = field(default_factory=dict)
     keys_asked: Gathering[bytes, Credential] = field(init=False)
     reports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REPORTS_AT_ONCE))
+    awaiting: Awaiting = field(init=False)
+    backtesting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one backtest that runs."""
     draining: bool = False
 
     def __post_init__(self) -> None:
         self.accounts = Gathering(self._read_accounts)
+        self.awaiting = Awaiting(self.engine, draining=lambda: self.draining)
         self.keys_asked = Gathering(lambda ids: credentials.find(self.engine, ids))
 
     async def _read_accounts(self, wanted: Sequence[tuple[bytes, bytes]]) -> dict[tuple[bytes, bytes], MemberAccounts]:

@@ -20,7 +20,12 @@ from app.ledger.outcomes import Closed, Full
 BODY_BYTES = 64 * 1024
 EVENT_BYTES = 256 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
-_LIMITS = {"/v1/events": EVENT_BYTES, "/v1/events/batch": BATCH_BYTES}
+DOCUMENT_BYTES = 256 * 1024
+DRAFT = "/v1/program/rules/draft"
+_LIMITS = {"/v1/events": EVENT_BYTES, "/v1/events/batch": BATCH_BYTES, DRAFT: DOCUMENT_BYTES}
+_JSON = b"application/json"
+_MEDIA_TYPES = {DRAFT: (_JSON, b"application/yaml", b"application/x-yaml", b"text/yaml")}
+"""What bodies may be written in, where it is not only JSON."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _LENGTH_DIGITS = 18
 _BODIES = ("POST", "PUT", "PATCH")
@@ -131,6 +136,10 @@ def _request_id(scope: Scope) -> str:
     return given.decode() if _REQUEST_ID.match(given) else uuid_utils.uuid7().hex
 
 
+def _media_type(headers: dict[bytes, bytes]) -> bytes:
+    return headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+
+
 def _limited(scope: Scope, receive: Receive) -> Receive:
     """Refuses a body that is too large, by its announced length or as it comes, and one that is not JSON."""
     if scope["method"] not in _BODIES:
@@ -140,7 +149,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     length = headers.get(b"content-length", b"")
     if length.isdigit() and (len(length) > _LENGTH_DIGITS or int(length) > limit):
         raise_later: Problem | None = Problem("body_too_large", limit=limit)
-    elif headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json" and length != b"0":
+    elif _media_type(headers) not in _MEDIA_TYPES.get(scope["path"], (_JSON,)) and length != b"0":
         raise_later = Problem("unsupported_media_type")
     else:
         raise_later = None

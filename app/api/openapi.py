@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.problems import KINDS
+from app.api.schemas import messages as catalog
 from app.api.schemas.events import EVENT
-from app.domain import messages
 from app.domain.scopes import DESCRIPTIONS
 
 DESCRIPTION = """Zegel records what customers do in an append-only ledger, and derives points, tiers and bonuses from it
@@ -38,6 +38,7 @@ _PROBLEM = {
                 "type": "object",
                 "properties": {
                     "pointer": {"type": "string", "description": "JSON Pointer into the body."},
+                    "line": {"type": "integer", "description": "The line of the text, of a program document."},
                     "message": {"type": "string"},
                     "suggestion": {"type": "string"},
                 },
@@ -47,37 +48,10 @@ _PROBLEM = {
     "additionalProperties": True,
 }
 
-_MESSAGE_TEXTS = {
-    messages.ENROLLED: "A person joined.",
-    messages.ACTIVITY: "Something that is no sale was recorded.",
-    messages.EARNED: "An event gave points; `points` has them by unit.",
-    messages.AVAILABLE: "Points that waited can be spent now.",
-    messages.REDEEMED: "Points were spent.",
-    messages.RESTORED: "Points are where they came from: what spent them was taken back, or their end undone.",
-    messages.REVERSED: "Points were taken back, because what gave them came back.",
-    messages.EXPIRING: "Points will end soon: so many days ahead as the program says.",
-    messages.EXPIRED: "Points ended at their date.",
-    messages.PARKED: "An event waits for the one that it names.",
-    messages.UNPARKED: "What an event waited for has come: it was recorded, or refused; `outcome` says which.",
-    messages.LAPSED: "An event waited too long; its id is free again.",
-    messages.HELD: "Points were kept aside for a purchase to come.",
-    messages.CAPTURED: "Points of a hold were spent.",
-    messages.RELEASED: "A hold was given up; its points are free again.",
-    messages.HOLD_EXPIRED: "A hold lapsed; its points are free again.",
-    messages.ADJUSTED: "A person gave or took points by hand.",
-    messages.TRANSFERRED: "Points went from one member to another; each side is told.",
-    messages.UPGRADED: "A member reached a tier.",
-    messages.DOWNGRADED: "A member lost a tier.",
-    messages.TIER_RENEWED: "A member keeps a tier after its review.",
-    messages.TIER_EXPIRING: "A member will lose a tier at `ends_at`, as things stand; `next` is what is left.",
-    messages.CLAIMED: "A member named the friend who brought them.",
-    messages.QUALIFIED: "A friend made a first purchase that counts; the bonuses follow.",
-    messages.REFERRAL_HELD: "A referral waits for a person to look at it; `reasons` says why.",
-    messages.REFERRAL_LAPSED: "No purchase that counts came in time; nobody gets a bonus.",
-    messages.REWARDED: "A bonus was given for bringing a friend.",
-    messages.REFERRAL_REVERSED: "A bonus for bringing a friend was taken back.",
-    messages.ISSUED: "A member was given a reward, such as a free coffee: hand it out.",
-    messages.REWARD_CANCELLED: "A reward was taken back with the goods that it was given for.",
+_HEADERS = {
+    "webhook-id": "The message's id, the same in every attempt.",
+    "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+    "webhook-signature": "One or more signatures, parted by spaces.",
 }
 
 
@@ -114,7 +88,7 @@ def _complete(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _amend(operation, private=path.startswith("/v1/"))
-    document["webhooks"] = {type: _webhook(type) for type in messages.TYPES}
+    document["webhooks"] = {type: _webhook(type, schemas) for type in catalog.CATALOG}
     return document
 
 
@@ -127,26 +101,21 @@ def _amend(operation: dict[str, Any], *, private: bool) -> None:
         del operation["responses"]["422"]
 
 
-def _webhook(type: str) -> dict[str, Any]:
+def _webhook(type: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    body, named = catalog.schema(type)
+    schemas.update(named)
     return {
         "post": {
             "summary": type,
             "operationId": "on_" + type.replace(".", "_"),
-            "description": _MESSAGE_TEXTS[type] + " Signed as Standard Webhooks 1.0 say.",
+            "description": catalog.CATALOG[type].text + " Signed as Standard Webhooks 1.0 say.",
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+                for name, text in _HEADERS.items()
+            ],
             "requestBody": {
-                "content": {
-                    "application/json": {
-                        "schema": {
-                            "type": "object",
-                            "required": ["type", "timestamp", "data"],
-                            "properties": {
-                                "type": {"const": type},
-                                "timestamp": {"type": "string", "format": "date-time"},
-                                "data": {"type": "object", "additionalProperties": True},
-                            },
-                        }
-                    }
-                }
+                "required": True,
+                "content": {"application/json": {"schema": body, "example": catalog.example(type)}},
             },
             "responses": {"2XX": {"description": "Received. Anything else is sent again later."}},
         }

@@ -45,9 +45,14 @@ KINDS: Mapping[str, Kind] = {
     # 404, 405, 413, 415
     "not_found": Kind(404, "There is nothing here", "Check the path and the id."),
     "method_not_allowed": Kind(405, "This path does not take that method", "See `Allow`."),
+    "changed_meanwhile": Kind(
+        412, "Somebody has changed it meanwhile", "Read it again, and send the `ETag` you get then in `If-Match`."
+    ),
     "body_too_large": Kind(413, "The body is too large", "Send at most `limit` bytes."),
     "unsupported_media_type": Kind(415, "The body must be application/json", "Send `Content-Type: application/json`."),
-    "changed_meanwhile": Kind(412, "It was changed meanwhile", "Read it again, and send its new ETag in `If-Match`."),
+    "feed_gone": Kind(
+        410, "What follows this position is kept no longer", "Go on from `oldest`; read what is missing by other means."
+    ),
     # 409: the state of things is against it
     "insufficient_points": Kind(
         409, "Not enough points", "Ask for at most `available`. The id is free to be sent again."
@@ -72,6 +77,9 @@ KINDS: Mapping[str, Kind] = {
     "transfer_limit": Kind(409, "Too much given in a day", "Give at most `left`, or wait until tomorrow."),
     "recently_received": Kind(
         409, "Points that were just received stay for a day", "Give at most `free`, or wait 24 hours."
+    ),
+    "backtest_running": Kind(
+        409, "A backtest is running already", "One at a time: wait for it, or end it by hanging up.", retryable=True
     ),
     "transfer_spent": Kind(409, "The receiver has not all of the points", "Only `left` are there; nothing was taken."),
     "no_tier_floor": Kind(409, "Nobody set a tier there", "There is nothing to remove; name the `ladder`."),
@@ -135,8 +143,25 @@ KINDS: Mapping[str, Kind] = {
     "no_rules": Kind(422, "The program has no rules yet", "Publish a document with `zegel program publish`."),
     "history_scope": Kind(403, "The key may not send history", "Use a key with the scope `events:history`."),
     "endpoint_refused": Kind(422, "The endpoint's address is not allowed", "Use a public https:// address."),
+    "mistakes_in_document": Kind(
+        422,
+        "The document has mistakes",
+        "Mend what `errors` names; `POST /v1/program/rules/draft/check` tells them too.",
+    ),
+    "not_in_the_past": Kind(
+        422, "Rules cannot be published into the past", "Name an instant from `earliest` on, or none for at once."
+    ),
+    # 428: what is to be changed must be named as it was read
+    "if_match_missing": Kind(
+        428,
+        "If-Match is missing",
+        "Send the `ETag` of what you read in `If-Match`; for a first draft `If-None-Match: *`.",
+    ),
     # 5xx
     "too_busy": Kind(503, "Too many events are waiting", "Send it again after `Retry-After` seconds.", retryable=True),
+    "too_many_wait": Kind(
+        503, "Too many callers wait for messages", "Ask again after `Retry-After` seconds.", retryable=True
+    ),
     "unavailable": Kind(503, "The database cannot be reached", "Send it again with the same id.", retryable=True),
     "unknown_outcome": Kind(
         503, "Nobody knows yet if it was recorded", "Send it again with the same id.", retryable=True
@@ -152,11 +177,17 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong at one place of the body, as a JSON Pointer (RFC 6901)."""
+    """What is wrong at one place of the body, as a JSON Pointer (RFC 6901); of a text with lines, also the line."""
 
     pointer: str
     message: str
     suggestion: str | None = None
+    line: int | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON, without what is not known."""
+        said = {"pointer": self.pointer, "line": self.line, "message": self.message, "suggestion": self.suggestion}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Problem(Exception):
@@ -198,10 +229,7 @@ class Problem(Exception):
         }
         answer.update(self.facts)
         if self.errors:
-            answer["errors"] = [
-                {"pointer": e.pointer, "message": e.message} | ({"suggestion": e.suggestion} if e.suggestion else {})
-                for e in self.errors
-            ]
+            answer["errors"] = [error.shown() for error in self.errors]
         return answer
 
 

@@ -36,6 +36,8 @@ class StrictRequest(Request):
 class StrictRoute(APIRoute):
     """A route that hands the handler a StrictRequest."""
 
+    json_bodies: tuple[str, ...] = BODIES
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = _known_query(self)
@@ -44,7 +46,7 @@ class StrictRoute(APIRoute):
             if request.scope["query_string"]:
                 _refuse_unknown(request, known)
             mine = StrictRequest(request.scope, request.receive)
-            if request.method in BODIES:
+            if request.method in self.json_bodies:
                 await mine.read()
             return await handler(mine)
 
@@ -62,6 +64,12 @@ class PrivateRoute(StrictRoute):
             return await handler(request)
 
         return private
+
+
+class DocumentRoute(PrivateRoute):
+    """A private route whose body is a text that the endpoint reads itself, YAML or JSON."""
+
+    json_bodies = ()
 
 
 class DirectRoute(APIRoute):

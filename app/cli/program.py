@@ -1,25 +1,33 @@
-"""`zegel program`: check and publish a program document."""
+"""`zegel program`: check, draft, compare and publish a program document."""
 
 import asyncio
 import getpass
 import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from app.cli import opening
 from app.cli.errors import CliError
 from app.db import transactions
+from app.db.transactions import Engine
 from app.main import fresh_id, system_clock
 from app.operations import programs
-from app.program import reading, schema
+from app.program import differing, reading, reference, schema
 from app.program.document import Document
+from app.queries import drafts
+from app.queries import programs as queries
 from app.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Check and publish a program document.")
+app = typer.Typer(no_args_is_help=True, help="Check, draft, compare and publish a program document.")
+
+T = TypeVar("T")
 
 File = Annotated[Path, typer.Argument(help="The document: YAML or JSON.", exists=True, dir_okay=False)]
+Program = Annotated[str, typer.Option(help="Short name of the program.")]
 
 
 @app.command()
@@ -33,13 +41,53 @@ def check(file: File) -> None:
 def publish(
     file: File,
     program: Annotated[str, typer.Option(help="Short name of the program; made if there is none.")],
+    at: Annotated[
+        str | None, typer.Option(help="An instant to come, such as 2026-12-01T00:00:00+01:00; at once if left out.")
+    ] = None,
 ) -> None:
-    """Publish a document as the program's next version, in force from now on."""
+    """Publish a document as the program's next version, in force at once or from an instant on."""
     document = read(file)
+    begins = None if at is None else instant(at)
     with opening.database(opening.settings(), quiet=True) as settings:
-        published = asyncio.run(publish_document(settings, document, code=program))
-    said = "published as" if published.new else "is already in force as"
-    opening.console.print(f"{program}: {said} version {published.version}")
+        published = asyncio.run(publish_document(settings, document, code=program, at=begins))
+    said = "published as" if published.new else "is already, or will be, in force as"
+    since = "" if at is None else f", in force from {published.in_force_from.isoformat()}"
+    opening.console.print(f"{program}: {said} version {published.version}{since}")
+
+
+@app.command()
+def draft(
+    program: Program,
+    file: Annotated[
+        Path | None, typer.Argument(help="What to keep as the draft; the draft is printed if left out.", dir_okay=False)
+    ] = None,
+    replaces: Annotated[int, typer.Option(help="The revision that the file was made from; 0 for none.")] = 0,
+) -> None:
+    """Print the draft of the program's next rules, or keep a file as the draft."""
+    with opening.database(opening.settings(), quiet=True) as settings:
+        if file is None:
+            found = asyncio.run(_with_program(settings, program, _read_draft))
+            print(found.text.decode(), end="")
+            opening.console.print(f"revision {found.revision}, by {found.changed_by}")
+        else:
+            revision = asyncio.run(_with_program(settings, program, _saving(_bytes(file), replaces=replaces)))
+            opening.console.print(f"{program}: kept as revision {revision} of the draft")
+
+
+@app.command()
+def diff(
+    program: Program,
+    file: Annotated[
+        Path | None, typer.Argument(help="What to compare; the draft if left out.", exists=True, dir_okay=False)
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option("--from", help="The version to compare with; else that in force.")
+    ] = None,
+) -> None:
+    """Tell what a document, or the draft, says otherwise than a published version."""
+    text = None if file is None else _bytes(file)
+    with opening.database(opening.settings(), quiet=True) as settings:
+        print(asyncio.run(_with_program(settings, program, _comparing(text, version=version))))
 
 
 @app.command("schema")
@@ -48,26 +96,52 @@ def print_schema() -> None:
     print(json.dumps(schema.json_schema(), indent=2, ensure_ascii=False))
 
 
+@app.command("reference")
+def print_reference() -> None:
+    """Print the reference of documents, key by key, as Markdown."""
+    print(reference.markdown(), end="")
+
+
 def read(file: Path) -> Document:
     """The document in a file. Raises CliError with every mistake."""
     try:
-        return reading.read(file.read_bytes())
+        return reading.read(_bytes(file))
     except reading.MistakesInDocument as error:
         raise CliError(f"{file} has mistakes:\n{error}") from None
-    except OSError as error:
-        raise CliError(f"{file} cannot be read: {error.strerror}") from None
 
 
-async def publish_document(settings: Settings, document: Document, *, code: str) -> programs.Published:
+async def publish_document(
+    settings: Settings, document: Document, *, code: str, at: datetime | None = None
+) -> programs.Published:
     """Publishes for the person at the keyboard."""
     assert settings.database_url is not None
     engine = transactions.create_engine(settings.database_url)
     try:
         return await programs.publish(
-            engine, document, code=code, id=fresh_id(), audit_id=fresh_id(), actor=actor(), now=system_clock()
+            engine,
+            document,
+            code=code,
+            id=fresh_id(),
+            audit_id=fresh_id(),
+            actor=actor(),
+            now=system_clock(),
+            in_force_from=at,
         )
+    except programs.TooSoon as soon:
+        raise CliError(str(soon)) from None
     finally:
         await engine.dispose()
+
+
+def instant(text: str) -> datetime:
+    """The instant of a text with an offset. Raises CliError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise CliError(f"{text} is no time: write it as 2026-12-01T00:00:00+01:00") from None
+    if found.tzinfo is None:
+        raise CliError(f"{text} has no offset: write it as 2026-12-01T00:00:00+01:00")
+    return found
 
 
 def actor() -> str:
@@ -76,3 +150,70 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return "cli"
+
+
+async def program_id(engine: Engine, code: str) -> bytes:
+    """The id of a program. Raises CliError where there is none of this name."""
+    found = await programs.named(engine, code)
+    if found is None:
+        raise CliError(f"there is no program {code}")
+    return found
+
+
+async def _with_program(settings: Settings, code: str, work: Callable[[Engine, bytes], Awaitable[T]]) -> T:
+    assert settings.database_url is not None
+    engine = transactions.create_engine(settings.database_url)
+    try:
+        return await work(engine, await program_id(engine, code))
+    finally:
+        await engine.dispose()
+
+
+async def _read_draft(engine: Engine, program_id: bytes) -> queries.Draft:
+    found = await queries.draft(engine, program_id=program_id)
+    if found is None:
+        raise CliError("there is no draft")
+    return found
+
+
+def _saving(text: bytes, *, replaces: int) -> Callable[[Engine, bytes], Awaitable[int]]:
+    async def save(engine: Engine, program_id: bytes) -> int:
+        try:
+            return await programs.save_draft(
+                engine,
+                text,
+                program_id=program_id,
+                replaces=replaces,
+                audit_id=fresh_id(),
+                by=actor(),
+                now=system_clock(),
+            )
+        except programs.DraftChanged as changed:
+            raise CliError(
+                f"the draft is at revision {changed.revision}: read it, and say --replaces {changed.revision}"
+            ) from None
+
+    return save
+
+
+def _comparing(text: bytes | None, *, version: int | None) -> Callable[[Engine, bytes], Awaitable[str]]:
+    async def compare(engine: Engine, program_id: bytes) -> str:
+        published = await queries.rules_versions(engine, program_id=program_id)
+        if version is None:
+            before = queries.in_force(published, now=system_clock())
+        else:
+            before = next((row for row in published if row.version == version), None)
+        if before is None:
+            raise CliError("there is no such version")
+        after = (await _read_draft(engine, program_id)).text if text is None else text
+        document = await drafts.sound(engine, after, program_id=program_id)
+        return differing.text(differing.differences(before.document, reading.canonical(document)))
+
+    return compare
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CliError(f"{file} cannot be read: {error.strerror}") from None

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from app import localpg
-from app.cli import bench, demo, import_, keys, migrate, program, serve, verify, worker
+from app.cli import backtest, bench, demo, import_, keys, listen, migrate, program, serve, verify, worker
 from app.cli.errors import CliError
 from app.db.transactions import DatabaseError
 from app.main import NotReady
@@ -25,7 +25,9 @@ app.command("worker")(worker.worker)
 app.command("migrate")(migrate.migrate)
 app.command("demo")(demo.demo)
 app.command("import")(import_.import_)
+app.command("listen")(listen.listen)
 app.command("verify")(verify.verify)
+app.command("backtest")(backtest.backtest)
 app.add_typer(keys.app, name="keys")
 app.add_typer(program.app, name="program")
 

@@ -2,13 +2,17 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
 import uvicorn
 
 from app.cli import opening
-from app.main import DRAIN_SECONDS, Options, check, create_app
+from app.main import DRAIN_SECONDS, Options, check, create_app, end_soon
+
+NOT_STARTED_EXIT = 3
 
 
 def serve(
@@ -28,8 +32,9 @@ def serve(
         opening.console.print(f"API: http://{address}:{number}  documentation: http://{address}:{number}/docs")
         for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it is done: an ordinary end
             signal.signal(name, lambda *_: None)
-        uvicorn.run(
-            create_app(settings, Options(worker=worker)),
+        app = create_app(settings, Options(worker=worker))
+        config = uvicorn.Config(
+            app,
             host=address,
             port=number,
             log_level="warning",
@@ -38,3 +43,19 @@ def serve(
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=30,
         )
+        server = _Server(config, lambda: end_soon(app))
+        server.run()
+        if not server.started:
+            raise typer.Exit(NOT_STARTED_EXIT)
+
+
+class _Server(uvicorn.Server):
+    """Tells the app at once that it is to end."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending()
+        super().handle_exit(sig, frame)

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
+from sqlalchemy.dialects.postgresql import TIMESTAMP, aggregate_order_by, insert
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.sql import ClauseElement, Select
 from sqlalchemy.sql.selectable import CTE, TableValuedAlias
@@ -379,11 +379,25 @@ def _deliver(rows: TableValuedAlias) -> CTE:
         e.program_id == _PROGRAM,
         e.state == "enabled",
         (e.types.is_(None)) | (rows.c.type == func.any(e.types)),
+        (rows.c.audience.is_(None)) | (e.source.is_(None)) | (e.source == rows.c.audience),
     )
     names = ["program_id", "endpoint_id", "message_id", "due_at", "ordering_key", "attempts"]
     return insert(t.pending_delivery).from_select(names, source).cte("w_pending")
 
 
+def _leave_to_sequence(rows: TableValuedAlias) -> CTE:
+    """One row that names all these messages, in the order in which the feed is to have them.
+
+    Its time is the database's own: who waited for a member's row writes later, by one clock, than whom they waited for.
+    """
+    ids = func.array_agg(aggregate_order_by(rows.c.message_id, rows.c.place))
+    first: ColumnElement[Any] = ids[1]
+    source = select(_PROGRAM, func.clock_timestamp(), first, ids).select_from(rows)
+    return insert(t.unsequenced).from_select(["program_id", "written_at", "first_id", "messages"], source).cte("w_feed")
+
+
+_PENDING = ("message_id", "member_id", "type", "created_at", "audience")
+_PLACE: Column[int] = Column("place", Integer)
 _STATE_CHANGES = [column.name for column in STATE_COLUMNS if column.name not in ("member_id", "referral_code")]
 _ACCOUNT_CHANGES = [column.name for column in ACCOUNT_COLUMNS if column.name not in ("member_id", "unit")]
 
@@ -421,7 +435,8 @@ _WRITES: Mapping[str, _Write] = {
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
     "block": _insert(t.block),
     "message": _insert(t.message),
-    "pending": _Write(tuple(t.message.c[name] for name in ("message_id", "member_id", "type", "created_at")), _deliver),
+    "pending": _Write(tuple(t.message.c[name] for name in _PENDING), _deliver),
+    "unsequenced": _Write((t.message.c.message_id, _PLACE), _leave_to_sequence),
 }
 """Each kind of row a batch writes, in the order in which the statement names them."""
 

@@ -1,5 +1,6 @@
 """Writes without a natural key are made once per Idempotency-Key: the answer lies beside the effect (api C4)."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import tables as t
+from app.db.transactions import Connection, Duplicate, Engine, operation, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,52 @@ async def keep(
             created_at=now,
         )
     )
+
+
+class KeyReused(Exception):
+    """The Idempotency-Key was sent before with another body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and under which Idempotency-Key with which body's digest."""
+
+    program_id: bytes
+    key_id: bytes
+    actor: str
+    key: str
+    digest: bytes
+
+
+async def once(
+    engine: Engine,
+    asked: Asked,
+    write: Callable[[Connection], Awaitable[Answer]],
+    *,
+    now: datetime,
+) -> tuple[Answer, bool]:
+    """Writes, and keeps the answer, once per Idempotency-Key; the answer kept, and whether it was made now.
+
+    Raises KeyReused, or Duplicate where the same key is in flight elsewhere; what `write` raises undoes all.
+    """
+    kept = await _kept(engine, asked)
+    if kept is not None:
+        return kept, False
+    try:
+        async with operation(engine) as connection:
+            answer = await write(connection)
+            await keep(connection, answer, program_id=asked.program_id, key_id=asked.key_id, key=asked.key, now=now)
+    except Duplicate:
+        kept = await _kept(engine, asked)
+        if kept is None:
+            raise
+        return kept, False
+    return answer, True
+
+
+async def _kept(engine: Engine, asked: Asked) -> Answer | None:
+    async with reading(engine) as connection:
+        kept = await earlier(connection, program_id=asked.program_id, key_id=asked.key_id, key=asked.key)
+    if kept is not None and kept.digest != asked.digest:
+        raise KeyReused
+    return kept

@@ -20,6 +20,17 @@ class NewVersion:
     published_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version, as the next one must fit it."""
+
+    version: int
+    document: bytes
+    digest: bytes
+    in_force_from: datetime
+    published_at: datetime
+
+
 async def locked(connection: AsyncConnection, code: str) -> bytes | None:
     """The id of the program with this code; its row is locked, so that publishers take numbers one after the other."""
     query = select(t.program.c.program_id).where(t.program.c.code == code).with_for_update()
@@ -37,19 +48,24 @@ async def add(connection: AsyncConnection, *, id: bytes, code: str, name: str, n
     await connection.execute(insert(t.program).values(program_id=id, code=code, name=name, created_at=now))
 
 
-async def last_version(connection: AsyncConnection, *, program_id: bytes) -> tuple[int, bytes] | None:
-    """The number and digest of the newest version, or None before the first."""
-    r = t.rules.c
-    query = select(r.version, r.digest).where(r.program_id == program_id).order_by(r.version.desc()).limit(1)
-    row = (await connection.execute(query)).first()
-    return None if row is None else (row.version, row.digest)
+async def lock(connection: AsyncConnection, *, program_id: bytes) -> str | None:
+    """The code of the program with this id, or None; its row is locked as `locked` does."""
+    query = select(t.program.c.code).where(t.program.c.program_id == program_id).with_for_update()
+    return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def documents(connection: AsyncConnection, *, program_id: bytes) -> list[tuple[int, bytes]]:
-    """The published documents with their numbers, oldest first."""
+async def versions(connection: AsyncConnection, *, program_id: bytes) -> list[Version]:
+    """The published versions, by number."""
     r = t.rules.c
-    query = select(r.version, r.document).where(r.program_id == program_id).order_by(r.version)
-    return [(row.version, row.document) for row in await connection.execute(query)]
+    query = (
+        select(r.version, r.document, r.digest, r.in_force_from, r.published_at)
+        .where(r.program_id == program_id)
+        .order_by(r.version)
+    )
+    return [
+        Version(row.version, row.document, row.digest, row.in_force_from, row.published_at)
+        for row in await connection.execute(query)
+    ]
 
 
 async def add_version(connection: AsyncConnection, new: NewVersion, *, program_id: bytes, now: datetime) -> None:

@@ -13,6 +13,7 @@ from app.domain.commands import Mode, Named
 from app.domain.events import Balances, Draw, Entry, Message, Posted, Recorded
 from app.domain.parking import Parked, TurnedAway
 from app.domain.refusals import facts_of
+from app.domain.rules import Audience
 from app.domain.state import (
     Account,
     Floor,
@@ -267,8 +268,8 @@ _REFUSED = (
     "source kind key refused_id member_id identity occurred_at refused_at code details facts particulars mode"
 ).split()
 _PARTICULARS = ["member_id", "sequence", "salt", "body"]
-_MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at"]
-_PENDING = ["message_id", "member_id", "type", "created_at"]
+_MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at", "audience"]
+_PENDING = ["message_id", "member_id", "type", "created_at", "audience"]
 
 
 def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
@@ -333,7 +334,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     }
 
 
-def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int) -> Columns:
+def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int, audience: Audience) -> Columns:
     """Events in leaf order from leaf `first` on, with their entries, draws, messages and erasable parts."""
     events, entries, draws, particulars, messages, pending = [], [], [], [], [], []
     for leaf, one in enumerate(posted, start=first):
@@ -348,9 +349,10 @@ def event_columns(posted: Sequence[Posted], *, lane: int, block: int, first: int
             ]
         if one.particulars:
             particulars.append((id, sequence, one.salt, one.particulars))
+        whom = event.source if audience is Audience.OWN else None
         for m in one.messages:
-            messages.append((m.id, id, sequence, m.number, m.type, m.body, event.recorded_at))
-            pending.append((m.id, id, m.type, event.recorded_at))
+            messages.append((m.id, id, sequence, m.number, m.type, m.body, event.recorded_at, whom))
+            pending.append((m.id, id, m.type, event.recorded_at, whom))
     return {
         "event": _transposed(_EVENT, events),
         "entry": _transposed(_ENTRY, entries),
@@ -371,15 +373,27 @@ def held_tag(row: Row) -> HeldTag:
     return HeldTag(row["tag"], row["sequence"], row["since"], row["until"])
 
 
-def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime) -> None:
-    """A message that belongs to no event, among those of `event_columns`."""
+def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime, whom: str | None) -> None:
+    """A message that belongs to no event, among those of `event_columns`; `whom` is the only shop that may see it."""
     kinds = {
-        "message": (_MESSAGE, (message.id, member_id, None, message.number, message.type, message.body, now)),
-        "pending": (_PENDING, (message.id, member_id, message.type, now)),
+        "message": (_MESSAGE, (message.id, member_id, None, message.number, message.type, message.body, now, whom)),
+        "pending": (_PENDING, (message.id, member_id, message.type, now, whom)),
     }
     for kind, (names, values) in kinds.items():
         for name, value in zip(names, values, strict=True):
             columns[kind].setdefault(name, []).append(value)
+
+
+def feed_columns(messages: Mapping[str, list[Any]]) -> Columns:
+    """The messages of `event_columns` and `add_notice` as the feed is to have them: each member's by their numbers.
+
+    Notices stand behind the messages of events, and may have been told before them.
+    """
+    if not messages:
+        return {}
+    ids, numbers = messages["message_id"], messages["number"]
+    places = sorted(range(len(ids)), key=numbers.__getitem__) if None in messages["sequence"] else range(len(ids))
+    return {"unsequenced": {"message_id": [ids[i] for i in places], "place": list(range(len(ids)))}}
 
 
 def parking_columns(parked: Iterable[Parked], unparked: Iterable[Parked], refused: Iterable[TurnedAway]) -> Columns:

@@ -132,6 +132,21 @@ rules = Table(
     CheckConstraint("version >= 1", name="version"),
 )
 
+draft = Table(
+    "draft",
+    metadata,
+    _id("program_id"),
+    Column("revision", Integer, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    _instant("changed_at"),
+    _text("changed_by"),
+    PrimaryKeyConstraint("program_id"),
+    ForeignKeyConstraint(["program_id"], ["program.program_id"]),
+    CheckConstraint("revision >= 1", name="revision"),
+    CheckConstraint("octet_length(text) <= 262144", name="text_length"),
+    _length("changed_by", 200),
+)
+
 shop = Table(
     "shop",
     metadata,
@@ -597,8 +612,42 @@ message = Table(
     _text("type"),
     Column("body", LargeBinary, nullable=False),
     _instant("created_at"),
+    _text("audience", nullable=True),
     PrimaryKeyConstraint("program_id", "message_id"),
     CheckConstraint("octet_length(body) <= 262144", name="body_length"),
+)
+
+# A row for each piece of a batch, added with its messages and gone when they have their positions in the feed.
+unsequenced = Table(
+    "unsequenced",
+    metadata,
+    _id("program_id"),
+    _instant("written_at"),
+    _id("first_id"),
+    Column("messages", ARRAY(Id), nullable=False),
+    PrimaryKeyConstraint("program_id", "written_at", "first_id"),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    _id("program_id"),
+    _amount("position"),
+    _id("message_id"),
+    _instant("sequenced_at"),
+    PrimaryKeyConstraint("program_id", "position"),
+    CheckConstraint("position >= 1", name="position"),
+)
+
+feed_head = Table(
+    "feed_head",
+    metadata,
+    _id("program_id"),
+    _amount("position"),
+    _amount("removed"),
+    _instant("sequenced_at"),
+    PrimaryKeyConstraint("program_id"),
+    CheckConstraint("0 <= removed AND removed <= position", name="positions"),
 )
 
 pending_delivery = Table(
@@ -646,6 +695,32 @@ attempt = Table(
     Column("answer", LargeBinary, nullable=False),
     PrimaryKeyConstraint("program_id", "endpoint_id", "message_id", "attempt_id"),
     CheckConstraint("octet_length(answer) <= 4096", name="answer_length"),
+    Index("attempt_started_idx", "started_at", postgresql_using="brin"),
+)
+
+replay = Table(
+    "replay",
+    metadata,
+    _id("program_id"),
+    _id("endpoint_id"),
+    _id("replay_id"),
+    _text("which"),
+    _instant("since"),
+    _instant("until"),
+    _amount("first"),
+    _amount("last"),
+    _amount("position"),
+    _amount("queued"),
+    _text("state"),
+    _text("requested_by"),
+    _instant("created_at"),
+    _instant("finished_at", nullable=True),
+    PrimaryKeyConstraint("program_id", "endpoint_id", "replay_id"),
+    CheckConstraint("which IN ('failed', 'missing', 'all')", name="which"),
+    CheckConstraint("state IN ('running', 'done', 'ended')", name="state"),
+    CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished"),
+    CheckConstraint("0 <= first AND first <= position AND position <= last AND queued >= 0", name="positions"),
+    Index("replay_running_idx", "program_id", "replay_id", postgresql_where=text("state = 'running'")),
 )
 
 idempotency = Table(
@@ -735,5 +810,18 @@ def service_rights(table: str) -> tuple[str, ...]:
 
 
 _NEVER_DELETED = frozenset(
-    {"program", "api_key", "shop", "member", "account", "lane", "endpoint", "delivery", "adjustment"}
+    {
+        "program",
+        "api_key",
+        "shop",
+        "draft",
+        "member",
+        "account",
+        "lane",
+        "endpoint",
+        "delivery",
+        "adjustment",
+        "feed_head",
+        "replay",
+    }
 )

@@ -18,6 +18,9 @@ POOL_SIZE = 8
 Engine = AsyncEngine
 """The pool of a process, as rooms that know no SQL pass it on."""
 
+Connection = AsyncConnection
+"""A connection in a transaction, likewise."""
+
 
 class DatabaseError(Exception):
     """The base of what a transaction may end in."""

@@ -39,6 +39,7 @@ REWARDED = "referral.rewarded"
 REFERRAL_HELD = "referral.held"
 REFERRAL_REVERSED = "referral.reversed"
 REFERRAL_LAPSED = "referral.lapsed"
+RULES_PUBLISHED = "rules.published"
 ISSUED = "reward.issued"
 REWARD_CANCELLED = "reward.cancelled"
 
@@ -73,6 +74,7 @@ TYPES = (
     PARKED,
     UNPARKED,
     LAPSED,
+    RULES_PUBLISHED,
 )
 """Every type a shop can subscribe to."""
 

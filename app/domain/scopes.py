@@ -17,6 +17,7 @@ class Scope(StrEnum):
     MEMBERS_READ = "members:read"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    FEED_READ = "feed:read"
     PROGRAM_READ = "program:read"
     PROGRAM_WRITE = "program:write"
     REPORTS_READ = "reports:read"
@@ -40,8 +41,9 @@ DESCRIPTIONS = {
     Scope.MEMBERS_READ: "read members, balances, tiers and statements",
     Scope.WEBHOOKS_READ: "read webhook endpoints",
     Scope.WEBHOOKS_WRITE: "create and delete webhook endpoints",
+    Scope.FEED_READ: "pull messages",
     Scope.PROGRAM_READ: "read the program and its rules",
-    Scope.PROGRAM_WRITE: "publish rules, pretend `now` in a dry run",
+    Scope.PROGRAM_WRITE: "draft, try and publish rules, pretend `now` in a dry run",
     Scope.REPORTS_READ: "read what the whole program has issued and owes",
     Scope.ADJUSTMENTS_READ: "read what persons asked to give or take by hand, with their notes",
     Scope.ADJUSTMENTS_WRITE: "give and take points by hand, and take such gifts back",
@@ -59,6 +61,7 @@ SHOP = (
     Scope.MEMBERS_READ,
     Scope.WEBHOOKS_READ,
     Scope.WEBHOOKS_WRITE,
+    Scope.FEED_READ,
     Scope.PROGRAM_READ,
 )
 """What a shop's key gets unless told otherwise."""
@@ -69,6 +72,7 @@ PROGRAM = (
     Scope.MEMBERS_READ,
     Scope.WEBHOOKS_READ,
     Scope.WEBHOOKS_WRITE,
+    Scope.FEED_READ,
     Scope.PROGRAM_READ,
     Scope.PROGRAM_WRITE,
     Scope.REPORTS_READ,

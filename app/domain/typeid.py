@@ -12,6 +12,7 @@ MEMBER, EVENT, SHOP, ENDPOINT, MESSAGE, KEY, PROGRAM, ATTEMPT = "mem", "evt", "s
 REFUSED = "ref"
 ADJUSTMENT = "adj"
 REFERRAL = "rfl"
+REPLAY = "rpl"
 
 
 @lru_cache(maxsize=50_000)

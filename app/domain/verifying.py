@@ -281,11 +281,12 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
     state = MemberState(id=history.state.id)
     at = 0
     while at < len(history.events):
-        group = _group(history.events, at)
+        group = group_at(history.events, at)
         told = [message.number for stored in group for message in stored.messages]
         if told:  # what waited outside the chain may have been told in between
             state = state._replace(messages=told[0] - 1)
-        decision = _decide_again(state, group, versions, history)
+        before = history.events[: group[0].recorded.sequence - 1]
+        decision = decide_again(state, group, versions, program_id=history.program_id, before=before)
         if decision.refusal is not None:
             yield Finding(_place(group[0].recorded), f"the rules refuse it: {decision.refusal.code}")
             return
@@ -301,13 +302,13 @@ def _replay(history: History, versions: Versions) -> Iterator[Finding]:
     yield from _end(state, history.state)
 
 
-def _group(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
+def group_at(events: Sequence[StoredEvent], at: int) -> Sequence[StoredEvent]:
     """One command's event, with the ends that it undid before it; or the run of clock events of one settling."""
-    if not _by_clock(events[at]):
+    if not by_clock(events[at]):
         own = next((n for n in range(at, len(events)) if not _brought(events[n])), at)
         return events[at : own + 1] if _revives(events[at]) else events[at : at + 1]
     end, last = at + 1, _settled_in(events[at])
-    while end < len(events) and _by_clock(events[end]):
+    while end < len(events) and by_clock(events[end]):
         following = _settled_in(events[end])
         if following[0] != last[0] or following[1] < last[1]:
             break
@@ -323,7 +324,8 @@ def _settled_in(stored: StoredEvent) -> tuple[Any, Any]:
     return (content.recorded_at, content.judged_at), order
 
 
-def _by_clock(stored: StoredEvent) -> bool:
+def by_clock(stored: StoredEvent) -> bool:
+    """Whether it is the clock's, so that settling writes it, and no command."""
     return stored.recorded.source == CLOCK and stored.recorded.kind in _CLOCK_KINDS
 
 
@@ -333,28 +335,34 @@ def _revives(stored: StoredEvent) -> bool:
 
 def _brought(stored: StoredEvent) -> bool:
     """Whether it stands before the command's own event that brought it, or that it was settled for."""
-    return _revives(stored) or _by_clock(stored)
+    return _revives(stored) or by_clock(stored)
 
 
-def _decide_again(
+def decide_again(
     state: MemberState,
     group: Sequence[StoredEvent],
     versions: Versions,
-    history: History,
+    *,
+    program_id: bytes,
+    before: Sequence[StoredEvent],
 ) -> Decision:
+    """What the core decides for a recorded command, or for a run of clock events, on a state and what came `before`."""
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
+    settled_id = content.event_id if by_clock(group[0]) else bytes(16)  # what a command settles first is not its own
     moment = Moment(
-        program_id=history.program_id,
-        versions=versions,
+        program_id=program_id,
+        versions=versions.as_judged(
+            [(c.occurred_at, c.rules_version) for c in contents if c.kind not in _SCHEDULED],
+        ),
         recorded_at=content.recorded_at,
         judged_at=content.judged_at,
         silent=content.silent,
-        ids=Ids(fresh=lambda: content.event_id, random=_recalled(context)),
+        ids=Ids(fresh=lambda: settled_id, random=_recalled(context)),
         engine=content.engine,
     )
-    if _by_clock(group[0]):
+    if by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in _SCHEDULED)
         return engine.settle(state._replace(scheduled=scheduled), moment)
     facts = chain.decode_facts(content.kind, content.facts)
@@ -374,7 +382,6 @@ def _decide_again(
         in_time=True,  # judged when it was recorded
         admitted_by=context.get("admitted_by", ""),
     )
-    before = history.events[: group[0].recorded.sequence - 1]
     return engine.decide(
         state,
         command,

@@ -17,7 +17,7 @@ from app.domain.commands import Command, Enrolment, Named, Opening, Reference, R
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
-from app.domain.rules import Versions
+from app.domain.rules import Audience, Versions
 from app.domain.state import MemberState, OpenLot
 from app.ledger import acquaintance
 from app.ledger.folding import Settle, Work, member_of
@@ -111,9 +111,12 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     """
     number = lane.number + 1
     piece = batch.cut()
-    columns = rows.event_columns(piece.posted, lane=lane.lane, block=number, first=piece.first)
+    audience = batch.versions.at(batch.clock).audience if batch.versions.all else Audience.ALL
+    columns = rows.event_columns(piece.posted, lane=lane.lane, block=number, first=piece.first, audience=audience)
     for notice in piece.notices:
-        rows.add_notice(columns, notice.member_id, notice.message, now=batch.clock)
+        whom = notice.source if audience is Audience.OWN else None
+        rows.add_notice(columns, notice.member_id, notice.message, now=batch.clock, whom=whom)
+    columns |= rows.feed_columns(columns["message"])
     columns |= rows.parking_columns(piece.parked, piece.unparked, piece.refused)
     columns |= rows.state_columns(piece.changes)
     columns |= rows.schedule_columns(piece.schedules)

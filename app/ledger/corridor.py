@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.db.lanes import LEASE, Lane
 from app.db.transactions import Engine
 from app.domain.commands import Command, Mode
 from app.domain.keys import Secrets
+from app.domain.rules import Rules
 from app.ledger import batch as batches
 from app.ledger.folding import Overtaken, Settle, Work, fold
 from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
@@ -100,8 +101,13 @@ class Ledger:
             queue.runner = asyncio.create_task(self._run(program_id, queue))
         return _as_sent(await request.done, order)
 
-    async def preview(self, commands: Sequence[Command], *, program_id: bytes, now: datetime | None) -> list[Outcome]:
-        """What `submit` would answer, from one read-only look at the database; writes nothing (api C10)."""
+    async def preview(
+        self, commands: Sequence[Command], *, program_id: bytes, now: datetime | None, trial: Rules | None = None
+    ) -> list[Outcome]:
+        """What `submit` would answer, from one read-only look at the database; writes nothing (api C10).
+
+        With a `trial`, by those rules from their time on. A command that names nobody is judged for somebody new.
+        """
         order = _order(commands)
         async with self._previews, transactions.preview(self._engine) as connection:
             loaded = await batches.load(
@@ -114,6 +120,8 @@ class Ledger:
                 ids=batches.IDS,
                 locked=False,
             )
+            loaded.provisional = True
+            loaded.versions = replace(loaded.versions, trial=trial)
             outcomes = await fold([commands[i] for i in order], loaded, time=time.monotonic)
         return _as_sent(outcomes, order)
 

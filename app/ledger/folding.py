@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain import chain, commands, engine, identities, opening, reviving, transfers
-from app.domain.commands import Command, Enrolment, Identity, Opening, Transfer
+from app.domain.commands import Command, Enrolment, Identity, Opening, Reference, Transfer
 from app.domain.effects import Other
 from app.domain.events import Decision, Earlier, Recorded
 from app.domain.parking import may_wait
@@ -72,13 +72,19 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     if waiting is not None:
         same = waiting.digest == _digest(command, facts, member_id, batch)
         return Parked(waiting) if same else Refused(EventIdReused(waiting.event_id))
+    if state is None and batch.provisional and command.member == Reference() and not _enrols(command):
+        state = MemberState(id=batch.ids.fresh(), enrolled_at=min(command.occurred_at, batch.clock))
     if state is None:
         if member_id is not None and command.member.identity is not None:
             raise Overtaken
-        if not isinstance(command.facts, Enrolment) and not (command.member.enrol and command.member.identity):
+        if not _enrols(command) and not (command.member.enrol and command.member.identity):
             return _refused(command, UnknownMember(), batch, member_id=None, facts=facts)
         state = MemberState(id=batch.ids.fresh())
     return _decide(command, state, batch, facts=facts)
+
+
+def _enrols(command: Command) -> bool:
+    return isinstance(command.facts, Enrolment)
 
 
 def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) -> Outcome:

@@ -118,4 +118,4 @@ def _tell(type: str, parked: Parked, now: datetime, batch: Fold, extra: dict[str
         **extra,
     }
     body = messages.notice(type, now=now, data=data)
-    batch.notices.append(Notice(state.id, Message(batch.ids.fresh(), number, type, body)))
+    batch.notices.append(Notice(state.id, Message(batch.ids.fresh(), number, type, body), parked.source))

@@ -19,10 +19,11 @@ Key = tuple[str, str, str]
 
 
 class Notice(NamedTuple):
-    """A message about a member that no event of the chain brings."""
+    """A message about a member that no event of the chain brings; `source` sent what it tells of."""
 
     member_id: bytes
     message: Message
+    source: str
 
 
 class Piece(NamedTuple):
@@ -84,6 +85,8 @@ class Fold:
     postponed: set[tuple[bytes, str]] = field(default_factory=set)
     """Scheduled commands that need more than was loaded of their member: the next batch runs them."""
     written: int = 0
+    provisional: bool = False
+    """Nothing of it will be saved, so somebody whom nobody knows may be judged too (semantics M2)."""
 
     def state(self, member_id: bytes) -> MemberState | None:
         return self.states.get(member_id) or self.before.get(member_id)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -90,6 +90,20 @@ def read(text: str | bytes) -> Document:
     if len(canonical(document)) > MAX_BYTES:
         raise _too_large()
     return document
+
+
+def located(mistakes: Iterable[Mistake], text: str | bytes) -> tuple[Mistake, ...]:
+    """The mistakes of a document that could be read, each with its line of the text, in the order of the text."""
+    tree = parsing.parse(_decoded(text))
+    lines = {_pointer(path): line for path, line in tree.lines.items()}
+
+    def line(pointer: str) -> int | None:
+        while pointer and pointer not in lines:
+            pointer = pointer.rpartition("/")[0]
+        return lines.get(pointer)
+
+    placed = (mistake if mistake.line else replace(mistake, line=line(mistake.pointer)) for mistake in mistakes)
+    return tuple(sorted(placed, key=lambda mistake: mistake.line or 0))
 
 
 def canonical(document: Document) -> bytes:

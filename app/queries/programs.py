@@ -1,7 +1,9 @@
 """Programs, and the rules that are published."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -31,6 +33,36 @@ class RulesVersion:
     in_force_from: datetime
     published_at: datetime
     published_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What may become the next version, as somebody wrote it."""
+
+    revision: int
+    text: bytes
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A published version without its document; `until` is when another one takes over, as far as is known."""
+
+    version: int
+    digest: bytes
+    in_force_from: datetime
+    until: datetime | None
+    published_at: datetime
+    published_by: str
+
+    def state(self, now: datetime) -> str:
+        """Where it stands: `scheduled`, `in_force`, `past`, or `replaced` before it ever counted."""
+        if self.until is not None and self.until <= self.in_force_from:
+            return "replaced"
+        if self.in_force_from > now:
+            return "scheduled"
+        return "in_force" if self.until is None or self.until > now else "past"
 
 
 _COLUMNS = (t.program.c.program_id, t.program.c.code, t.program.c.name, t.program.c.created_at)
@@ -64,6 +96,42 @@ async def rules_versions(engine: AsyncEngine, *, program_id: bytes) -> tuple[Rul
             RulesVersion(row.version, row.document, row.digest, row.in_force_from, row.published_at, row.published_by)
             for row in found
         )
+
+
+def in_force(published: Sequence[RulesVersion], *, now: datetime) -> RulesVersion | None:
+    """The version that judges what occurs now; None before the first (semantics E3)."""
+    begun = [row for row in published if row.in_force_from <= now] or list(published[:1])
+    return max(begun, key=lambda row: (row.in_force_from, row.version), default=None)
+
+
+async def listed(engine: AsyncEngine, *, program_id: bytes) -> tuple[Listed, ...]:
+    """All published versions without their documents, newest first."""
+    r = t.rules.c
+    query = select(r.version, r.digest, r.in_force_from, r.published_at, r.published_by)
+    async with reading(engine) as connection:
+        found = (await connection.execute(query.where(r.program_id == program_id))).all()
+    coming = sorted(found, key=lambda row: (row.in_force_from, row.version))
+    ends = {row.version: next_one.in_force_from for row, next_one in pairwise(coming)}
+    return tuple(
+        Listed(row.version, row.digest, row.in_force_from, ends.get(row.version), row.published_at, row.published_by)
+        for row in sorted(found, key=lambda row: row.version, reverse=True)
+    )
+
+
+async def draft(engine: AsyncEngine, *, program_id: bytes) -> Draft | None:
+    """The program's draft, or None."""
+    d = t.draft.c
+    query = select(d.revision, d.text, d.changed_at, d.changed_by).where(d.program_id == program_id)
+    async with reading(engine) as connection:
+        row = (await connection.execute(query)).first()
+    return None if row is None else Draft(row.revision, row.text, row.changed_at, row.changed_by)
+
+
+async def shops(engine: AsyncEngine, *, program_id: bytes) -> frozenset[str]:
+    """What the program's shops are called."""
+    async with reading(engine) as connection:
+        found = await connection.execute(select(t.shop.c.source).where(t.shop.c.program_id == program_id))
+        return frozenset(found.scalars())
 
 
 def _program(row: Any) -> Program:

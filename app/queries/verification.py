@@ -57,7 +57,7 @@ _LEAVES = hot.Statement(
 )
 
 
-class _Feed:
+class Feed:
     """A cursor read forward: the rows of one member or block after the other."""
 
     def __init__(self, cursor: Any) -> None:
@@ -79,9 +79,14 @@ class _Feed:
         return taken
 
 
-async def _feed(connection: asyncpg.Connection, statement: hot.Statement, program_id: bytes) -> _Feed:
-    values = statement.constants | {"program_id": rows.uuid(program_id)}
-    return _Feed(await connection.cursor(statement.sql, *[values[name] for name in statement.order]))
+async def feed(connection: asyncpg.Connection, statement: hot.Statement, **asked: Any) -> Feed:
+    """A statement's rows as a feed. Needs a transaction."""
+    values = statement.constants | asked
+    return Feed(await connection.cursor(statement.sql, *[values[name] for name in statement.order]))
+
+
+async def _feed(connection: asyncpg.Connection, statement: hot.Statement, program_id: bytes) -> Feed:
+    return await feed(connection, statement, program_id=rows.uuid(program_id))
 
 
 async def members(connection: asyncpg.Connection, *, program_id: bytes) -> int:
@@ -131,7 +136,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
         yield History(program_id, state, events, notices)
 
 
-async def _event(row: Any, feeds: dict[str, _Feed]) -> StoredEvent:
+async def _event(row: Any, feeds: dict[str, Feed]) -> StoredEvent:
     key = (row["member_id"], row["sequence"])
     names = ("member_id", "sequence")
     entries = await feeds["entry"].run(*names, key=key)

@@ -137,11 +137,16 @@ async def test_the_same_id_sent_correctly_succeeds_for_every_kind(service: Servi
         assert (wrong.status_code, right.status_code) == (422, 201), (body["type"], right.text)
 
 
+MAY_NAME_NOBODY = ("purc without member", "acti without member")
+"""What a dry run may leave out."""
+
+
 async def test_dry_runs_refuse_the_same(service: Service, owner: asyncpg.Connection) -> None:
     await service.enrol()
     before = await picture(owner)
 
-    await refused_alone(service, "/v1/events?dry_run=true", list(bad_events())[::5])
+    named = [bad for bad in bad_events() if bad.name not in MAY_NAME_NOBODY]
+    await refused_alone(service, "/v1/events?dry_run=true", named[::5])
 
     assert await picture(owner) == before
 
@@ -153,6 +158,8 @@ async def test_a_batch_refuses_each_by_itself(service: Service, owner: asyncpg.C
     bads = [bad for bad in bad_events() if _is_json(bad.content) and len(bad.content) < 50_000]
 
     for path in ("/v1/events/batch", "/v1/events/batch?dry_run=true"):
+        if "dry_run" in path:
+            bads = [bad for bad in bads if bad.name not in MAY_NAME_NOBODY]
         for at in range(0, len(bads), 500):
             some = bads[at : at + 500]
             answer = await post(service, path, b'{"events": [' + b",".join(bad.content for bad in some) + b"]}")

@@ -6,7 +6,7 @@ import asyncpg
 
 from app.domain.scopes import Scope
 from app.settings import Settings
-from tests.builders import EXPIRING, Clock, Service, key_for, open_service, publish, purchase
+from tests.builders import EXPIRING, LADDER, Clock, Service, key_for, open_service, publish, purchase
 from tests.database import picture
 
 DRY = "/v1/events?dry_run=true"
@@ -144,3 +144,80 @@ async def test_a_misspelt_dry_run_records_nothing(service: Service, owner: async
 
         assert (answer.status_code, answer.json().get("code")) == (422, "malformed_query"), query
     assert await picture(owner) == before
+
+
+DRAFT = "/v1/program/rules/draft"
+AGAINST = f"{DRY}&rules=draft"
+
+
+async def drafted(service: Service, text: str) -> None:
+    """Keeps a text as the first draft."""
+    headers = {"Content-Type": "application/yaml", "If-None-Match": "*"}
+    assert (await service.client.put(DRAFT, content=text, headers=headers)).status_code == 200
+
+
+async def test_any_event_can_be_tried_against_the_draft(service: Service, owner: asyncpg.Connection) -> None:
+    await service.buy("10.00")
+    await drafted(
+        service, EXPIRING.replace("give: 1", "give: 3").replace("on: purchase,", "on: purchase, channels: [app],")
+    )
+    before = await picture(owner)
+
+    live = (await service.send(purchase("10.00", id="p9"), path=DRY)).json()
+    off = (await service.send(purchase("10.00", id="p9"), path=f"{AGAINST}&language=en")).json()
+    on = (await service.send(purchase("10.00", id="p9", channel="app"), path=AGAINST)).json()
+    batch = (await service.send({"events": [purchase(id="p9", channel="app")]}, path=f"{DRY_BATCH}&rules=draft")).json()
+
+    assert [entry["points"] for entry in live["entries"]] == [10]
+    assert off["entries"] == []
+    assert off["explanation"] == [
+        {"rule": "base", "unit": "points", "step": "other_channel", "points": "0", "text": "base: not in this channel"}
+    ]
+    assert (on["rules_version"], on["entries"][0]["points"], on["accounts"]["points"]["balance"]) == (2, 30, 40)
+    assert on["entries"][0]["expires_at"] is not None
+    assert batch["results"][0]["event"]["entries"][0]["points"] == 30
+    assert await picture(owner) == before
+
+
+async def test_only_a_dry_run_of_an_admin_is_judged_by_the_draft(service: Service, settings: Settings) -> None:
+    key = await key_for(settings, scopes=tuple(set(Scope) - {Scope.PROGRAM_WRITE}))
+    other = {"Authorization": f"Bearer {key}"}
+
+    none = await service.send(purchase(), path=AGAINST)
+    foreign = await service.send(purchase(), path=AGAINST, headers=other)
+    real = await service.send(purchase(), path="/v1/events?rules=draft")
+    odd = await service.send(purchase(), path=f"{DRY}&rules=2")
+    await drafted(service, "zegel: 2")
+    mistaken = await service.send(purchase(), path=AGAINST)
+
+    answers = [none, foreign, real, odd, mistaken]
+    assert [(a.status_code, a.json()["code"]) for a in answers] == [
+        (404, "not_found"), (403, "forbidden"), (422, "malformed_query"), (422, "malformed_query"),
+        (422, "mistakes_in_document"),
+    ]  # fmt: skip
+
+
+async def test_a_dry_run_without_a_member_is_judged_for_the_lowest_tier(
+    settings: Settings, clock: Clock, owner: asyncpg.Connection
+) -> None:
+    """Semantics M2: so a till can show what joining would bring."""
+    await publish(settings, clock=clock, document=LADDER)
+    async with open_service(settings, clock=clock) as service:
+        await service.buy("300.00")
+        clock.forward(minutes=1)
+        before = await picture(owner)
+        nobody = {name: value for name, value in purchase("20.00", id="p9").items() if name != "member"}
+
+        known = (await service.send(purchase("20.00", id="p9"), path=DRY)).json()
+        dry = await service.send(nobody, path=DRY)
+        batch = await service.send({"events": [nobody, purchase(id="p8")]}, path=DRY_BATCH)
+        real = await service.send(nobody)
+        real_batch = await service.send({"events": [nobody]}, path="/v1/events/batch")
+
+        assert [entry["points"] for entry in known["entries"] if entry["unit"] == "points"] == [25]
+        assert [entry["points"] for entry in dry.json()["entries"] if entry["unit"] == "points"] == [20]
+        assert not set(REAL_ONLY) & set(dry.json())
+        assert [one["outcome"] for one in batch.json()["results"]] == ["created", "created"]
+        assert (real.status_code, real.json()["errors"][0]["pointer"]) == (422, "/member")
+        assert real_batch.json()["results"][0]["problem"]["errors"][0]["pointer"] == "/member"
+        assert await picture(owner) == before

@@ -49,6 +49,7 @@ def filled(path: str) -> str:
     """The path with an id of the right form in each place."""
     ids = {"member_id": typeid.MEMBER, "event_id": typeid.EVENT, "endpoint_id": typeid.ENDPOINT}
     ids |= {"adjustment_id": typeid.ADJUSTMENT, "referral_id": typeid.REFERRAL}
+    ids |= {"message_id": typeid.MESSAGE, "replay_id": typeid.REPLAY}
     for name, prefix in ids.items():
         path = path.replace("{" + name + "}", typeid.encode(prefix, fresh_id()))
     path = path.replace("{refused_id}", typeid.encode(typeid.REFUSED, fresh_id()))
@@ -178,6 +179,7 @@ async def _code_once_refused(service: Service, headers: dict[str, str]) -> Any:
     return answer.json()["code"]
 
 
+REPLAY = {"since": "2026-11-21T08:00:00Z", "which": "all"}
 NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("POST", "/v1/events", purchase(), Scope.EVENTS_WRITE),
     ("POST", "/v1/events/batch", {"events": [purchase()]}, Scope.EVENTS_WRITE),
@@ -205,9 +207,26 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("GET", "/v1/webhook-endpoints", None, Scope.WEBHOOKS_READ),
     ("GET", "/v1/webhook-endpoints/{endpoint_id}", None, Scope.WEBHOOKS_READ),
     ("DELETE", "/v1/webhook-endpoints/{endpoint_id}", None, Scope.WEBHOOKS_WRITE),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", None, Scope.WEBHOOKS_READ),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries/{message_id}", None, Scope.WEBHOOKS_READ),
+    ("POST", "/v1/webhook-endpoints/{endpoint_id}/deliveries/{message_id}/resend", None, Scope.WEBHOOKS_WRITE),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/statistics", None, Scope.WEBHOOKS_READ),
+    ("POST", "/v1/webhook-endpoints/{endpoint_id}/replays", REPLAY, Scope.WEBHOOKS_WRITE),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/replays", None, Scope.WEBHOOKS_READ),
+    ("GET", "/v1/webhook-endpoints/{endpoint_id}/replays/{replay_id}", None, Scope.WEBHOOKS_READ),
+    ("GET", "/v1/feed", None, Scope.FEED_READ),
+    ("GET", "/v1/messages/{message_id}", None, Scope.FEED_READ),
     ("GET", "/v1/program", None, Scope.PROGRAM_READ),
     ("GET", "/v1/program/rules", None, Scope.PROGRAM_READ),
     ("GET", "/v1/program/rules/{version}", None, Scope.PROGRAM_READ),
+    ("GET", "/v1/program/rules/versions", None, Scope.PROGRAM_READ),
+    ("GET", "/v1/program/rules/diff?from=1&to=1", None, Scope.PROGRAM_READ),
+    ("GET", "/v1/program/rules/schema", None, Scope.PROGRAM_READ),
+    ("POST", "/v1/program/rules/backtest", {"from": "2026-11-01T00:00:00Z"}, Scope.PROGRAM_WRITE),
+    ("GET", "/v1/program/rules/draft", None, Scope.PROGRAM_WRITE),
+    ("PUT", "/v1/program/rules/draft", {}, Scope.PROGRAM_WRITE),
+    ("POST", "/v1/program/rules/draft/check", None, Scope.PROGRAM_WRITE),
+    ("POST", "/v1/program/rules/draft/publish", {}, Scope.PROGRAM_WRITE),
     ("GET", "/v1/reports/trial-balance", None, Scope.REPORTS_READ),
     ("GET", "/v1/reports/liability", None, Scope.REPORTS_READ),
     ("POST", "/v1/adjustments", ADJUSTMENT, Scope.ADJUSTMENTS_WRITE),

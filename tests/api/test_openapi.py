@@ -11,7 +11,7 @@ from app.api.problems import KINDS
 from app.domain import messages
 from app.domain.scopes import Scope
 from tests.api import write_openapi
-from tests.builders import BY_HAND, START, Service, publish, purchase
+from tests.builders import BY_HAND, PLAIN, START, Service, publish, purchase
 
 METHODS = ("get", "put", "post", "delete", "patch")
 
@@ -148,6 +148,9 @@ PATHS = {
     "ProfileIn": "/v1/members/{member}",
     "TierFloorIn": "/v1/members/{member}/tier-floor",
     "ReviewIn": "/v1/referrals/{held}/approve",
+    "ReplayIn": "/v1/webhook-endpoints/{endpoint_id}/replays",
+    "PublishIn": "/v1/program/rules/draft/publish",
+    "BacktestIn": "/v1/program/rules/backtest",
 }
 OTHER_METHODS = {"KeptPurchaseIn": "PUT", "TierFloorIn": "PUT", "ProfileIn": "PATCH"}
 """Where a body goes; the others are events."""
@@ -173,6 +176,8 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     held = await service.enrol(
         "held", referral_code=FRIEND["referral_code"], identities={"email": "anna+2@example.com"}
     )
+    draft = {"Content-Type": "application/yaml", "If-None-Match": "*"}
+    await service.client.put("/v1/program/rules/draft", content=PLAIN, headers=draft)
     schemas = document["components"]["schemas"]
     examples = {name: schema["examples"] for name, schema in schemas.items() if "examples" in schema}
     first = ["EnrolmentIn", "PurchaseIn", "RedemptionIn", "HoldIn", "PlaceHoldIn"]
@@ -182,8 +187,13 @@ async def test_every_example_body_runs(service: Service, document: dict[str, Any
     for name in [*first, *sorted(set(examples) - set(first))]:
         for body in examples[name]:
             method = OTHER_METHODS.get(name, "POST")
-            path = PATHS.get(name, "/v1/events").format(member=member, held=held["id"].replace("mem_", "rfl_"))
-            answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name})
+            path = PATHS.get(name, "/v1/events")
+            if "{endpoint_id}" in path:
+                listed = (await service.client.get("/v1/webhook-endpoints")).json()["endpoints"]
+                path = path.replace("{endpoint_id}", listed[0]["id"])
+            path = path.format(member=member, held=held["id"].replace("mem_", "rfl_"))
+            guard = {} if name == "ProfileIn" else {"If-Match": '"1"'}
+            answer = await service.client.request(method, path, json=body, headers={"Idempotency-Key": name, **guard})
             assert answer.status_code in (200, 201), (name, answer.text)
             if name == "EnrolmentIn":  # the others speak of this member, who needs points to spend
                 member = answer.json()["member"]

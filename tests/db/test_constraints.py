@@ -26,6 +26,7 @@ GOOD: dict[str, Any] = {
     "date": date(1990, 2, 28),
     "json": "{}",
     "text[]": [],
+    "uuid[]": [],
     "timestamp with time zone": NOW,
 }
 """A value of each type that most columns take."""
@@ -37,6 +38,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "endpoint": {"state": "enabled"},
     "delivery": {"state": "delivered"},
     "adjustment": {"state": "approved", "digest": bytes(16), "decided_by": "y"},
+    "replay": {"state": "done", "which": "all"},
 }
 """What a good row has beyond that."""
 
@@ -64,6 +66,12 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
     "adjustment_lapses_check": [{"state": "waiting", "event_id": None, "decided_at": None, "lapses_at": None}],
     "adjustment_second_person_check": [{"requested_by": "y"}],
     "adjustment_recorded_check": [{"state": "rejected"}],
+    "feed_position_check": [{"position": 0}],
+    "feed_head_positions_check": [{"removed": -1}, {"removed": 2}],
+    "replay_which_check": [{"which": "some"}],
+    "replay_state_check": [{"state": "waiting"}],
+    "replay_finished_check": [{"finished_at": None}, {"state": "running"}],
+    "replay_positions_check": [{"first": -1}, {"first": 2}, {"position": 2}, {"queued": -1}],
 }
 """Bad rows of the constraints whose definition is no plain bound."""
 

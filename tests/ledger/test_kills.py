@@ -125,6 +125,25 @@ async def test_a_service_told_to_stop_keeps_what_it_acknowledged_and_ends_in_pea
     assert code == 0
 
 
+async def test_who_waits_for_messages_does_not_hold_up_the_end(settings: Settings, tmp_path: Path) -> None:
+    await publish(settings, clock=an_hour_ago())
+    headers = {"Authorization": f"Bearer {await key_for(settings)}"}
+
+    with serving(environment(settings, folder=tmp_path), folder=tmp_path) as service:
+        await service.ready()
+        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=40) as client:
+            waiting = asyncio.create_task(client.get("/v1/feed", params={"wait": 30}))
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            service.terminate()
+            answer = await waiting
+            code = await service.ended(within=12)
+            took = time.monotonic() - began
+
+    assert (answer.status_code, answer.json()["messages"], code) == (200, [], 0)
+    assert took < 8
+
+
 async def test_a_request_in_flight_is_answered_before_the_end(
     settings: Settings, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:

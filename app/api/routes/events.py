@@ -1,5 +1,7 @@
 """Events: one, many, and what was recorded."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -10,13 +12,17 @@ from starlette.responses import Response
 
 from app.api import handlers
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
+from app.api.languages import LANGUAGE, Telling, telling
 from app.api.problems import FieldError, Problem, of_refusal
+from app.api.routes.rules import sound_draft
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas.commands import to_command
 from app.api.schemas.common import PRINTABLE, instant
 from app.api.schemas.events import (
     EVENT,
+    NOBODY,
+    ActivityIn,
     AnyEventIn,
     BatchIn,
     CancellationIn,
@@ -24,6 +30,7 @@ from app.api.schemas.events import (
     EnrolmentIn,
     EventBody,
     HoldIn,
+    PurchaseIn,
     RedemptionIn,
     ReferralClaimIn,
     ReleaseIn,
@@ -31,8 +38,10 @@ from app.api.schemas.events import (
 )
 from app.domain import typeid
 from app.domain.commands import Activity, Adjustment, Command, Purchase, Transfer
+from app.domain.rules import Rules
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
+from app.program import compiling
 from app.queries import events as recorded_events
 
 BATCH_EVENTS = 500
@@ -61,18 +70,28 @@ EXPLAIN = {
 }
 
 
+RULES = {
+    "name": "rules",
+    "in": "query",
+    "description": "With `dry_run` and the scope `program:write`: judge by the draft of the rules.",
+    "schema": {"type": "string", "enum": ["draft"]},
+}
+
+
 class Preview(NamedTuple):
-    """Whether a request only asks what would happen, and at which pretended time."""
+    """Whether a request only asks what would happen, at which pretended time, and whether by the draft."""
 
     dry_run: bool = False
     now: datetime | None = None
+    draft: bool = False
 
 
 _REFUSALS = (
     "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "event_id_reused", "unknown_member",
     "insufficient_points", "too_late", "too_early", "not_after_passed", "unlisted_currency", "total_mismatch",
     "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
-    "shop_key_required", "history_scope", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
+    "shop_key_required", "history_scope",
+    "mistakes_in_document", "not_found", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
     "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
     "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
@@ -92,7 +111,7 @@ _REFUSALS = (
         202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
         **problems(*_REFUSALS),
     },
-    openapi_extra={"parameters": [DRY_RUN, NOW]},
+    openapi_extra={"parameters": [DRY_RUN, NOW, RULES, LANGUAGE]},
 )
 async def record_event(body: AnyEventIn, request: Request) -> Response:
     """Records an event: a purchase, a return, a redemption and so on, and answers what came of it, rule by rule.
@@ -103,12 +122,13 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
     mine: Parts = request.app.state.parts
     caller = caller_of(request, Scope.EVENTS_WRITE)
     preview = _preview(request, caller)
-    command = _command(body, mine, caller)
+    command = _command(body, mine, caller, preview)
     del body  # before the wait: what the next request brings takes its place in the processor's cache
+    words = await telling(request, mine, caller)
     if preview.dry_run:
-        return await _previewed(command, mine, caller, now=preview.now)
+        return await _previewed(command, mine, caller, preview, words=words)
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
-    return answered(outcome)
+    return answered(outcome, words)
 
 
 @busy.post(
@@ -126,7 +146,7 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
         "shop_key_required",
         "malformed_query",
     ),
-    openapi_extra={"parameters": [DRY_RUN, NOW, EXPLAIN]},
+    openapi_extra={"parameters": [DRY_RUN, NOW, RULES, EXPLAIN, LANGUAGE]},
 )
 async def record_events(body: BatchIn, request: Request) -> Response:
     """Records many events, each with its own outcome: one bad item never blocks the others.
@@ -136,19 +156,24 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     """
     mine: Parts = request.app.state.parts
     caller = caller_of(request, Scope.EVENTS_WRITE)
-    dry_run, now = _preview(request, caller)
-    explain = _flag(request, "explain")
+    preview = _preview(request, caller)
+    dry_run = preview.dry_run
+    explain, words = _flag(request, "explain"), await telling(request, mine, caller)
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
-    items: list[Command | Problem] = [_item(item, mine, caller) for item in body.events]
+    items: list[Command | Problem] = [_item(item, mine, caller, preview) for item in body.events]
     commands = [item for item in items if isinstance(item, Command)]
     if dry_run:
-        outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=now)
+        trial = await _trial(commands, mine, caller, preview)
+        words = _of_trial(words, trial)
+        outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=preview.now, trial=trial)
     else:
         outcomes = await mine.ledger.submit(commands, program_id=caller.program_id) if commands else []
     left = iter(outcomes)
     results = [
-        _item_problem(item) if isinstance(item, Problem) else _item_answer(next(left), explain=explain, dry_run=dry_run)
+        _item_problem(item)
+        if isinstance(item, Problem)
+        else _item_answer(next(left), explain=explain, dry_run=dry_run, words=words)
         for item in items
     ]
     status = 200 if dry_run else 207
@@ -161,8 +186,10 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     summary="Find a receipt",
     response_model=answers.EventPage,
     responses=problems("malformed_query"),
+    openapi_extra={"parameters": [LANGUAGE]},
 )
 async def find_events(
+    request: Request,
     mine: PartsHere,
     caller: Reader,
     source: Annotated[str, Query(pattern=PRINTABLE, max_length=64, description="The shop that sent it.")],
@@ -173,7 +200,8 @@ async def find_events(
 ) -> Response:
     """Finds what a shop recorded under its own id."""
     found = await recorded_events.by_key(mine.engine, program_id=caller.program_id, source=source, key=id, kind=kind)
-    page = {"events": [answers.event(event) for event in found], "next_cursor": None}
+    words = await telling(request, mine, caller)
+    page = {"events": [answers.event(event, telling=words) for event in found], "next_cursor": None}
     return Response(orjson.dumps(page), media_type="application/json")
 
 
@@ -182,22 +210,25 @@ async def find_events(
     operation_id="get_event",
     summary="Read one event",
     response_model=answers.EventFoundOut,
-    responses=problems("not_found"),
+    responses=problems("not_found", "malformed_query"),
+    openapi_extra={"parameters": [LANGUAGE]},
 )
-async def get_event(event_id: str, mine: PartsHere, caller: Reader) -> Response:
+async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Reader) -> Response:
     """The event as it was answered when it was recorded; of a purchase also what is left to be returned."""
     id = typeid.decode(typeid.EVENT, event_id)
     found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
     if found is None:
         raise Problem("not_found")
-    answer = answers.event(found)
+    answer = answers.event(found, telling=await telling(request, mine, caller))
     if found.kind == Purchase.kind:
         followers = await recorded_events.about(mine.engine, found.id, program_id=caller.program_id)
         answer["left"] = answers.left(found, followers)
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
-def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
+def _command(body: EventBody, mine: Parts, caller: Caller, preview: Preview) -> Command:
+    if not preview.dry_run and isinstance(body, PurchaseIn | ActivityIn) and body.member == NOBODY:
+        raise Problem("invalid", errors=(FieldError("/member", "is missing"),))
     gives_back = isinstance(body, CancellationIn) and body.kind not in (Purchase.kind, Activity.kind, Transfer.kind)
     if isinstance(body, RedemptionIn | HoldIn | CaptureIn | ReleaseIn) or gives_back:
         may(caller, Scope.REDEMPTIONS_WRITE)
@@ -214,14 +245,31 @@ def _command(body: EventBody, mine: Parts, caller: Caller) -> Command:
     return to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
 
 
-async def _previewed(command: Command, mine: Parts, caller: Caller, *, now: Any) -> Response:
-    (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=now)
+async def _previewed(
+    command: Command, mine: Parts, caller: Caller, preview: Preview, *, words: Telling | None
+) -> Response:
+    trial = await _trial([command], mine, caller, preview)
+    words = _of_trial(words, trial)
+    (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=preview.now, trial=trial)
     if isinstance(outcome, Created | Replayed):
-        body = answers.event(outcome.event, provisional=isinstance(outcome, Created))
+        body = answers.event(outcome.event, provisional=isinstance(outcome, Created), telling=words)
         return Response(orjson.dumps(body), 200, media_type="application/json")
     if isinstance(outcome, Parked):
         return Response(orjson.dumps(answers.parked(outcome.waiting, provisional=True)), 200, None, "application/json")
     return answered(outcome)
+
+
+async def _trial(commands: Sequence[Command], mine: Parts, caller: Caller, preview: Preview) -> Rules | None:
+    """The draft, in force from the earliest of the commands on, if they are to be judged by it. Raises Problem."""
+    if not preview.draft or not commands:
+        return None
+    document = await sound_draft(mine, caller)
+    versions = await mine.rulebook.of(caller.program_id)
+    return compiling.compile_next(document, versions, in_force_from=min(c.occurred_at for c in commands))
+
+
+def _of_trial(words: Telling | None, trial: Rules | None) -> Telling | None:
+    return words if words is None else words._replace(versions=replace(words.versions, trial=trial))
 
 
 def _preview(request: Request, caller: Caller) -> Preview:
@@ -230,13 +278,15 @@ def _preview(request: Request, caller: Caller) -> Preview:
         return Preview()
     said = request.query_params
     dry_run = _flag(request, "dry_run")
-    if "now" not in said:
-        return Preview(dry_run)
-    may(caller, Scope.PROGRAM_WRITE)
-    if not dry_run:
-        raise Problem("malformed_query", errors=(FieldError("/now", "goes with `dry_run` only"),))
+    for name in ("now", "rules"):
+        if name in said:
+            may(caller, Scope.PROGRAM_WRITE)
+            if not dry_run:
+                raise Problem("malformed_query", errors=(FieldError(f"/{name}", "goes with `dry_run` only"),))
+    if said.get("rules", "draft") != "draft":
+        raise Problem("malformed_query", errors=(FieldError("/rules", "must be draft"),))
     try:
-        return Preview(dry_run, instant(said["now"]))
+        return Preview(dry_run, instant(said["now"]) if "now" in said else None, "rules" in said)
     except ValueError as error:
         raise Problem("malformed_query", errors=(FieldError("/now", str(error)),)) from None
 
@@ -248,15 +298,15 @@ def _flag(request: Request, name: str) -> bool:
     return said == "true"
 
 
-def answered(outcome: Outcome) -> Response:
+def answered(outcome: Outcome, words: Telling | None = None) -> Response:
     """The answer that an outcome gets. Raises Problem where there is no event."""
     match outcome:
         case Created(event):
             headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-            return Response(orjson.dumps(answers.event(event)), 201, headers, "application/json")
+            return Response(orjson.dumps(answers.event(event, telling=words)), 201, headers, "application/json")
         case Replayed(event):
             headers = {"Idempotent-Replayed": "true"}
-            return Response(orjson.dumps(answers.event(event)), 200, headers, "application/json")
+            return Response(orjson.dumps(answers.event(event, telling=words)), 200, headers, "application/json")
         case Parked(waiting):
             return Response(orjson.dumps(answers.parked(waiting)), 202, media_type="application/json")
         case _:
@@ -276,9 +326,9 @@ def problem_of(outcome: Outcome) -> Problem:
             raise AssertionError(outcome)
 
 
-def _item(item: dict[str, Any], mine: Parts, caller: Caller) -> Command | Problem:
+def _item(item: dict[str, Any], mine: Parts, caller: Caller, preview: Preview) -> Command | Problem:
     try:
-        return _command(EVENT.validate_python(item), mine, caller)
+        return _command(EVENT.validate_python(item), mine, caller, preview)
     except ValidationError as error:
         return handlers.invalid(error)
     except Problem as problem:
@@ -291,13 +341,13 @@ def _item_problem(problem: Problem) -> dict[str, Any]:
     return {"outcome": "refused", "problem": body}
 
 
-def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool) -> dict[str, Any]:
+def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool, words: Telling | None) -> dict[str, Any]:
     match outcome:
         case Created(event):
-            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run)
+            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run, telling=words)
             return {"outcome": "created", "event": shown}
         case Replayed(event):
-            return {"outcome": "replayed", "event": answers.event(event, explain=explain)}
+            return {"outcome": "replayed", "event": answers.event(event, explain=explain, telling=words)}
         case Parked(waiting):
             return {"outcome": "parked", "parked": answers.parked(waiting, provisional=dry_run)}
         case Failed():

@@ -67,11 +67,10 @@ async def get_program(mine: PartsHere, caller: Reader) -> ProgramOut:
 async def get_rules(mine: PartsHere, caller: Reader) -> Response:
     """The document that judges events that occur now."""
     published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
-    now = mine.clock()
-    in_force = [row for row in published if row.in_force_from <= now] or list(published[:1])
-    if not in_force:
+    found = programs.in_force(published, now=mine.clock())
+    if found is None:
         raise Problem("no_rules")
-    return _rules(in_force[-1])
+    return _rules(found)
 
 
 @router.get(

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import Field
 
+from app.api.languages import Telling
 from app.api.schemas.common import MINOR_UNITS, Out, Page, maybe_time, time
-from app.domain import money, returns, typeid
+from app.domain import explaining, money, returns, typeid
 from app.domain.accrual import Step
 from app.domain.events import Balances, Draw, Entry, Recorded
 from app.domain.parking import Parked
@@ -55,6 +56,9 @@ class StepOut(Out):
     unit: str
     step: str = Field(examples=["rate", "multiply", "fixed", "round", "not_covered"])
     points: str = Field(description="Exact decimal text: what the step gave or, after `multiply` and `round`, the sum.")
+    text: str | None = Field(
+        default=None, description="The same in words, if a language was asked for.", examples=["silver ×1.25 = 10.6"]
+    )
 
 
 class TierChangeOut(Out):
@@ -86,6 +90,11 @@ class EventOut(Out):
         default=None, description="The earlier event that it is about: what it takes back, captures, frees or changes."
     )
     explanation: list[StepOut] | None = None
+    summary: dict[str, str] | None = Field(
+        default=None,
+        description="By unit, how it came about in words, if a language was asked for.",
+        examples=[{"points": "2 × 4.25 coffee at 1 per 1.00 = 8.5; silver ×1.25 = 10.6; rounded down: 10"}],
+    )
     receipt: list[str] | None = Field(default=None, description="Lines of at most 40 characters.")
     provisional: bool | None = Field(default=None, description="True in dry runs, whose events have no id.")
 
@@ -185,8 +194,13 @@ class BatchOut(Out):
     results: list[ItemOut]
 
 
-def event(recorded: Recorded, *, explain: bool = True, provisional: bool = False) -> dict[str, Any]:
-    """The answer for one event. A dry run's has no ids, and says that it is provisional."""
+def event(
+    recorded: Recorded, *, explain: bool = True, provisional: bool = False, telling: Telling | None = None
+) -> dict[str, Any]:
+    """The answer for one event. A dry run's has no ids, and says that it is provisional.
+
+    The explanation is in words too where a language was asked for.
+    """
     answer: dict[str, Any] = {
         "id": typeid.encode(typeid.EVENT, recorded.id),
         "type": recorded.kind,
@@ -210,6 +224,8 @@ def event(recorded: Recorded, *, explain: bool = True, provisional: bool = False
     if explain:
         answer["explanation"] = [_step(step) for step in recorded.steps]
         answer["receipt"] = receipt(recorded.entries, recorded.accounts)
+        if telling is not None:
+            answer |= _told(recorded, answer["explanation"], telling)
     if provisional:
         del answer["id"], answer["sequence"], answer["member"]
         answer["provisional"] = True
@@ -275,6 +291,20 @@ def receipt(entries: Iterable[Entry], accounts: Mapping[str, Balances]) -> list[
     lines = [f"{entry.unit[:20]}: {entry.points:+d}" for entry in entries if entry.points]
     lines += [f"{unit[:16]} available: {balances.available}" for unit, balances in accounts.items()]
     return [line[:RECEIPT_WIDTH] for line in lines]
+
+
+def _told(recorded: Recorded, steps: Sequence[dict[str, Any]], telling: Telling) -> dict[str, Any]:
+    """The explanation in words; with numbers only where the version is so new that it is not at hand."""
+    try:
+        rules = telling.versions.numbered(recorded.rules_version)
+    except KeyError:
+        rules = None
+    told = explaining.explained(recorded, rules, telling.language)
+    return {
+        "explanation": [step | {"text": text} for step, text in zip(steps, told.steps, strict=True)],
+        "summary": told.summary,
+        "receipt": told.receipt,
+    }
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

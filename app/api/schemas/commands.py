@@ -10,6 +10,7 @@ from app.api.problems import FieldError, Problem
 from app.api.schemas import friends
 from app.api.schemas.common import MINOR_UNITS
 from app.api.schemas.events import (
+    NOBODY,
     ActivityIn,
     CancellationIn,
     CaptureIn,
@@ -144,6 +145,8 @@ def _identity(kind: str, value: str, key: bytes) -> Identity:
 
 
 def _member(name: str | MemberRef, key: bytes) -> Reference:
+    if name == NOBODY:
+        return Reference()
     try:
         if isinstance(name, str):
             return identities.reference(name, key=key)

@@ -67,6 +67,18 @@ class PaymentIn(In):
     hold: Id | None = Field(default=None, description="The hold that this payment captures.")
 
 
+NOBODY = ""
+"""Stands for a member who is not named: in dry runs anybody."""
+
+
+def _anybody() -> Any:
+    return Field(
+        default_factory=lambda: NOBODY,
+        description="A member id, an identity such as `card:2740001234567`, or an identity to enrol. "
+        "Only a dry run may leave it out: then it is judged for somebody new, on the lowest tier.",
+    )
+
+
 class EventIn(In):
     """What every event says."""
 
@@ -97,6 +109,7 @@ class PurchaseIn(SaleIn):
 
     type: Literal["purchase"]
     fingerprints: Fingerprints = Field(default_factory=list)
+    member: MemberName = _anybody()
     not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
 
     model_config = ConfigDict(
@@ -177,6 +190,7 @@ class ActivityIn(EventIn):
     """Something a member did that is no sale."""
 
     type: Literal["activity"]
+    member: MemberName = _anybody()
     activity: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(examples=["survey"])
 
     model_config = ConfigDict(

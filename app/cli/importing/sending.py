@@ -27,6 +27,14 @@ class Unreachable(CliError):
     """The service did not answer for as long as we had patience."""
 
 
+class Refused(CliError):
+    """The service refuses, and would again; `answer` is its problem."""
+
+    def __init__(self, text: str, answer: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.answer = answer
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long one request is tried again, and how time passes meanwhile."""
@@ -113,7 +121,7 @@ async def _asked(client: httpx.AsyncClient, method: str, path: str, body: Any = 
         return answer
     code = str(answer.get("code"))
     scope = f" (it lacks {answer['scope']})" if "scope" in answer else ""
-    raise CliError(_HOPELESS.get(code, f"the service refuses: {code}: {answer.get('detail')}") + scope)
+    raise Refused(_HOPELESS.get(code, f"the service refuses: {code}: {answer.get('detail')}") + scope, answer)
 
 
 def _retry_after(response: httpx.Response) -> float:

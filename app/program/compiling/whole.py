@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.domain import rules
-from app.program import values
+from app.program import reading, values
 from app.program.compiling import amounts, circumstances, earning, ladders, milestones, referring, schedules, terms
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
@@ -64,5 +64,16 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         holds_may_owe=document.holds.uncaptured == "allow_deficit",
         costs=dict(terms.costs(document)),
         adjustments=terms.adjustments(document.adjustments, known) if document.adjustments else rules.NO_REASONS,
+        audience=rules.Audience(document.webhooks.messages),
         transfers=terms.transfers(document.transfers, known) if document.transfers else None,
+    )
+
+
+def compile_next(document: Document, earlier: rules.Versions, *, in_force_from: datetime) -> rules.Rules:
+    """The rules of a document that is not published, numbered as if it were the version after the `earlier` ones."""
+    return compile_rules(
+        document,
+        version=max((one.version for one in earlier.all), default=0) + 1,
+        digest=reading.digest(reading.canonical(document)),
+        in_force_from=in_force_from,
     )

@@ -12,7 +12,7 @@ from app.program.document.milestones import Given, Milestone
 from app.program.document.referring import Bonus, FriendMilestone, Referrals
 from app.program.document.rewards import Reward
 from app.program.document.schedules import Schedule
-from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
+from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers, Webhooks
 from app.program.document.units import Expires, ExpiresInactive, ExpiresOn, ExpiresWithPeriod, PendingFulfilment, Unit
 from app.program.document.whole import Document
 
@@ -56,4 +56,5 @@ __all__ = [
     "Transfers",
     "Unit",
     "Visits",
+    "Webhooks",
 ]

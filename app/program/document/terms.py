@@ -97,3 +97,12 @@ class Transfers(Part):
         dict[fields.Code, fields.Number],
         Field(description="Unit by unit, how much one member may give in a day."),
     ] = {}
+
+
+class Webhooks(Part):
+    """Which shops are told what."""
+
+    messages: Annotated[
+        Literal["all", "own"],
+        Field(description="Which messages a shop gets: all of the program, or those of events it sent itself (own)."),
+    ] = "all"

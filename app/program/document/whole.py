@@ -13,7 +13,7 @@ from app.program.document.milestones import Milestone
 from app.program.document.referring import Referrals
 from app.program.document.rewards import Reward
 from app.program.document.schedules import Schedule
-from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers
+from app.program.document.terms import Adjustments, Events, Holds, Redemptions, Returns, Transfers, Webhooks
 from app.program.document.units import Unit
 
 
@@ -74,3 +74,4 @@ class Document(Part):
     holds: Annotated[Holds, Field(description="How points are kept aside.")] = Holds()
     adjustments: Annotated[Adjustments | None, Field(description="What persons may give and take by hand.")] = None
     transfers: Annotated[Transfers | None, Field(description="Which points members may pass on.")] = None
+    webhooks: Annotated[Webhooks, Field(description="What shops are told.")] = Webhooks()

@@ -1,0 +1,1 @@
+"""`zegel listen`: pulling the feed, showing messages, handing them on."""

@@ -1,0 +1,73 @@
+"""What the steps of an explanation say to people, in each language: the one table of it.
+
+A new step or reason needs a line here: a test compares the table with the codes that the core gives.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Language(StrEnum):
+    """The languages in which explanations are told."""
+
+    ENGLISH = "en"
+    DUTCH = "nl"
+
+
+def _said(english: str, dutch: str) -> Mapping[Language, str]:
+    return {Language.ENGLISH: english, Language.DUTCH: dutch}
+
+
+STEPS: Mapping[str, Mapping[Language, str]] = {
+    "rate": _said("{goods} at {give} per {per} = {number}", "{goods}, {give} per {per} = {number}"),
+    "per_item": _said("{goods} at {give} each = {number}", "{goods}, {give} per stuk = {number}"),
+    "multiply": _said("{rule} ×{factor} = {number}", "{rule} ×{factor} = {number}"),
+    "fixed": _said("{rule}: {number}", "{rule}: {number}"),
+    "reward": _said("{rule}: {number}", "{rule}: {number}"),
+    "reward_taken": _said("{rule} taken back: {number}", "{rule} teruggenomen: {number}"),
+    "round": _said("rounded: {number}", "afgerond: {number}"),
+    "adjusted": _said("by hand: {number}", "met de hand: {number}"),
+    "captured": _said("paid: {number}", "betaald: {number}"),
+    "consumed": _said("{rule} used up: {number}", "{rule} verbruikt: {number}"),
+    "forgiven": _said("forgiven: {number}", "kwijtgescholden: {number}"),
+    "freed": _said("no longer kept aside: {number}", "niet meer apart gehouden: {number}"),
+    "given": _said("passed on: {number}", "doorgegeven: {number}"),
+    "given_after": _said("for what is left: {number}", "voor wat overblijft: {number}"),
+    "given_before": _said("given until now: {number}", "tot nu toe gegeven: {number}"),
+    "held": _said("kept aside: {number}", "apart gehouden: {number}"),
+    "milestone": _said("{rule} reached: {number}", "{rule} gehaald: {number}"),
+    "not_captured": _said("what was kept aside is gone", "wat apart gehouden was, is er niet meer"),
+    "received": _said("received: {number}", "ontvangen: {number}"),
+    "taken": _said("taken back: {number}", "teruggenomen: {number}"),
+}
+"""What happened; `{number}` is what the step led to."""
+
+ROUNDED: Mapping[str, Mapping[Language, str]] = {
+    "down": _said("rounded down: {number}", "naar beneden afgerond: {number}"),
+    "half_up": _said("rounded: {number}", "afgerond: {number}"),
+    "up": _said("rounded up: {number}", "naar boven afgerond: {number}"),
+}
+"""How a unit rounds."""
+
+REASONS: Mapping[str, Mapping[Language, str]] = {
+    "missing_discount": _said("{rule}: a line's discount is not known", "{rule}: korting van een regel onbekend"),
+    "missing_tax": _said("{rule}: the tax of a line is not known", "{rule}: btw van een regel onbekend"),
+    "no_goods": _said("{rule}: only for purchases", "{rule}: alleen voor aankopen"),
+    "not_covered": _said("{rule}: not for these goods", "{rule}: niet voor deze artikelen"),
+    "not_yet": _said("{rule}: has not begun", "{rule}: nog niet begonnen"),
+    "other_activity": _said("{rule}: not for this activity", "{rule}: niet voor deze activiteit"),
+    "other_channel": _said("{rule}: not in this channel", "{rule}: niet via dit kanaal"),
+    "other_currency": _said("{rule}: not in this currency", "{rule}: niet in deze munt"),
+    "other_location": _said("{rule}: not at this location", "{rule}: niet op deze plek"),
+    "other_schedule": _said("{rule}: not for this occasion", "{rule}: niet voor deze gelegenheid"),
+    "other_shop": _said("{rule}: not in this shop", "{rule}: niet in deze winkel"),
+    "other_tier": _said("{rule}: not for this tier", "{rule}: niet voor dit niveau"),
+    "other_visit": _said("{rule}: not on this visit", "{rule}: niet bij dit bezoek"),
+    "over": _said("{rule}: is over", "{rule}: is voorbij"),
+}
+"""Why a rule gave nothing."""
+
+AVAILABLE = _said("{unit} available: {number}", "{unit} te besteden: {number}")
+MOVED = _said("{unit}: {number}", "{unit}: {number}")
+OF = _said("{part} of {whole}", "{part} van {whole}")
+WHOLE_STEPS = _said("{goods} at {give} per whole {per} = {number}", "{goods}, {give} per hele {per} = {number}")
