@@ -34,6 +34,7 @@ class Scheme(StrEnum):
     PLAIN = "plain"
     WORKER = "worker"
     NAIVE = "naive"
+    RICH = "rich"
 
 
 class Crowd(StrEnum):
@@ -62,6 +63,7 @@ CASES = (
     Case("single_1", "events · 1", Work.PURCHASE, in_flight=1, base="empty_post"),
     Case("single_16", "events · 16", Work.PURCHASE, in_flight=16, base="empty_post"),
     Case("single_64", "events · 64", Work.PURCHASE, base="empty_post"),
+    Case("rules_64", "30 rules, 10 conditions · 64", Work.PURCHASE, scheme=Scheme.RICH, base="empty_post"),
     Case("single_64_worker", "with the worker · 64", Work.PURCHASE, scheme=Scheme.WORKER, base="empty_post"),
     Case("naive_64", "a transaction each · 64", Work.NAIVE, scheme=Scheme.NAIVE, base="empty_post"),
     Case("batch", "batches of 500 · 4", Work.BATCH, in_flight=4, base="empty_post"),

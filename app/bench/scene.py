@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.bench import messages, processes
+from app.bench import documents, messages, processes
 from app.bench.cases import BATCH, HOT_MEMBERS, LOTS, Case, Crowd, Scheme
 from app.bench.messages import Said
 from app.db import tables as t
@@ -18,27 +18,8 @@ from app.db import transactions
 from app.domain import messages as message_types
 from app.settings import Settings
 
-DOCUMENT = """
-zegel: 1
-name: Measured
-time_zone: Europe/Amsterdam
-currencies: [EUR]
-units:
-  points: {name: Points, expires: {after: P12M}}
-  spent: {name: Money spent, decimals: 2, spendable: false}
-rules:
-  - {id: base, on: purchase, unit: points, rate: {give: 1, per: "1.00"}}
-  - {id: spent, on: purchase, unit: spent, rate: {give: "1.00", per: "1.00"}}
-  - {id: welcome, on: enrolment, unit: points, fixed: 100000}
-tiers:
-  - id: status
-    unit: spent
-    levels:
-      - {id: bronze, name: Bronze, from: 0}
-      - {id: silver, name: Silver, from: "200.00", multiply: {points: "1.25"}}
-      - {id: gold, name: Gold, from: "500.00", multiply: {points: "1.5"}}
-"""
-"""Points that expire, money spent, a ladder with multipliers; a welcome large enough for every redemption."""
+DOCUMENTS: Mapping[Scheme, str] = {Scheme.RICH: documents.RICH}
+"""The document of a program's scheme; of the others the simple one."""
 
 
 @dataclass(frozen=True, slots=True)

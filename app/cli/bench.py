@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from app import localpg
-from app.bench import clearing, database, report, results, running, scene
+from app.bench import clearing, database, documents, report, results, running, scene
 from app.bench import webhooks as webhook_bench
 from app.bench.cases import CASES, Case, Crowd, Scheme, chosen
 from app.bench.processes import BenchError
@@ -150,7 +150,7 @@ async def _programs(engine: Engine, settings: Settings, cases: tuple[Case, ...])
         code = f"bench-{run}-{scheme.value}"
         published = await programs.publish(
             engine,
-            reading.read(scene.DOCUMENT),
+            reading.read(scene.DOCUMENTS.get(scheme, documents.SIMPLE)),
             code=code,
             id=fresh_id(),
             audit_id=fresh_id(),

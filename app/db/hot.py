@@ -111,6 +111,7 @@ def _columns(table: Table, *left_out: str) -> tuple[Column[Any], ...]:
 STATE_COLUMNS = _columns(t.member)
 ACCOUNT_COLUMNS = _columns(t.account)
 TERM_COLUMNS = _columns(t.tier_term)
+TAG_COLUMNS = _columns(t.member_tag)
 FLOOR_COLUMNS = _columns(t.tier_floor)
 USAGE_COLUMNS = _columns(t.usage)
 SHARED_COLUMNS = _columns(t.shared_usage)
@@ -314,6 +315,8 @@ CONTENTS = Statement(_each(_asked(member_id=Uuid(), sequence=BigInteger()), t.ev
 
 ENTRIES = Statement(_of_events(t.entry, "member_id", "sequence", "position"))
 DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordinal"))
+TAGS = Statement(_of_members(t.member_tag, TAG_COLUMNS))
+PROFILES = Statement(_of_members(t.profile, [t.profile.c.member_id, t.profile.c.attributes]))
 LOTS = Statement(_of_members(t.open_lot, LOT_COLUMNS))
 RESERVATIONS = Statement(_of_members(t.reservation, RESERVATION_COLUMNS))
 
@@ -442,6 +445,8 @@ _WRITES: Mapping[str, _Write] = {
     "shared_usage": _upsert(t.shared_usage, ["points", "times"]),
     "forgotten_shared_usage": _remove(t.shared_usage, "forgotten_shared_usage", "counter", "since"),
     "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
+    "member_tag": _upsert(t.member_tag, ["since", "until"]),
+    "removed_tag": _remove(t.member_tag, "removed_tag", "member_id", "tag", "sequence"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting", "expires_at"]),
     "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
     "parked": _insert(t.parked),

@@ -14,7 +14,7 @@ from app.domain.commands import Named, Opening
 from app.domain.events import Recorded
 from app.domain.parking import Parked
 from app.domain.periods import BEGINNING
-from app.domain.state import MemberState, OpenLot, Usage
+from app.domain.state import HeldTag, MemberState, OpenLot, Usage
 
 EventKey = tuple[str, str, str]
 """(source, kind, key): an event's natural key within its program (semantics E1)."""
@@ -277,6 +277,27 @@ async def _earned_at(
         connection, program_id=rows.uuid(program_id), member_ids=list(members), sequences=list(sequences)
     )
     return {_event(row): opening.earned_at(row["content"]) for row in found}
+
+
+async def with_profiles(
+    connection: asyncpg.Connection, states: Iterable[MemberState], *, program_id: bytes
+) -> dict[bytes, MemberState]:
+    """The states with the members' tags, and with what their profiles say."""
+    by_id = {state.id: state for state in states}
+    if not by_id:
+        return {}
+    asked = {"program_id": rows.uuid(program_id), "members": [rows.uuid(id) for id in sorted(by_id)]}
+    tags: dict[bytes, list[HeldTag]] = {}
+    for row in await hot.TAGS.fetch(connection, **asked):
+        tags.setdefault(row["member_id"].bytes, []).append(rows.held_tag(row))
+    said = {
+        row["member_id"].bytes: rows.json_value(row["attributes"])
+        for row in await hot.PROFILES.fetch(connection, **asked)
+    }
+    return {
+        id: state._replace(tags=tuple(sorted(tags.get(id, ()))), attributes=said.get(id) or {})
+        for id, state in by_id.items()
+    }
 
 
 async def with_lots(

@@ -18,6 +18,7 @@ from app.domain.rules import Audience
 from app.domain.state import (
     Account,
     Floor,
+    HeldTag,
     MemberState,
     Missed,
     OpenLot,
@@ -253,6 +254,7 @@ TERM = (
 ).split()
 _FLOOR = "member_id ladder sequence rule tier given_at ends_at months days".split()
 _USAGE = "member_id counter since until points times".split()
+_TAG = "member_id tag sequence since until".split()
 _SCHEDULE = "member_id key due_at kind facts rules_version cause".split()
 _EVENT = (
     "member_id sequence event_id source kind key occurred_at effective_at recorded_at rules_version engine digest hash "
@@ -278,6 +280,7 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
     kept, freed = [], []
     floors, ended = [], []
     counted, forgotten, later = [], [], []
+    tagged, untagged = [], []
     for before, after in sorted(pairs, key=lambda pair: pair[1].id):
         id = after.id
         states.append(_state_row(id, after))
@@ -298,6 +301,10 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         if after.usage is not before.usage:
             counted += [(id, *row) for key, row in sorted(after.usage.items()) if row != before.usage.get(key)]
             forgotten += [(id, *key) for key in sorted(before.usage.keys() - after.usage.keys())]
+        if after.tags is not before.tags:
+            named = {(tag.tag, tag.sequence) for tag in after.tags}
+            tagged += [(id, *tag) for tag in after.tags if tag not in before.tags]
+            untagged += [(id, t.tag, t.sequence) for t in before.tags if (t.tag, t.sequence) not in named]
         known = len(before.tiers)
         terms += [term_row(id, term) for term in after.tiers[known:]]
         if after.floors is not before.floors:
@@ -322,6 +329,8 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
         "ended_floor": _transposed(_FLOOR[:4], ended),
         "usage": _transposed(_USAGE, counted),
         "forgotten_usage": _transposed(_USAGE[:3], forgotten),
+        "member_tag": _transposed(_TAG, tagged),
+        "removed_tag": _transposed(_TAG[:3], untagged),
         "later_schedule": _transposed(_SCHEDULE, later),
         "closed_schedule": _transposed(("member_id", "key"), done),
     }
@@ -373,6 +382,11 @@ def shared_usage_columns(before: Used, after: Used) -> Columns:
         "shared_usage": _transposed(_USAGE[1:], sorted(used, key=lambda row: row[:2])),
         "forgotten_shared_usage": _transposed(_USAGE[1:3], forgotten),
     }
+
+
+def held_tag(row: Row) -> HeldTag:
+    """A tag on a member."""
+    return HeldTag(row["tag"], row["sequence"], row["since"], row["until"])
 
 
 def add_notice(columns: Columns, member_id: bytes, message: Message, *, now: datetime, whom: str | None) -> None:

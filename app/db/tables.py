@@ -248,6 +248,21 @@ profile = Table(
     PrimaryKeyConstraint("program_id", "member_id"),
 )
 
+member_tag = Table(
+    "member_tag",
+    metadata,
+    _id("program_id"),
+    _id("member_id"),
+    _text("tag"),
+    _amount("sequence"),
+    _instant("since"),
+    _instant("until", nullable=True),
+    PrimaryKeyConstraint("program_id", "member_id", "tag", "sequence"),
+    CheckConstraint("sequence >= 0", name="sequence"),
+    _length("tag", 32),
+    **_HOT,
+)
+
 account = Table(
     "account",
     metadata,

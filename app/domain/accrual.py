@@ -6,20 +6,17 @@ are counted in the plan's `scale`, so fine that rates and multipliers come out w
 basis is one. Rules that simply add and multiply are counted here, those that choose and limit in `stacking`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from fractions import Fraction
-from types import MappingProxyType
 from typing import NamedTuple
 
-from app.domain import combining, points, stacking
+from app.domain import applying, combining, points, stacking
+from app.domain.applying import Occasion, Scene
 from app.domain.basket import Basket, Exact, Left
-from app.domain.combining import Room
 from app.domain.commands import Purchase
 from app.domain.multiplying import Factor
 from app.domain.rules import (
-    Applies,
     Basis,
     Fixed,
     Gift,
@@ -27,32 +24,12 @@ from app.domain.rules import (
     Multiply,
     PerItem,
     Rate,
-    Rewarded,
     Rule,
     Rules,
     UnitPlan,
 )
 from app.domain.stacking import Gives, Share, Used
 from app.domain.steps import Step
-
-
-class Occasion(NamedTuple):
-    """What rules look at besides the goods: judged once, kept in the event's context (semantics E2)."""
-
-    kind: str
-    occurred_at: datetime
-    tiers: frozenset[str]
-    source: str
-    activity: str | None = None
-    channel: str | None = None
-    location: str | None = None
-    schedule: str | None = None
-    visits: Mapping[str, int] = MappingProxyType({})
-    """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
-    numbers: Mapping[str, Fraction] = MappingProxyType({})
-    """The declared numbers that the event tells (A1)."""
-    room: Mapping[str, Room] = MappingProxyType({})
-    """By the counter of a cap, what was left under it (A5); all of it where nothing is said."""
 
 
 class Earned(NamedTuple):
@@ -71,16 +48,17 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Se
 
     With `left`, one for each line, for what is left of the goods.
     """
+    scene = Scene(occasion, rules, goods, left)
     basket = Basket(goods, rules, left) if goods is not None else None
     sums: list[tuple[str, int]] = []
     steps: list[Step] = []
     shares: list[Share] = []
     for plan in rules.plans.get(occasion.kind, ()):
         if not plan.plain:
-            shares += _stacked(plan, basket, occasion, steps)
-        elif given := _unit(plan, basket, occasion, steps):
+            shares += _stacked(plan, basket, scene, steps)
+        elif given := _unit(plan, basket, scene, steps):
             sums.append((plan.unit.code, given))
-    gifts = _gifts(basket, occasion, rules, steps)
+    gifts = _gifts(basket, scene, rules, steps)
     if not shares and occasion.kind not in rules.limits:
         return Earned(tuple(sums), tuple(steps), gifts)
     shares = stacking.together(shares, rules, occasion.room, steps)
@@ -97,22 +75,22 @@ def bare(rules: Rules) -> Rules:
     return replace(rules, rules=kept)
 
 
-def _unit(plan: UnitPlan, basket: Basket | None, occasion: Occasion, steps: list[Step]) -> int:
+def _unit(plan: UnitPlan, basket: Basket | None, scene: Scene, steps: list[Step]) -> int:
     code = plan.unit.code
     sums: list[Exact] = [0] * (len(basket.lines) if basket is not None else 1)
     gave = False
     for rule in plan.sums:
-        why = _why_not(rule.applies, occasion) or _add(rule, plan.scale, basket, occasion, sums, steps)
+        why = scene.why_not(rule.applies) or _add(rule, plan.scale, basket, scene, sums, steps)
         gave = gave or why is None
         if why is not None:
             steps.append((rule.code, code, why, "0"))
     for rule in plan.multipliers:
-        why = _why_not(rule.applies, occasion) or _multiply(rule, plan.scale, basket, sums, steps)
+        why = scene.why_not(rule.applies) or _multiply(rule, plan.scale, basket, scene, sums, steps)
         if why is not None:
             steps.append((rule.code, code, why, "0"))
     total: Exact = sum(sums)
     for rule in plan.fixed:
-        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        why = scene.why_not(rule.applies) or _grant(rule, basket, scene, steps)
         if why is not None:
             steps.append((rule.code, code, why, "0"))
             continue
@@ -126,14 +104,14 @@ def _unit(plan: UnitPlan, basket: Basket | None, occasion: Occasion, steps: list
     return whole
 
 
-def _stacked(plan: UnitPlan, basket: Basket | None, occasion: Occasion, steps: list[Step]) -> list[Share]:
+def _stacked(plan: UnitPlan, basket: Basket | None, scene: Scene, steps: list[Step]) -> list[Share]:
     """What each rule of a unit gives where they choose among each other, or have caps (A4, A5)."""
     gives: list[Gives] = []
     for rule in plan.sums:
-        found = _why_not(rule.applies, occasion) or _shares(rule, plan.scale, basket, occasion)
+        found = scene.why_not(rule.applies) or _shares(rule, plan.scale, basket, scene, steps)
         gives.append(Gives(rule, _way(rule), why=found) if isinstance(found, str) else Gives(rule, _way(rule), found))
     for rule in plan.fixed:
-        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
+        why = scene.why_not(rule.applies) or _grant(rule, basket, scene, steps)
         assert isinstance(rule.gives, Fixed)
         gives.append(
             Gives(rule, "fixed", [(stacking.NO_LINE, rule.gives.give * plan.scale)] if why is None else (), why)
@@ -145,56 +123,45 @@ def _stacked(plan: UnitPlan, basket: Basket | None, occasion: Occasion, steps: l
                 sums[line] += share
     factors: list[Factor] = []
     for rule in plan.multipliers:
-        lines = _why_not(rule.applies, occasion) or _multiplied(rule, basket, sums)
+        lines = scene.why_not(rule.applies) or _multiplied(rule, basket, scene, sums, steps)
         factors.append(Factor(rule, why=lines) if isinstance(lines, str) else Factor(rule, lines))
-    return stacking.combined(plan, gives, factors, room=occasion.room, lines=len(sums), steps=steps)
+    return stacking.combined(plan, gives, factors, room=scene.occasion.room, lines=len(sums), steps=steps)
 
 
-def _gifts(basket: Basket | None, occasion: Occasion, rules: Rules, steps: list[Step]) -> tuple[tuple[str, Gift], ...]:
+def _gifts(basket: Basket | None, scene: Scene, rules: Rules, steps: list[Step]) -> tuple[tuple[str, Gift], ...]:
     """What is given besides points: by the same conditions as a fixed grant, none for nothing (A10, R2)."""
     given = []
-    for rule in rules.gifts.get(occasion.kind, ()):
-        why = _why_not(rule.applies, occasion) or _grant(rule, basket)
-        if why is None and not combining.once_more((*rule.caps, *rules.caps), occasion.room):
+    for rule in rules.gifts.get(scene.occasion.kind, ()):
+        why = scene.why_not(rule.applies) or _grant(rule, basket, scene, steps)
+        if why is None and not combining.once_more((*rule.caps, *rules.caps), scene.occasion.room):
             why = "no_room"
         assert isinstance(rule.gives, Gift)
-        kind, code = ("reward", rule.gives.reward) if isinstance(rule.gives, Rewarded) else ("tier", rule.gives.tier)
-        steps.append((rule.code, "", why or kind, "0" if why else code))
+        steps.append((rule.code, "", why or rule.gives.kind, "0" if why else rule.gives.code))
         if why is None:
             given.append((rule.code, rule.gives))
     return tuple(given)
 
 
-def _why_not(applies: Applies, occasion: Occasion) -> str | None:
-    """The code of the first filter that keeps a rule from applying, or None (A3)."""
-    if applies.always:
-        return None
-    if applies.starts_at is not None and occasion.occurred_at < applies.starts_at:
-        return "not_yet"
-    if applies.ends_at is not None and occasion.occurred_at >= applies.ends_at:
-        return "over"
-    if applies.tiers and not applies.tiers & occasion.tiers:
-        return "other_tier"
-    if applies.activities and occasion.activity not in applies.activities:
-        return "other_activity"
-    if applies.channels and occasion.channel not in applies.channels:
-        return "other_channel"
-    if applies.locations and occasion.location not in applies.locations:
-        return "other_location"
-    if applies.sources and occasion.source not in applies.sources:
-        return "other_shop"
-    if applies.visits is not None and not applies.visits.has(occasion.visits.get(applies.visits.within.code, 0) + 1):
-        return "other_visit"
-    if applies.schedules and occasion.schedule not in applies.schedules:
-        return "other_schedule"
-    return None
+def _covered(rule: Rule, basket: Basket, scene: Scene, steps: list[Step]) -> tuple[Sequence[int], str]:
+    """The positions of the goods a rule covers, and the reason if there are none (A3), deductions aside.
+
+    Covered is what it includes less what it excludes, and what its condition holds of, if that is one of lines. Of a
+    line of which that cannot be told it gives nothing, and says so.
+    """
+    covered, condition = basket.covered(rule), rule.applies.condition
+    if condition is None or not condition.of_lines or not covered:
+        return covered, "not_covered"
+    covered, failed = scene.covered(condition, covered)
+    if covered and failed is not None:
+        steps.append((rule.code, rule.unit, failed, "0"))
+    return covered, failed or applying.NOT_MET
 
 
 def _add(
-    rule: Rule, scale: int, basket: Basket | None, occasion: Occasion, sums: list[Exact], steps: list[Step]
+    rule: Rule, scale: int, basket: Basket | None, scene: Scene, sums: list[Exact], steps: list[Step]
 ) -> str | None:
     """Adds what a rate or a per-item rule gives to each covered line's sum; the reason if it gives nothing."""
-    shares = _shares(rule, scale, basket, occasion)
+    shares = _shares(rule, scale, basket, scene, steps)
     if isinstance(shares, str):
         return shares
     total: Exact = 0
@@ -209,16 +176,18 @@ def _way(rule: Rule) -> str:
     return "per_item" if isinstance(rule.gives, PerItem) else "rate"
 
 
-def _shares(rule: Rule, scale: int, basket: Basket | None, occasion: Occasion) -> Sequence[tuple[int, Exact]] | str:
+def _shares(
+    rule: Rule, scale: int, basket: Basket | None, scene: Scene, steps: list[Step]
+) -> Sequence[tuple[int, Exact]] | str:
     """What a rate or a per-item rule gives for each line it covers; the reason if it gives nothing."""
     gives = rule.gives
     if isinstance(gives, Measured) and gives.number is not None:
-        return _numbered(rule, gives, gives.number, scale, basket, occasion)
+        return _numbered(rule, gives, gives.number, scale, basket, scene, steps)
     if basket is None:
         return "no_goods"
-    covered = basket.covered(rule)
+    covered, why = _covered(rule, basket, scene, steps)
     if not covered:
-        return "not_covered"
+        return why
     if isinstance(gives, PerItem):
         each = gives.give * scale
         return [(i, each * basket.quantity(i)) for i in covered]
@@ -239,17 +208,23 @@ def _shares(rule: Rule, scale: int, basket: Basket | None, occasion: Occasion) -
 
 
 def _numbered(
-    rule: Rule, gives: Measured, name: str, scale: int, basket: Basket | None, occasion: Occasion
+    rule: Rule,
+    gives: Measured,
+    name: str,
+    scale: int,
+    basket: Basket | None,
+    scene: Scene,
+    steps: list[Step],
 ) -> Sequence[tuple[int, Exact]] | str:
     """What a declared number gives: by itself without goods, else spread over what the rule covers of them (A2)."""
-    number = occasion.numbers.get(name)
+    number = scene.occasion.numbers.get(name)
     if number is None:
         return "missing_number"
     number = max(Fraction(0), number)
     if basket is None:
         return _measured(gives, [0], [number], scale)
-    covered = basket.covered(rule)
-    return _measured(gives, covered, basket.spread(rule, number), scale) if covered else "not_covered"
+    covered, why = _covered(rule, basket, scene, steps)
+    return _measured(gives, covered, basket.spread(rule, number, covered), scale) if covered else why
 
 
 def _measured(
@@ -270,8 +245,10 @@ def _stepped(give: Fraction, per: Exact, bases: Sequence[Exact]) -> Sequence[Exa
     return [given * basis / together for basis in bases]
 
 
-def _multiply(rule: Rule, scale: int, basket: Basket | None, sums: list[Exact], steps: list[Step]) -> str | None:
-    covered = _multiplied(rule, basket, sums)
+def _multiply(
+    rule: Rule, scale: int, basket: Basket | None, scene: Scene, sums: list[Exact], steps: list[Step]
+) -> str | None:
+    covered = _multiplied(rule, basket, scene, sums, steps)
     if isinstance(covered, str):
         return covered
     assert isinstance(rule.gives, Multiply)
@@ -284,15 +261,19 @@ def _multiply(rule: Rule, scale: int, basket: Basket | None, sums: list[Exact], 
     return None
 
 
-def _multiplied(rule: Rule, basket: Basket | None, sums: Sequence[Exact]) -> Sequence[int] | str:
+def _multiplied(
+    rule: Rule, basket: Basket | None, scene: Scene, sums: Sequence[Exact], steps: list[Step]
+) -> Sequence[int] | str:
     """The lines a multiplier covers; what a number gave without goods is one. The reason if there are none."""
     if basket is None:
         return [0] if sums[0] else "no_goods"
-    return basket.covered(rule) or "not_covered"
+    covered, why = _covered(rule, basket, scene, steps)
+    return covered or why
 
 
-def _grant(rule: Rule, basket: Basket | None) -> str | None:
+def _grant(rule: Rule, basket: Basket | None, scene: Scene, steps: list[Step]) -> str | None:
     """A fixed grant needs a covered line where there are lines, and nothing where there are none (A2)."""
-    if basket is not None and not basket.covered(rule):
-        return "not_covered"
-    return None
+    if basket is None:
+        return None
+    covered, why = _covered(rule, basket, scene, steps)
+    return None if covered else why

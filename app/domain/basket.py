@@ -58,20 +58,21 @@ class Basket:
             return self.goods
         return [i for i in self.goods if _names(rule, self.lines[i])]
 
-    def spread(self, rule: Rule, number: Exact) -> list[Exact]:
-        """A number of the whole event, over the lines that a rule covers, in proportion, as far as they are left.
+    def spread(self, rule: Rule, number: Exact, covered: Sequence[int]) -> list[Exact]:
+        """A number of the whole event, over the lines `covered` by a rule, in proportion, as far as they are left.
 
         Their shares are those of the goods as they were sold, so that each takes its own along when it comes back.
         """
         sold = [(i, line) for i, line in enumerate(self.lines) if line.amount >= 0 and _names(rule, line)]
         total = sum(line.amount for _, line in sold)
         each = {i: Fraction(line.amount, total) if total else Fraction(1, len(sold)) for i, line in sold}
-        return [number * each[i] * (self._left[i].share if self._left is not None else 1) for i in self.covered(rule)]
+        return [number * each[i] * (self._left[i].share if self._left is not None else 1) for i in covered]
 
-    def quantity(self, position: int) -> Fraction:
+    def quantity(self, position: int) -> Exact:
         if self._left is not None:
             return self._left[position].quantity
-        return Fraction(Decimal(self.lines[position].quantity))
+        text = self.lines[position].quantity
+        return int(text) if text.isdigit() else Fraction(Decimal(text))
 
 
 def _amount(line: Line, basis: Basis) -> int | None:

@@ -9,6 +9,7 @@ from app.domain.commands import Command, TransferIn, TransferReversal
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
+from app.domain.seeing import Seen
 from app.domain.state import Account, MemberState, Scheduled
 from app.domain.steps import Step
 from app.domain.tiers import Moved
@@ -52,6 +53,8 @@ class Case(NamedTuple):
     """The member's last milestones, and those taken back, where the command may undo some (semantics A9)."""
     recent: tuple[Recorded, ...] = ()
     """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
+    seen: Seen | None = None
+    """What rules saw the first time, where it is decided again; what they look at may have changed since (M5)."""
     since: tuple[Recorded, ...] = ()
     """What was recorded of the member since it occurred, in order, of the kinds of `reviving` (semantics L10)."""
     friends: Friends = NOBODY

@@ -1,5 +1,6 @@
 """The door of the core: what a command does to a member, or why it must not (architecture §4)."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,13 +29,14 @@ from app.domain import (
     reviving,
     sales,
     schedules,
+    seeing,
     settling,
     tiers,
     transfers,
     typeid,
     visits,
 )
-from app.domain.accrual import Occasion
+from app.domain.applying import Occasion
 from app.domain.commands import (
     CLOCK,
     Activity,
@@ -45,6 +47,7 @@ from app.domain.commands import (
     Enrolment,
     Fulfilment,
     Hold,
+    Line,
     LooseReturn,
     Mode,
     Opening,
@@ -73,6 +76,7 @@ from app.domain.refusals import (
     UnknownReferralCode,
 )
 from app.domain.rules import OutOfTime, Versions
+from app.domain.seeing import Seen
 from app.domain.state import MemberState, Scheduled
 from app.domain.steps import Step
 
@@ -137,6 +141,7 @@ def decide(
     named: tuple[Earlier | None, ...] = (),
     other: Other | None = None,
     recent: tuple[Recorded, ...] = (),
+    seen: Seen | None = None,
     last_milestones: tuple[Recorded, ...] = (),
     since: tuple[Recorded, ...] = (),
     friends: Friends = NOBODY,
@@ -146,13 +151,13 @@ def decide(
     `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
     one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
     only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `last_milestones` what may
-    have to be undone, `since` is what `reviving` looks at, `friends` what is known of a referral besides. A refusal
-    leaves states as they were.
+    have to be undone, `since` is what `reviving` looks at, `friends` what is known of a referral besides, `seen` what
+    rules saw the first time, where this is decided again. A refusal leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        looked_at = (last_milestones, recent, since, friends)
+        looked_at = (last_milestones, recent, seen, since, friends)
         case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, *looked_at)
         return _decide(state, case)
     except Refused as refused:
@@ -300,7 +305,7 @@ def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
         mode=case.command.mode,
     )
     first = case._replace(
-        command=enrolment, facts=chain.encode_facts(facts), digest=bytes(chain.DIGEST_BYTES), identities={}
+        command=enrolment, facts=chain.encode_facts(facts), digest=bytes(chain.DIGEST_BYTES), identities={}, seen=None
     )
     return _post(_enrol(state, facts, first), first)
 
@@ -314,8 +319,9 @@ def _effect(state: MemberState, case: Case) -> Effect:
 
 def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
     sales.check(facts, case.rules)
-    context = _context(state, case)
-    state, earned, steps, given = _earn(state, facts, _occasion(facts, context, case), case)
+    seen = _seen(state, facts.lines, case)
+    context = _context(state, seen, case)
+    state, earned, steps, given = _earn(state, facts, _occasion(facts, context, seen, case), case)
     if any(line.amount >= 0 for line in facts.lines):
         state = visits.counted(state, case.rules, context, case, times=1)
     state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
@@ -341,8 +347,10 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
 
 
 def _activity(state: MemberState, facts: Activity, case: Case) -> Effect:
-    context = _context(state, case)
-    state, entries, steps, given = _earn(state, None, _occasion(facts, context, case, activity=facts.activity), case)
+    seen = _seen(state, (), case)
+    context = _context(state, seen, case)
+    occasion = _occasion(facts, context, seen, case, activity=facts.activity)
+    state, entries, steps, given = _earn(state, None, occasion, case)
     tells = ((messages.ACTIVITY, {"activity": facts.activity}), *_earned(entries), *given.tells)
     return Effect(state, entries, steps, {**context, **given.context}, tells)
 
@@ -366,22 +374,40 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
         extra["referrer"] = typeid.encode(typeid.MEMBER, referrer)
     if facts.opening:
         return Effect(brought.state, context=context, tells=((messages.ENROLLED, extra), *brought.tells))
-    state, entries, steps, given = _earn(brought.state, None, _occasion(facts, _context(state, case), case), case)
+    state = brought.state
+    if facts.attributes is not None and case.moment.versions.profiles:
+        state = state._replace(attributes=json.loads(facts.attributes))
+    seen = _seen(state, (), case)
+    judged = _context(state, seen, case)
+    state, entries, steps, given = _earn(state, None, _occasion(facts, judged, seen, case), case)
     tells = ((messages.ENROLLED, extra), *brought.tells, *_earned(entries), *given.tells)
-    return Effect(state, entries, steps, {**context, **given.context}, tells, brought.schedules)
+    context = {**context, **seeing.context(seen, case.rules), **given.context}
+    return Effect(state, entries, steps, context, tells, brought.schedules)
 
 
-def _context(state: MemberState, case: Case) -> Mapping[str, Any]:
+def _seen(state: MemberState, lines: Sequence[Line], case: Case) -> Seen:
+    """What rules look at besides: as it is now, or where this is decided again, as it was (semantics M5, L15)."""
+    if case.seen is not None:
+        return case.seen
+    return seeing.now(state, case.command.particulars, lines, case.rules, occurred_at=case.occurred_at)
+
+
+def _context(state: MemberState, seen: Seen, case: Case) -> Mapping[str, Any]:
     """What besides the facts was judged: the tiers held when it occurred, by what was recorded before (A6, E2)."""
     held = {ladder.code: tiers.held_at(case.occurred_at, state.tiers, ladder) for ladder in case.rules.ladders}
-    seen = visits.seen(state, case) if isinstance(case.command.facts, Purchase) else {}
+    before = visits.seen(state, case) if isinstance(case.command.facts, Purchase) else {}
     room = limits.room(state, case.rules, case.command.facts.kind, case.occurred_at)
-    judged = {"tiers": held, visits.VISITS: seen, limits.ROOM: room}
-    return {name: found for name, found in judged.items() if found}
+    judged = {"tiers": held, visits.VISITS: before, limits.ROOM: room}
+    return {name: found for name, found in judged.items() if found} | seeing.context(seen, case.rules)
 
 
 def _occasion(
-    facts: Purchase | Activity | Enrolment, context: Mapping[str, Any], case: Case, *, activity: str | None = None
+    facts: Purchase | Activity | Enrolment,
+    context: Mapping[str, Any],
+    seen: Seen,
+    case: Case,
+    *,
+    activity: str | None = None,
 ) -> Occasion:
     return Occasion(
         kind=facts.kind,
@@ -393,6 +419,7 @@ def _occasion(
         location=facts.location,
         visits=context.get(visits.VISITS, {}),
         room=context.get(limits.ROOM, {}),
+        seen=seen,
     )
 
 
@@ -414,6 +441,7 @@ def _earn(
     number, at = state.sequence + 1, case.occurred_at
     given = gifts.give(gained.gifts, case.rules, occurred_at=at, sequence=number)
     state = gifts.promoted(state, gained.gifts, case.rules, occurred_at=at, sequence=number, now=now)
+    state = gifts.into(state, given, case.rules, occurred_at=at, sequence=number, now=now)
     return state, entries, gained.steps, given
 
 

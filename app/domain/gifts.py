@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from app.domain import calendar, floors, messages
+from app.domain import calendar, floors, messages, tags
 from app.domain.posting import Tell
-from app.domain.rules import Gift, Promoted, Reward, Rewarded, Rules
+from app.domain.rules import Gift, Promoted, Reward, Rewarded, Rules, Tagged
 from app.domain.state import Floor, MemberState
 
 GIFTS, TAKEN = "gifts", "gifts_taken"
@@ -22,6 +22,9 @@ class Given(NamedTuple):
 
     context: dict[str, Any]
     tells: tuple[Tell, ...] = ()
+    tags: tuple[Tagged, ...] = ()
+    untagged: tuple[Tagged, ...] = ()
+    """Tags that were taken back."""
 
 
 def give(gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, sequence: int) -> Given:
@@ -34,7 +37,7 @@ def give(gained: Iterable[Gained], rules: Rules, *, occurred_at: datetime, seque
         for rule, gift in given
         if isinstance(gift, Rewarded)
     ]
-    return Given({GIFTS: _said(given)}, tuple(tells))
+    return Given({GIFTS: _said(given)}, tuple(tells), tuple(gift for _, gift in given if isinstance(gift, Tagged)))
 
 
 def moved(
@@ -53,7 +56,22 @@ def moved(
         for rule, gift in lost
         if isinstance(gift, Rewarded)
     ]
-    return Given({**new.context, TAKEN: _said(lost)}, (*tells, *new.tells))
+    kept = {gift.tag for _, gift in after if isinstance(gift, Tagged)}
+    untagged = tuple(gift for _, gift in lost if isinstance(gift, Tagged) and gift.tag not in kept)
+    return Given({**new.context, TAKEN: _said(lost)}, (*tells, *new.tells), new.tags, untagged)
+
+
+def into(
+    state: MemberState, given: Given, rules: Rules, *, occurred_at: datetime, sequence: int, now: datetime
+) -> MemberState:
+    """The state with what lies with the member: tags, given by the event of that number, or taken back with it."""
+    if given.untagged:
+        state = tags.taken(state, given.untagged, sequence=sequence)
+    if given.tags:
+        state = tags.given(
+            state, given.tags, zone=rules.zone, occurred_at=occurred_at, sequence=sequence, now=now, kept=rules.late
+        )
+    return state
 
 
 def promoted(
@@ -79,7 +97,9 @@ def demoted(
 
 
 def withdrawn(state: MemberState, rules: Rules, *, sequence: int, now: datetime) -> MemberState:
-    """The state without the tiers that an event gave which is to be as if it had not been (semantics E6)."""
+    """The state without the tiers and tags of an event that is to be as if it had not been (semantics E6)."""
+    if any(tag.sequence == sequence for tag in state.tags):
+        state = state._replace(tags=tuple(tag for tag in state.tags if tag.sequence != sequence))
     return _without(state, [one for one in state.floors if one.sequence == sequence], rules, now)
 
 
@@ -90,10 +110,7 @@ def _without(state: MemberState, gone: Sequence[Floor], rules: Rules, now: datet
 
 
 def _said(gained: Iterable[Gained]) -> list[list[str]]:
-    return [
-        [rule, "reward", gift.reward] if isinstance(gift, Rewarded) else [rule, "tier", gift.tier]
-        for rule, gift in gained
-    ]
+    return [[rule, gift.kind, gift.code] for rule, gift in gained]
 
 
 def _named(rule: str, reward: Reward, *, by: int) -> dict[str, Any]:

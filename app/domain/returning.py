@@ -14,10 +14,12 @@ from app.domain import (
     restoring,
     returns,
     sales,
+    seeing,
     taking,
     visits,
 )
-from app.domain.accrual import Earned, Occasion
+from app.domain.accrual import Earned
+from app.domain.applying import Occasion
 from app.domain.basket import Left
 from app.domain.commands import LooseReturn, Purchase, PurchaseChange, Return
 from app.domain.effects import Case, Effect
@@ -25,6 +27,7 @@ from app.domain.events import Earlier, Recorded
 from app.domain.refusals import OtherCurrency, PurchaseNeeded, Refused
 from app.domain.returns import Part, Standing
 from app.domain.rules import Rules
+from app.domain.seeing import Seen
 from app.domain.state import MemberState
 
 LOOSE = "without_purchase"
@@ -52,11 +55,24 @@ def change(state: MemberState, facts: PurchaseChange, case: Case) -> Effect:
     now = returns.standing(earlier.event, earlier.followers)
     if facts.goods.currency != now.goods.currency:
         raise Refused(OtherCurrency(now.goods.currency))
-    sales.check(facts.goods, case.moment.versions.numbered(earlier.event.rules_version))
+    rules = case.moment.versions.numbered(earlier.event.rules_version)
+    sales.check(facts.goods, rules)
     if facts.revision <= now.revision:
         return Effect(state, context=taking.context(earlier, {}), about=earlier.event.id, flags=(returns.STALE,))
-    after = now._replace(goods=facts.goods, parts={}, revision=facts.revision)
-    return _moved(state, earlier, now, after, case, said={})
+    told = _told(facts.goods, rules, case)
+    said = {seeing.ATTRIBUTES: told} if told else {}
+    after = now._replace(goods=facts.goods, parts={}, revision=facts.revision, told=told)
+    return _moved(state, earlier, now, after, case, said=said)
+
+
+def _told(goods: Purchase, rules: Rules, case: Case) -> dict[str, Any]:
+    """The attributes of goods as they are kept from now on, as far as rules read them (semantics A1, R8)."""
+    if not (rules.reads.event or rules.reads.line):
+        return {}
+    if case.seen is not None:
+        return seeing.attributes(case.seen)
+    event, lines = seeing.told(case.command.particulars, goods.lines, rules)
+    return seeing.attributes(Seen(event, lines))
 
 
 def bring_back_loose(state: MemberState, facts: LooseReturn, case: Case) -> Effect:
@@ -120,6 +136,7 @@ def _moved(
     ]
     besides = gifts.moved(was.gifts, still.gifts, rules, occurred_at=event.occurred_at, sequence=event.sequence)
     now_at, at, number = case.moment.judged_at, event.occurred_at, event.sequence
+    state = gifts.into(state, besides, rules, occurred_at=at, sequence=number, now=now_at)
     state = gifts.demoted(state, was.gifts, still.gifts, rules, sequence=number, now=now_at)
     more = [gained for gained in still.gifts if gained not in was.gifts]
     state = gifts.promoted(state, more, rules, occurred_at=at, sequence=number, now=now_at)
@@ -171,6 +188,7 @@ def _gives(event: Recorded, now: Standing, rules: Rules) -> Earned:
 def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[Left] | None) -> Earned:
     """What a purchase's rules give in its own context for its goods, or for what is `left` of each line."""
     context, goods = chain.context_of(event.content), now.goods
+    told = {} if now.told is None else {seeing.ATTRIBUTES: now.told}
     occasion = Occasion(
         kind=Purchase.kind,
         occurred_at=event.occurred_at,
@@ -180,6 +198,7 @@ def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[Left] | No
         location=goods.location,
         visits=context.get(visits.VISITS, {}),
         room=context.get(limits.ROOM, {}) if now.room is None else now.room,
+        seen=seeing.again({**context, **told}),
     )
     return accrual.earned(goods, occasion, rules, left=left)
 

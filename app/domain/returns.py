@@ -7,9 +7,9 @@ and what came back as an amount. So the same goods are left whatever the order o
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from app.domain import chain, limits
+from app.domain import chain, limits, seeing
 from app.domain.basket import Left
 from app.domain.combining import Room
 from app.domain.commands import Line, Purchase, PurchaseChange, Return, ReturnedLine
@@ -41,13 +41,15 @@ class Remaining(NamedTuple):
 class Standing(NamedTuple):
     """A purchase as it stands: the goods as they are kept, what came back of them since, and the last revision.
 
-    With the room under caps that it is judged with, where that is no longer what its own context tells.
+    With the room under caps that it is judged with, where that is no longer what its own context tells; and with what
+    was `told` of the goods when they changed, as that event's context keeps it, None for the first ones.
     """
 
     goods: Purchase
     parts: dict[str, Part]
     revision: int = 0
     room: Mapping[str, Room] | None = None
+    told: Mapping[str, Any] | None = None
 
 
 def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
@@ -60,7 +62,8 @@ def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
         if event.kind == PurchaseChange.kind and STALE not in event.flags:
             facts = chain.decode_facts(PurchaseChange.kind, chain.decode_content(event.content).facts)
             assert isinstance(facts, PurchaseChange)
-            now = now._replace(goods=facts.goods, parts={}, revision=facts.revision)
+            told = context.get(seeing.ATTRIBUTES, {})
+            now = now._replace(goods=facts.goods, parts={}, revision=facts.revision, told=told)
         for id, quantity, amount in context.get(RETURNED, ()):
             now = now._replace(parts=added(now.parts, {id: Part(Fraction(quantity), amount)}))
         if limits.ROOM in context:

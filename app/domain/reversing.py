@@ -1,7 +1,7 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
 from app.domain import accrual, chain, gifts, holds, limits, restoring, returning, taking, transfers
-from app.domain.accrual import Occasion
+from app.domain.applying import Occasion
 from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded

@@ -7,13 +7,16 @@ from enum import StrEnum
 from fractions import Fraction
 from math import lcm, prod
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import Span
 from app.domain.combining import Cap, Group, Multipliers, Per
+from app.domain.conditions import Condition
 from app.domain.ladders import Ladder
 from app.domain.periods import LIFETIME, Within
+from app.domain.reads import NOTHING_DECLARED, Attributes, Reads
+from app.domain.recurrences import Window
 from app.domain.units import Slides, Unit
 
 ANY: frozenset[str] = frozenset()
@@ -81,13 +84,21 @@ class Applies:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     visits: Visits | None = None
+    tags: frozenset[str] = ANY
+    segments: frozenset[str] = ANY
+    times: tuple[Window, ...] = ()
     schedules: frozenset[str] = ANY
+    condition: Condition | None = None
+    """Of an event; one that reads a variable of lines decides for each line whether the rule covers it."""
     always: bool = field(init=False)
+    named: bool = field(init=False)
+    """Whether any of the sets restricts."""
 
     def __post_init__(self) -> None:
-        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.schedules)
+        sets = (self.activities, self.channels, self.locations, self.sources, self.tiers, self.tags, self.segments)
+        object.__setattr__(self, "named", any(sets))
         free = not any(sets) and self.starts_at is None and self.ends_at is None and self.visits is None
-        object.__setattr__(self, "always", free)
+        object.__setattr__(self, "always", free and not (self.times or self.schedules or self.condition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +146,45 @@ class Multiply:
 class Rewarded:
     """A reward, once per event, as a fixed grant is given (A10)."""
 
+    kind: ClassVar[str] = "reward"
     reward: str
+
+    @property
+    def code(self) -> str:
+        return self.reward
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A tag on the member, once per event, until the end of a day (A10); for good where it does not end."""
+
+    kind: ClassVar[str] = "tag"
+    tag: str
+    lasts: Span | None = None
+
+    @property
+    def code(self) -> str:
+        return self.tag
 
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
     """A tier for so long from the event on, or until an instant, once per event (A10, T7)."""
 
+    kind: ClassVar[str] = "tier"
     ladder: str
     tier: str
     lasts: Span | None = None
     until: datetime | None = None
 
+    @property
+    def code(self) -> str:
+        return self.tier
 
-Gift = Rewarded | Promoted
+
+Gift = Rewarded | Tagged | Promoted
+"""What rules give besides points."""
+
 Gives = Rate | Measured | PerItem | Fixed | Multiply | Gift
 
 
@@ -406,13 +442,20 @@ class Rules:
     """The most that all rules give together (semantics A5)."""
     limits: Mapping[str, tuple[Cap, ...]] = field(init=False)
     """By kind of event, the caps whose usage is kept (semantics A5)."""
+    locations: Mapping[str, ZoneInfo] = field(default_factory=dict)
+    """The zones of locations that have one of their own (semantics A3)."""
+    attributes: Attributes = NOTHING_DECLARED
+    segments: Mapping[str, Condition] = field(default_factory=dict)
+    """Conditions over what a member is, by name (semantics M5)."""
     milestones: tuple[Milestone, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)
     gifts: Mapping[str, tuple[Rule, ...]] = field(init=False)
     """By kind of event, the rules that give something besides points (semantics A10)."""
     visits: tuple[Within, ...] = field(init=False)
-    """The periods in which rules count purchases, besides all time (semantics A11)."""
+    """The periods in which rules count purchases (semantics A11)."""
+    reads: Reads = field(init=False)
+    """What rules look at that is not among an event's facts."""
 
     def __post_init__(self) -> None:
         kinds = {rule.applies.kind for rule in self.rules}
@@ -421,7 +464,10 @@ class Rules:
         object.__setattr__(self, "gifts", {kind: rules for kind, rules in gifts.items() if rules})
         limits = {kind: tuple(_limits(kind, self)) for kind in kinds}
         object.__setattr__(self, "limits", {kind: caps for kind, caps in limits.items() if caps})
+        object.__setattr__(self, "reads", _reads(self))
         asked = {rule.applies.visits.within for rule in self.rules if rule.applies.visits is not None}
+        if "visits" in self.reads.names:
+            asked.add(LIFETIME)
         object.__setattr__(self, "visits", tuple(sorted(asked, key=lambda within: within.code)))
 
 
@@ -432,6 +478,20 @@ def _gifts(kind: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 def _by_priority(rule: Rule) -> int:
     return -rule.priority
+
+
+def _reads(rules: Rules) -> Reads:
+    conditions = [rule.applies.condition for rule in rules.rules if rule.applies.condition is not None]
+    names = frozenset(name for condition in conditions for name in condition.names)
+    segments = "segments" in names or any(rule.applies.segments for rule in rules.rules)
+    return Reads(
+        names=names,
+        event=frozenset(name for name in rules.attributes.event if f"event_{name}" in names),
+        line=frozenset(name for name in rules.attributes.line if f"line_{name}" in names),
+        tags="tags" in names or any(rule.applies.tags for rule in rules.rules),
+        segments=segments,
+        profile=segments or any(isinstance(rule.gives, Tagged) for rule in rules.rules),
+    )
 
 
 def _plans(kind: str, rules: Rules) -> tuple[UnitPlan, ...]:
@@ -474,6 +534,8 @@ class Versions:
     all: tuple[Rules, ...]
     trial: Rules | None = None
     brief: bool = field(init=False)
+    profiles: bool = field(init=False)
+    """Whether any of them looks at what members are, or tags them (semantics M5)."""
     _latest_first: tuple[Rules, ...] = field(init=False)
     milestones: bool = field(init=False)
     consuming: bool = field(init=False)
@@ -482,6 +544,7 @@ class Versions:
     def __post_init__(self) -> None:
         units = [unit for rules in self._each() for unit in rules.units.values()]
         slides = (unit.expiry.events for unit in units if isinstance(unit.expiry, Slides))
+        object.__setattr__(self, "profiles", any(one.reads.tags or one.reads.profile for one in self._each()))
         milestones = [milestone for rules in self._each() for milestone in rules.milestones]
         object.__setattr__(self, "brief", any(unit.brief for unit in units))
         object.__setattr__(self, "_latest_first", tuple(sorted(self.all, key=_coming, reverse=True)))

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.domain import accrual, calendar, chain, gifts, limits, lots, messages, posting, tiers, usage
-from app.domain.accrual import Occasion
+from app.domain import accrual, calendar, chain, gifts, limits, lots, messages, posting, seeing, tiers, usage
+from app.domain.applying import Occasion
 from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
 from app.domain.effects import Case
 from app.domain.events import Recorded
@@ -56,6 +56,10 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     facts, at = _facts(scheduled), scheduled.due_at
     held = {ladder.code: tiers.held_at(at, state.tiers, ladder) for ladder in rules.ladders}
     room = limits.room(state, rules, facts.kind, at)
+    if scheduled.judged is None:
+        seen = seeing.now(state, b"", (), rules, occurred_at=at)
+    else:
+        seen = seeing.again(scheduled.judged)
     occasion = Occasion(
         kind=facts.kind,
         occurred_at=at,
@@ -63,6 +67,7 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
         source=CLOCK,
         schedule=facts.schedule,
         room=room,
+        seen=seen,
     )
     gained = accrual.earned(None, occasion, rules)
     units = [(rules.units[code], points) for code, points in gained.points]
@@ -75,8 +80,10 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     number = state.sequence + 1
     given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=number)
     state = gifts.promoted(state, gained.gifts, rules, occurred_at=at, sequence=number, now=at)
+    state = gifts.into(state, given, rules, occurred_at=at, sequence=number, now=moment.judged_at)
     earned: tuple[Tell, ...] = ((messages.EARNED, {"points": posting.by_unit(entries)}),) if entries else ()
     judged = {name: found for name, found in {"tiers": held, limits.ROOM: room}.items() if found}
+    judged |= seeing.context(seen, rules)
     context = {"cause": scheduled.cause.hex(), **judged, **given.context}
     draft = Draft(
         id=moment.ids.fresh(),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.domain.calendar import Span
 
@@ -140,6 +140,15 @@ class Usage(NamedTuple):
     times: int = 0
 
 
+class HeldTag(NamedTuple):
+    """A tag on a member from `since` until `until`; given by the event of that number, or by hand (0) (M5, A10)."""
+
+    tag: str
+    sequence: int
+    since: datetime
+    until: datetime | None = None
+
+
 class ReferralState(StrEnum):
     """How far a member's own referral has come (semantics F2); kept on the referee."""
 
@@ -175,6 +184,8 @@ class Scheduled(NamedTuple):
     rules_version: int
     cause: bytes
     """The id of the event that scheduled it."""
+    judged: Mapping[str, Any] | None = None
+    """The context of its event, where it is decided again."""
 
 
 class MemberState(NamedTuple):
@@ -188,9 +199,10 @@ class MemberState(NamedTuple):
     has to, or that they did (semantics F4). `purchases` counts those that stand (semantics A11), `bought_at` is when
     the latest of all occurred; `parked` counts the events that wait outside the chain. `tiers_due_at` is when a review,
     the end of a floor or a notice of either is due next. `usage` is by counter and the start of its period; `shared` is
-    the same over all members of the program, as far as the batch has it. `lots` are those loaded or opened since; all
-    of them when `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open
-    them again. `bonuses` are those for friends that may be taken back now, by key.
+    the same over all members of the program, as far as the batch has it. `tags` and `attributes` are there where the
+    rules look at what members are (semantics M5). `lots` are those loaded or opened since; all of them when
+    `lots_loaded`. `closed` are lots of which nothing remains, as far as they are known: an undo may open them again.
+    `bonuses` are those for friends that may be taken back now, by key.
     """
 
     id: bytes
@@ -220,6 +232,8 @@ class MemberState(NamedTuple):
     tiers_due_at: datetime | None = None
     usage: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
     shared: Mapping[tuple[str, datetime], Usage] = MappingProxyType({})
+    tags: tuple[HeldTag, ...] = ()
+    attributes: Mapping[str, Any] = MappingProxyType({})
     lots: tuple[OpenLot, ...] = ()
     lots_loaded: bool = True
     closed: Mapping[tuple[int, int], OpenLot] = MappingProxyType({})

@@ -24,6 +24,7 @@ STEPS: Mapping[str, Mapping[Language, str]] = {
     "multiply": _said("{rule} ×{factor} = {number}", "{rule} ×{factor} = {number}"),
     "fixed": _said("{rule}: {number}", "{rule}: {number}"),
     "reward": _said("{rule}: {number}", "{rule}: {number}"),
+    "tag": _said("{rule}: {number}", "{rule}: {number}"),
     "reward_taken": _said("{rule} taken back: {number}", "{rule} teruggenomen: {number}"),
     "round": _said("rounded: {number}", "afgerond: {number}"),
     "adjusted": _said("by hand: {number}", "met de hand: {number}"),
@@ -50,6 +51,9 @@ ROUNDED: Mapping[str, Mapping[Language, str]] = {
 """How a unit rounds."""
 
 REASONS: Mapping[str, Mapping[Language, str]] = {
+    "condition_failed": _said("{rule}: cannot be judged", "{rule}: niet te beoordelen"),
+    "condition_not_met": _said("{rule}: its condition is not met", "{rule}: voorwaarde niet vervuld"),
+    "missing_attribute": _said("{rule}: something it needs is missing", "{rule}: een gegeven ontbreekt"),
     "missing_discount": _said("{rule}: a line's discount is not known", "{rule}: korting van een regel onbekend"),
     "missing_tax": _said("{rule}: the tax of a line is not known", "{rule}: btw van een regel onbekend"),
     "no_goods": _said("{rule}: only for purchases", "{rule}: alleen voor aankopen"),
@@ -60,10 +64,14 @@ REASONS: Mapping[str, Mapping[Language, str]] = {
     "other_currency": _said("{rule}: not in this currency", "{rule}: niet in deze munt"),
     "other_location": _said("{rule}: not at this location", "{rule}: niet op deze plek"),
     "other_schedule": _said("{rule}: not for this occasion", "{rule}: niet voor deze gelegenheid"),
+    "other_segment": _said("{rule}: not for this group", "{rule}: niet voor deze groep"),
     "other_shop": _said("{rule}: not in this shop", "{rule}: niet in deze winkel"),
+    "other_tag": _said("{rule}: not without its tag", "{rule}: niet zonder dit kenmerk"),
     "other_tier": _said("{rule}: not for this tier", "{rule}: niet voor dit niveau"),
+    "other_time": _said("{rule}: not at this time", "{rule}: niet op dit moment"),
     "other_visit": _said("{rule}: not on this visit", "{rule}: niet bij dit bezoek"),
     "over": _said("{rule}: is over", "{rule}: is voorbij"),
+    "wrong_attribute": _said("{rule}: a fact is of another kind", "{rule}: een gegeven is onjuist"),
 }
 """Why a rule gave nothing."""
 

@@ -17,6 +17,8 @@ from app.domain import (
     referrals,
     reviews,
     reviving,
+    seeing,
+    tags,
     transfers,
     typeid,
 )
@@ -461,6 +463,7 @@ def decide_again(
         identities=identities,
         named=_named(command, before),
         recent=_recent(command, before),
+        seen=seeing.again(context),
         last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
         since=_since(state, command, before, versions),
         friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
@@ -518,7 +521,7 @@ def _recalled(context: Mapping[str, Any]) -> Callable[[int], bytes]:
 
 
 def _scheduled(content: Content) -> Scheduled:
-    cause = bytes.fromhex(json.loads(content.context)["cause"])
+    context = json.loads(content.context)
     return Scheduled(
         member_id=content.member_id,
         due_at=content.occurred_at,
@@ -526,7 +529,8 @@ def _scheduled(content: Content) -> Scheduled:
         kind=content.kind,
         facts=content.facts,
         rules_version=content.rules_version,
-        cause=cause,
+        cause=bytes.fromhex(context["cause"]),
+        judged=context,
     )
 
 
@@ -571,6 +575,9 @@ def _end(again: MemberState, stored: MemberState) -> Iterator[Finding]:
         yield from _differing(f"{place} lot {sequence}.{position}", one.get(lot), two.get(lot))
     if again.usage != stored.usage:
         yield Finding(place, "what it has used of its limits and counts is not what its events lead to")
+    given = {tag for tag in stored.tags if tag.sequence != tags.BY_HAND}
+    if not given <= set(again.tags):  # a person may have taken one off: that is no event
+        yield Finding(place, "has tags that none of its events gave")
     if _by_ladder(again) != _by_ladder(stored):
         yield Finding(place, "its tiers are not those that its events reached")
     if sorted(again.floors) != sorted(stored.floors):

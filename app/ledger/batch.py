@@ -66,6 +66,8 @@ async def load(
     drawing |= late.keys()
     wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
     states |= await loading.with_lots(connection, wanting, program_id=program_id)
+    if versions.profiles:
+        states |= await loading.with_profiles(connection, states.values(), program_id=program_id)
     past = await _past(connection, earlier, found.recorded, program_id=program_id)
     undoing = {member_of(c, found.identities) for c in commands if versions.milestones and commanding.names(c)}
     reached, consumed = await loading.milestones(connection, states.keys() & undoing, program_id=program_id)

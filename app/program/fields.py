@@ -4,14 +4,14 @@ Numbers arrive as `int` or as `Decimal` of their literal text (see `parsing`), o
 """
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from app.domain import calendar
+from app.domain import calendar, conditions, recurrences
 from app.program import values
 
 MAX_EARLY_MINUTES = 60
@@ -22,11 +22,14 @@ JOINING: Literal["joining"] = "joining"
 
 CODE_PATTERN = "^[a-z][a-z0-9_-]{0,31}$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
+ATTRIBUTE_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
 
 _NUMBER_PATTERN = r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,9})?$"
 _NUMBER = re.compile(_NUMBER_PATTERN.replace("$", r"\Z"), re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})\Z")
+_CLOCK_PATTERN = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_CLOCK = re.compile(_CLOCK_PATTERN.replace("$", r"\Z"), re.ASCII)
 _MINUTES = re.compile(r"PT([0-9]{1,2})M\Z")
 _YEARS = range(2000, 3000)
 """The years a document may name: far enough for any program, and no arithmetic on days leaves the calendar."""
@@ -118,6 +121,26 @@ def _hold_time(value: object) -> timedelta:
         text = "must be a duration of days, hours or minutes up to 7 days, such as PT15M"
         raise PydanticCustomError("hold_time", text)
     return found
+
+
+def _window_time(value: object) -> timedelta:
+    try:
+        found = calendar.parse_duration(value if isinstance(value, str) else "")
+    except ValueError:
+        found = timedelta(0)
+    if not timedelta(minutes=1) <= found <= recurrences.LONGEST:
+        raise PydanticCustomError("window", "must be a duration of hours or minutes up to 24 hours, such as PT2H")
+    return found
+
+
+def _clock(value: object) -> time:
+    if not isinstance(value, str) or _CLOCK.match(value) is None:
+        raise PydanticCustomError("clock", 'must be a time of the day in quotes, such as "17:00"')
+    return time.fromisoformat(value)
+
+
+def _clock_text(clock: time) -> str:
+    return clock.isoformat("minutes")
 
 
 def _moment(value: object) -> date | datetime:
@@ -241,6 +264,21 @@ Minutes = Annotated[
 HoldTime = Annotated[
     timedelta,
     PlainValidator(_hold_time),
+    PlainSerializer(minutes_text),
+    WithJsonSchema({"type": "string", "pattern": calendar.DURATION}),
+]
+Recurrence = Annotated[str, StringConstraints(min_length=1, max_length=recurrences.MAX_LENGTH)]
+Condition = Annotated[str, StringConstraints(min_length=1, max_length=conditions.MAX_LENGTH)]
+Attribute = Annotated[str, StringConstraints(pattern=ATTRIBUTE_PATTERN)]
+Clock = Annotated[
+    time,
+    PlainValidator(_clock),
+    PlainSerializer(_clock_text),
+    WithJsonSchema({"type": "string", "pattern": _CLOCK_PATTERN}),
+]
+WindowTime = Annotated[
+    timedelta,
+    PlainValidator(_window_time),
     PlainSerializer(minutes_text),
     WithJsonSchema({"type": "string", "pattern": calendar.DURATION}),
 ]

@@ -17,6 +17,7 @@ from app.program.parsing import Path, Value
 
 T = TypeVar("T")
 
+_ATTRIBUTES = TypeAdapter(document.Attributes)
 _UNIT = TypeAdapter(document.Unit)
 _GROUP = TypeAdapter(document.Group)
 _CAP = TypeAdapter(document.Cap)
@@ -36,8 +37,9 @@ _CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
 class Parts:
     """What a document consists of, as far as it is sound; with the place of each part in a list.
 
-    `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None;
-    `ids` are those of rules, groups and ladders, `level_ids` those of tiers, each with its place, repeated ones too.
+    `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None; `segments`
+    are their conditions as written, `locations` the names of their zones; `ids` are those of rules, groups and ladders,
+    `level_ids` those of tiers, each with its place, repeated ones too.
     """
 
     zone: ZoneInfo | None
@@ -45,6 +47,9 @@ class Parts:
     cash_rounding: dict[str, Decimal]
     units: Mapping[str, document.Unit | None]
     rewards: frozenset[str]
+    attributes: document.Attributes | None
+    segments: Mapping[str, str]
+    locations: Mapping[str, str | None]
     rules: tuple[tuple[Path, document.Rule], ...]
     groups: tuple[tuple[Path, document.Group], ...]
     group_ids: frozenset[str]
@@ -80,6 +85,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
     milestones = _items((), tree, "milestones")
     levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
     units, rewards = tree.get("units"), tree.get("rewards")
+    segments, locations = tree.get("segments"), tree.get("locations")
     return Parts(
         zone=values.zone(tree.get("time_zone")),
         currencies={code: values.currency_decimals(code) for code in texts(tree.get("currencies"))},
@@ -89,6 +95,9 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
             for code, unit in (units.items() if isinstance(units, dict) else ())
         },
         rewards=frozenset(rewards if isinstance(rewards, dict) else ()),
+        attributes=sound(_ATTRIBUTES, ("attributes",), tree.get("attributes", {})),
+        segments={code: text for code, text in _named(segments) if isinstance(text, str)},
+        locations={code: _zone_name(place) for code, place in _named(locations)},
         rules=each(_RULE, rules),
         groups=each(_GROUP, groups),
         group_ids=frozenset(code for _, code in _ids(groups)),
@@ -104,6 +113,15 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         ids=_ids([*rules, *groups, *milestones, *schedules, *ladders]),
         level_ids=_ids(levels),
     )
+
+
+def _named(value: Value) -> Iterable[tuple[str, Value]]:
+    return value.items() if isinstance(value, dict) else ()
+
+
+def _zone_name(place: Value) -> str | None:
+    zone = place.get("time_zone") if isinstance(place, dict) else None
+    return zone if isinstance(zone, str) else None
 
 
 def texts(value: Value) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ MAX_NAME_SHOWN = 128
 
 _PATTERNS = {
     fields.CODE_PATTERN: "must be small letters, digits, - and _, begin with a letter and have at most 32 characters",
+    fields.ATTRIBUTE_PATTERN: "must be small letters, digits and _, begin with a letter and have at most 64 characters",
     fields.CURRENCY_PATTERN: "must be three capital letters, such as EUR",
 }
 _MESSAGES = {

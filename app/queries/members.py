@@ -1,16 +1,15 @@
 """Who a member is and where they stand."""
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import hot, rows
+from app.db import hot, profiles, rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import identities
+from app.domain.profiles import Profile
 from app.domain.state import MemberState, OpenLot
 
 
@@ -19,8 +18,7 @@ class Person:
     """What lies apart from the ledger: how a member is known (semantics M1)."""
 
     identities: tuple[tuple[str, str], ...]
-    birthday: date | None
-    attributes: Any
+    profile: Profile
 
 
 async def state(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> MemberState | None:
@@ -58,23 +56,15 @@ async def state(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> 
 
 async def person(engine: AsyncEngine, member_id: bytes, *, program_id: bytes) -> Person:
     """The member's identities, without the referral code, and profile."""
-    i, p = t.member_identity.c, t.profile.c
+    i = t.member_identity.c
     async with reading(engine) as connection:
         named = await connection.execute(
             select(i.kind, i.value)
             .where(i.program_id == program_id, i.member_id == member_id, i.kind != identities.REFERRAL_CODE)
             .order_by(i.kind, i.value)
         )
-        profile = (
-            await connection.execute(
-                select(p.birthday, p.attributes).where(p.program_id == program_id, p.member_id == member_id)
-            )
-        ).first()
-    return Person(
-        tuple((row.kind, row.value) for row in named),
-        profile.birthday if profile is not None else None,
-        profile.attributes if profile is not None else None,
-    )
+        profile = await profiles.read(connection, member_id, program_id=program_id)
+    return Person(tuple((row.kind, row.value) for row in named), profile)
 
 
 async def known_as(engine: AsyncEngine, digest: bytes, *, program_id: bytes) -> bytes | None:

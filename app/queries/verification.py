@@ -39,6 +39,7 @@ _LOTS = _stream(t.open_lot, "member_id", "sequence", "position")
 _RESERVATIONS = _stream(t.reservation, "member_id", "hold", "lot_sequence", "lot_position")
 _USAGE = _stream(t.usage, "member_id", "counter", "since")
 _SHARED = _stream(t.shared_usage, "counter", "since")
+_TAGS = _stream(t.member_tag, "member_id", "tag", "sequence")
 _TERMS = _stream(t.tier_term, "member_id", "sequence")
 _FLOORS = _stream(t.tier_floor, "member_id", "sequence")
 _EVENTS = _stream(t.event, "member_id", "sequence")
@@ -109,6 +110,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
             ("term", _TERMS),
             ("floor", _FLOORS),
             ("usage", _USAGE),
+            ("tag", _TAGS),
             ("event", _EVENTS),
             ("entry", _ENTRIES),
             ("draw", _DRAWS),
@@ -131,6 +133,7 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
             tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),
             floors=tuple(rows.floor(floor) for floor in await feeds["floor"].run("member_id", key=key)),
             usage={(u["counter"], u["since"]): rows.usage(u) for u in await feeds["usage"].run("member_id", key=key)},
+            tags=tuple(rows.held_tag(tag) for tag in await feeds["tag"].run("member_id", key=key)),
             lots_loaded=True,
         )
         events = [await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)]
@@ -264,6 +267,7 @@ _ORPHANS = {
         _without(t.reservation, t.open_lot, "member_id", lot_sequence="sequence", lot_position="position")
     ),
     "usage rows without their member": hot.Statement(_without(t.usage, t.member, "member_id")),
+    "member_tag rows without their member": hot.Statement(_without(t.member_tag, t.member, "member_id")),
     "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
     "tier_floor rows without their event": hot.Statement(_without(t.tier_floor, t.event, "member_id", "sequence")),
     "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),

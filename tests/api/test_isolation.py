@@ -89,6 +89,7 @@ def bodies(ids: dict[str, str], card: str) -> dict[str, list[Any]]:
         "/v1/events": about + bought,
         "/v1/events/batch": [{"events": about + bought}],
         "/v1/members/lookup": [{"member": ids["member_id"]}, {"member": f"card:{card}"}],
+        "/v1/members/{member_id}": [{"attributes": {"city": "x"}, "tags": {"vip": {}}}],
         "/v1/refused/{refused_id}/admit": [None],
         "/v1/purchases/{source}/{id}": [],  # a shop's own, by its own key: nothing of others can be named
         "/v1/members/{member_id}/tier-floor": [TIER_FLOOR],

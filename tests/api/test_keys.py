@@ -188,6 +188,7 @@ NEEDED: list[tuple[str, str, Any, Scope]] = [
     ("POST", "/v1/members", {"id": "e1"}, Scope.MEMBERS_WRITE),
     ("POST", "/v1/members/lookup", {"member": "card:1"}, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}", None, Scope.MEMBERS_READ),
+    ("PATCH", "/v1/members/{member_id}", {"tags": {}}, Scope.MEMBERS_WRITE),
     ("GET", "/v1/members/{member_id}/balance", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/tier", None, Scope.MEMBERS_READ),
     ("GET", "/v1/members/{member_id}/statement", None, Scope.MEMBERS_READ),

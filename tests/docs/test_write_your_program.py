@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain import accrual, money
-from app.domain.accrual import Occasion
+from app.domain.applying import Occasion
 from app.domain.commands import Line, Purchase
 from app.domain.rules import Rules
 from app.program import compiling, reading, reference, succession

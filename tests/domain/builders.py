@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from app.domain import chain, commands, engine, lots, money, opening, tiers
-from app.domain.accrual import Occasion
+from app.domain.applying import Occasion
 from app.domain.calendar import Every, Period, parse_span
 from app.domain.combining import Cap, Combine, Group, Per
 from app.domain.commands import (

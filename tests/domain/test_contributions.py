@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import accrual, contributions
-from app.domain.accrual import Occasion
+from app.domain.applying import Occasion
 from app.domain.commands import Line, Purchase
 from app.domain.events import Entry, Recorded
 from app.domain.steps import Step

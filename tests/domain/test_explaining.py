@@ -11,7 +11,7 @@ import pytest
 
 import app.domain
 from app.domain import accrual, chain, explaining, texts
-from app.domain.accrual import Occasion
+from app.domain.applying import Occasion
 from app.domain.commands import Line, Payment, Purchase
 from app.domain.events import Balances, Entry, Recorded
 from app.domain.rules import Rules

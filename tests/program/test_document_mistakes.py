@@ -250,7 +250,7 @@ def test_a_mistyped_time_zone_gets_the_nearest_one(written: str, suggestion: str
 
 def test_a_rule_gives_in_exactly_one_way() -> None:
     assert told(rule("enabled: true")) == [
-        ("/rules/0", RULE_LINE, "must say what it gives: one of rate, per_item, fixed, multiply, reward and tier"),
+        ("/rules/0", RULE_LINE, "must say what it gives: one of rate, per_item, fixed, multiply, reward, tag and tier"),
     ]
     assert told(rule("per_item: 1, fixed: 1, multiply: 2")) == [
         ("/rules/0/fixed", RULE_LINE, "must not stand beside per_item: a rule gives in one way only"),

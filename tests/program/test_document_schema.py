@@ -66,6 +66,7 @@ def test_what_is_required() -> None:
         ["fixed"],
         ["multiply"],
         ["reward"],
+        ["tag"],
         ["tier"],
     ]
 

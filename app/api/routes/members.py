@@ -16,13 +16,15 @@ from app.api.routes.events import problem_of
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers, commands
 from app.api.schemas import members as bodies
-from app.domain import typeid
+from app.domain import profiles, typeid
 from app.domain.commands import Command, Identity, Reference
+from app.domain.profiles import Change
 from app.domain.refusals import IdentityTaken
 from app.domain.rules import Rules
 from app.domain.scopes import Scope
 from app.domain.state import MemberState
 from app.ledger.outcomes import Created, Refused, Replayed
+from app.operations import profiles as profile_operations
 from app.queries import balances as balance_queries
 from app.queries import events as event_queries
 from app.queries import holds as hold_queries
@@ -44,6 +46,9 @@ IF_NONE_MATCH: dict[str, Any] = {
     "description": "An ETag: 304 if nothing has changed.",
     "schema": {"type": "string"},
 }
+IfMatch = Annotated[
+    str | None, Header(max_length=256, description="The ETag of the member that was read: 412 if it was changed.")
+]
 IfNoneMatch = Annotated[str | None, Header(max_length=256, description="An ETag: 304 if nothing has changed.")]
 
 
@@ -118,9 +123,10 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     except ValueError as error:
         raise Problem("invalid", errors=(FieldError("/member", str(error)),)) from None
     member_id = await _resolved(named.member_id, named.identity, mine, caller)
-    answer = None if member_id is None else await _member_answer(member_id, mine, caller)
-    if answer is None or member_id is None:
+    found = None if member_id is None else await _member_answer(member_id, mine, caller)
+    if found is None or member_id is None:
         raise Problem("unknown_member")
+    answer, _ = found
     if "balance" in body.include:
         answer["balance"] = await _balances(member_id, mine, caller)
     if "tier" in body.include:
@@ -136,7 +142,51 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     responses=problems("not_found"),
 )
 async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Response:
-    """Who the member is and how they are known."""
+    """Who the member is and how they are known. The ETag is for changes of attributes and tags (`If-Match`)."""
+    return await _member(_id(member_id), mine, caller)
+
+
+@router.patch(
+    "/{member_id}",
+    operation_id="change_member",
+    summary="Change attributes and tags",
+    response_model=bodies.MemberOut,
+    responses=problems(
+        "malformed_json", "malformed_header", "unsupported_media_type", "body_too_large", "invalid", "not_found",
+        "changed_meanwhile",
+    ),
+)  # fmt: skip
+async def change_member(
+    member_id: str, body: bodies.ProfileIn, mine: PartsHere, caller: Enroller, if_match: IfMatch = None
+) -> Response:
+    """Sets attributes and tags, or takes them away; what is not named stays. Rules see it from the next event on."""
+    asked = Change(
+        attributes=body.attributes,
+        removed=frozenset(name for name, tag in body.tags.items() if tag is None),
+        tags={name: tag.until for name, tag in body.tags.items() if tag is not None},
+    )
+    known = (
+        None
+        if if_match is None or if_match.strip() == "*"
+        else frozenset(tag.strip(' "') for tag in if_match.split(","))
+    )
+    try:
+        changed = await profile_operations.change(
+            mine.engine,
+            _id(member_id),
+            asked,
+            program_id=caller.program_id,
+            known=known,
+            audit_id=mine.fresh_id(),
+            actor=typeid.encode(typeid.KEY, caller.key_id),
+            now=mine.clock(),
+        )
+    except profile_operations.Stale:
+        raise Problem("changed_meanwhile") from None
+    except profiles.TooMany as many:
+        raise Problem("invalid", errors=(FieldError(f"/{many.what}", f"would be more than {many.most}"),)) from None
+    if not changed:
+        raise Problem("not_found")
     return await _member(_id(member_id), mine, caller)
 
 
@@ -327,22 +377,25 @@ async def _tiers(
     return body, min(changes, default=None)
 
 
-async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> dict[str, Any] | None:
+async def _member_answer(member_id: bytes, mine: Parts, caller: Caller) -> tuple[dict[str, Any], str] | None:
+    """The member, and the version of what may be changed of them."""
     state = await member_queries.state(mine.engine, member_id, program_id=caller.program_id)
     if state is None:
         return None
     person = await member_queries.person(mine.engine, member_id, program_id=caller.program_id)
-    return bodies.member(state, person, now=mine.clock())
+    return bodies.member(state, person, now=mine.clock()), profiles.version(person.profile)
 
 
 async def _member(
     member_id: bytes, mine: Parts, caller: Caller, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    answer = await _member_answer(member_id, mine, caller)
-    if answer is None:
+    found = await _member_answer(member_id, mine, caller)
+    if found is None:
         raise Problem("not_found")
+    answer, version = found
     location = {"Location": f"/v1/members/{answer['id']}"} if status == 201 else {}
-    return Response(orjson.dumps(answer), status, {**location, **(headers or {})}, "application/json")
+    headers = {"ETag": f'"{version}"', **location, **(headers or {})}
+    return Response(orjson.dumps(answer), status, headers, "application/json")
 
 
 def _conditional(body: bytes, if_none_match: str | None, *, now: datetime, changes_at: datetime | None) -> Response:

@@ -76,8 +76,9 @@ Instant = Annotated[
 ]
 Points = Annotated[int, Field(ge=1, le=2**53 - 1, description="Whole points, in the unit's smallest part.")]
 Attribute = Annotated[str, StringConstraints(max_length=1024)] | Annotated[int, Field(ge=-LIMIT, le=LIMIT)] | bool
+AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Attributes = Annotated[
-    dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Attribute],
+    dict[AttributeName, Attribute],
     Field(max_length=64, description="Declared attributes; undeclared ones are kept and ignored."),
 ]
 

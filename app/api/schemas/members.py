@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.api.schemas.common import Id, In, Instant, Name, Out, Page, example, maybe_time, time
+from app.api.schemas.common import Attribute, AttributeName, Id, In, Instant, Name, Out, Page, example, maybe_time, time
 from app.api.schemas.events import PersonIn
 from app.domain import referrals, tiers, typeid
 from app.domain.rules import Rules
-from app.domain.state import Account, MemberState, OpenLot
+from app.domain.state import Account, HeldTag, MemberState, OpenLot
 from app.queries.balances import Balance
 from app.queries.members import Person
+
+TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class MemberIn(PersonIn):
@@ -134,6 +136,34 @@ class TiersOut(Out):
     tiers: list[TierOut]
 
 
+class TagIn(In):
+    """A tag, for good or until an instant."""
+
+    until: Instant | None = Field(default=None, description="The first instant without it; for good if left out.")
+
+
+class ProfileIn(In):
+    """What is to be other; what is not named stays. null takes an attribute or a tag away."""
+
+    attributes: dict[AttributeName, Attribute | None] = Field(default={}, max_length=64)
+    tags: dict[TagName, TagIn | None] = Field(
+        default={}, max_length=64, description="Set by hand; null also takes away what rules gave."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            {"attributes": {"city": "Utrecht"}, "tags": {"vip": {"until": "2027-12-31T23:00:00Z"}, "trial": None}}
+        )
+    )
+
+
+class TagOut(Out):
+    """A tag that a member has."""
+
+    since: str
+    until: str | None = Field(description="The first instant without it; null if it does not end.")
+
+
 class MemberOut(Out):
     """A member."""
 
@@ -148,6 +178,7 @@ class MemberOut(Out):
     identities: list[IdentityOut]
     birthday: str | None
     attributes: dict[str, Any]
+    tags: dict[str, TagOut] = Field(description="The tags held now, set by hand or given by rules.")
     sequence: int = Field(description="The number of the member's last event.")
     balance: BalancesOut | None = None
     tier: TiersOut | None = None
@@ -176,6 +207,7 @@ class LotPage(Page):
 
 def member(state: MemberState, person: Person, *, now: datetime) -> dict[str, Any]:
     """The member as an answer shows them."""
+    profile = person.profile
     return {
         "id": typeid.encode(typeid.MEMBER, state.id),
         "enrolled_at": maybe_time(state.enrolled_at),
@@ -183,10 +215,22 @@ def member(state: MemberState, person: Person, *, now: datetime) -> dict[str, An
         "referred_by": None if state.referrer is None else typeid.encode(typeid.MEMBER, state.referrer),
         "referral": referrals.shown(state, now=now),
         "identities": [{"kind": kind, "value": value} for kind, value in person.identities],
-        "birthday": None if person.birthday is None else person.birthday.isoformat(),
-        "attributes": person.attributes or {},
+        "birthday": None if profile.birthday is None else profile.birthday.isoformat(),
+        "attributes": dict(profile.attributes),
+        "tags": _tags(profile.tags, now),
         "sequence": state.sequence,
     }
+
+
+def _tags(tags: Iterable[HeldTag], now: datetime) -> dict[str, Any]:
+    """The tags held now; one that was given several times holds until the last of its ends."""
+    shown: dict[str, HeldTag] = {}
+    for tag in tags:
+        if tag.since <= now and (tag.until is None or now < tag.until):
+            other = shown.get(tag.tag, tag)
+            ends = None if None in (tag.until, other.until) else max(filter(None, (tag.until, other.until)))
+            shown[tag.tag] = tag._replace(since=min(tag.since, other.since), until=ends)
+    return {name: {"since": time(tag.since), "until": maybe_time(tag.until)} for name, tag in shown.items()}
 
 
 def balances(member_id: bytes, found: Sequence[Balance], rules: Rules) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.program import document, values
-from app.program.checking import names
+from app.program.checking import circumstances, names
 from app.program.document import Rule
 from app.program.parsing import Path, Problem
 from app.program.parts import Parts
@@ -38,6 +38,7 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
     for index, tier in enumerate(rule.tiers or ()):
         if tier not in tiers:
             yield Problem((*path, "tiers", index), "there is no such tier", names.nearest(tier, tiers))
+    yield from circumstances.of_rule(path, rule, parts)
     known = frozenset(schedule.id for _, schedule in parts.schedules)
     for index, code in enumerate(rule.schedules or ()):
         if code not in known:
@@ -48,7 +49,7 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
 def _one_way(path: Path, rule: Rule) -> Iterator[Problem]:
     given = [way for way in document.WAYS if getattr(rule, way) is not None]
     if not given:
-        yield Problem(path, "must say what it gives: one of rate, per_item, fixed, multiply, reward and tier")
+        yield Problem(path, "must say what it gives: one of rate, per_item, fixed, multiply, reward, tag and tier")
     for way in given[1:]:
         yield Problem((*path, way), f"must not stand beside {given[0]}: a rule gives in one way only")
 
@@ -73,10 +74,11 @@ def _rate(path: Path, rate: document.Rate, parts: Parts) -> Iterator[Problem]:
 
 
 def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
-    if rule.reward is not None:
+    if rule.reward is not None or rule.tag is not None:
         if rule.unit is not None:
-            yield Problem((*path, "unit"), "must not stand beside reward: a reward is of no unit")
-        if rule.reward not in parts.rewards:
+            way = "tag" if rule.reward is None else "reward"
+            yield Problem((*path, "unit"), f"must not stand beside {way}: a {way} is of no unit")
+        if rule.reward is not None and rule.reward not in parts.rewards:
             yield Problem((*path, "reward"), "there is no such reward", names.nearest(rule.reward, parts.rewards))
         return
     if rule.tier is not None:

@@ -19,6 +19,13 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     return next(iter(close), None)
 
 
+def nearest_zone(name: str) -> str | None:
+    """The time zone that a mistyped name most resembles, if any does."""
+    by_lower = {zone.lower(): zone for zone in sorted(values.zones())}
+    close = get_close_matches(name[:64].lower(), by_lower, n=1)
+    return by_lower[close[0]] if close else None
+
+
 def known_unit(path: Path, code: str, parts: Parts) -> Iterator[Problem]:
     """Tells a unit that the document does not have."""
     if code not in parts.units:

@@ -2,10 +2,19 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 
-from app.program import document, values
-from app.program.checking import earning, ladders, milestones, names, referring, schedules, stacking, terms
+from app.program import document
+from app.program.checking import (
+    circumstances,
+    earning,
+    ladders,
+    milestones,
+    names,
+    referring,
+    schedules,
+    stacking,
+    terms,
+)
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
@@ -19,6 +28,7 @@ def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
     for code, unit in parts.units.items():
         if unit is not None and unit.cost_per_point is not None:
             yield from _cost(("units", code, "cost_per_point"), unit, unit.cost_per_point, parts)
+    yield from circumstances.check(parts)
     yield from _named_twice(parts.ids)
     yield from _named_twice(parts.level_ids)
     yield from _lists(parts)
@@ -50,7 +60,7 @@ def _lists(parts: Parts) -> Iterator[Problem]:
 def _program(tree: dict[str, Value], parts: Parts) -> Iterator[Problem]:
     zone = tree.get("time_zone")
     if isinstance(zone, str) and parts.zone is None:
-        yield Problem(("time_zone",), "there is no such time zone", _nearest_zone(zone))
+        yield Problem(("time_zone",), "there is no such time zone", names.nearest_zone(zone))
     for index, code in enumerate(texts(tree.get("currencies"))):
         if parts.currencies[code] is None:
             yield Problem(("currencies", index), "ISO 4217 has no such currency, or no decimals for it")
@@ -69,12 +79,6 @@ def _cost(path: Path, unit: document.Unit, stated: Decimal | Mapping[str, Decima
         yield Problem(path, "must name one currency")
     for currency in stated:
         yield from names.listed((*path, currency), currency, parts)
-
-
-def _nearest_zone(name: str) -> str | None:
-    by_lower = {zone.lower(): zone for zone in sorted(values.zones())}
-    close = get_close_matches(name[:64].lower(), by_lower, n=1)
-    return by_lower[close[0]] if close else None
 
 
 def _named_twice(ids: tuple[tuple[Path, str], ...]) -> Iterator[Problem]:

@@ -5,9 +5,10 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from app.domain import rules, units
+from app.domain.reads import Attributes
 from app.program import document as documents
 from app.program import values
-from app.program.compiling import amounts, caps, periods
+from app.program.compiling import amounts, caps, circumstances, periods
 
 
 def rule(
@@ -15,6 +16,7 @@ def rule(
     known: Mapping[str, units.Unit],
     currencies: Mapping[str, int],
     zone: ZoneInfo,
+    attributes: Attributes,
     ladders: Mapping[str, str],
 ) -> rules.Rule:
     """One rule of a document; `ladders` are those of its tiers."""
@@ -26,7 +28,7 @@ def rule(
         code=stated.id,
         unit=stated.unit or "",
         gives=gives,
-        applies=_applies(stated, zone),
+        applies=_applies(stated, zone, attributes),
         include=_cover(stated.include) if stated.include else rules.EVERYTHING,
         exclude=_cover(stated.exclude) if stated.exclude else rules.NOTHING,
         priority=stated.priority,
@@ -64,11 +66,13 @@ def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -
         return rules.Fixed(amounts.whole_parts(rule.fixed, decimals))
     if rule.reward is not None:
         return rules.Rewarded(rule.reward)
+    if rule.tag is not None:
+        return rules.Tagged(rule.tag.name, rule.tag.for_)
     assert rule.multiply is not None, "a rule gives in one way: reading refuses others"
     return rules.Multiply(Fraction(rule.multiply))
 
 
-def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
+def _applies(rule: documents.Rule, zone: ZoneInfo, attributes: Attributes) -> rules.Applies:
     return rules.Applies(
         kind=rule.on,
         activities=frozenset(rule.activities or ()),
@@ -78,6 +82,10 @@ def _applies(rule: documents.Rule, zone: ZoneInfo) -> rules.Applies:
         tiers=frozenset(rule.tiers or ()),
         schedules=frozenset(rule.schedules or ()),
         visits=_visits(rule.visits) if rule.visits else None,
+        tags=frozenset(rule.tags or ()),
+        segments=frozenset(rule.segments or ()),
+        times=tuple(map(circumstances.window, rule.times or ())),
+        condition=circumstances.condition(rule, attributes),
         starts_at=None if rule.from_ is None else values.starts_at(rule.from_, zone=zone),
         ends_at=None if rule.until is None else values.ends_at(rule.until, zone=zone),
     )

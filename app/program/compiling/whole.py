@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 
 from app.domain import combining, rules, units
 from app.program import reading, values
-from app.program.compiling import amounts, caps, earning, ladders, milestones, referring, schedules, terms
+from app.program.compiling import (
+    amounts,
+    caps,
+    circumstances,
+    earning,
+    ladders,
+    milestones,
+    referring,
+    schedules,
+    terms,
+)
 from app.program.compiling.units import compile_unit
 from app.program.document import Document
 
@@ -22,9 +32,12 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
     known = {code: compile_unit(code, document.units[code], zone) for code in sorted(document.units)}
     decimals = ((code, values.currency_decimals(code)) for code in document.currencies)
     currencies = {code: number for code, number in decimals if number is not None}
+    declared = circumstances.attributes(document.attributes)
     of_tier = {level.id: ladder.id for ladder in document.tiers for level in ladder.levels}
     shortage = terms.shortage(document.returns, known)
-    enabled = (earning.rule(rule, known, currencies, zone, of_tier) for rule in document.rules if rule.enabled)
+    enabled = (
+        earning.rule(rule, known, currencies, zone, declared, of_tier) for rule in document.rules if rule.enabled
+    )
     return rules.Rules(
         version=version,
         digest=digest,
@@ -42,6 +55,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         },
         groups=_groups(document, known),
         caps=caps.caps(document.caps, combining.PROGRAM, decimals=_spent_in(known)),
+        locations=circumstances.locations(document),
+        attributes=declared,
+        segments=circumstances.segments(document),
         milestones=tuple(milestones.milestone(one, known) for one in document.milestones),
         schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),

@@ -6,6 +6,7 @@ money is written in whole currency (12.50). What the parts say about each other 
 
 from app.program.document.base import FORMAT, Part, Periods
 from app.program.document.caps import Cap, Group
+from app.program.document.circumstances import AttributeKind, Attributes, Location, Tag, Times
 from app.program.document.earning import WAYS, Cover, Rate, Rule, TierGift, Visits
 from app.program.document.ladders import Benefit, Ladder, Level, ReviewAfter, ReviewWithPeriod
 from app.program.document.milestones import Given, Milestone
@@ -20,6 +21,8 @@ __all__ = [
     "FORMAT",
     "WAYS",
     "Adjustments",
+    "AttributeKind",
+    "Attributes",
     "Benefit",
     "Bonus",
     "Cap",
@@ -36,6 +39,7 @@ __all__ = [
     "Holds",
     "Ladder",
     "Level",
+    "Location",
     "Milestone",
     "Part",
     "PendingFulfilment",
@@ -49,7 +53,9 @@ __all__ = [
     "Reward",
     "Rule",
     "Schedule",
+    "Tag",
     "TierGift",
+    "Times",
     "Transfers",
     "Unit",
     "Visits",

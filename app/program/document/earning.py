@@ -7,8 +7,9 @@ from pydantic import ConfigDict, Field
 from app.program import fields
 from app.program.document.base import MoneyAboveZero, Part, Within
 from app.program.document.caps import Cap
+from app.program.document.circumstances import Tag, Times
 
-WAYS = ("rate", "per_item", "fixed", "multiply", "reward", "tier")
+WAYS = ("rate", "per_item", "fixed", "multiply", "reward", "tag", "tier")
 """How a rule gives; each rule has exactly one."""
 
 
@@ -67,7 +68,7 @@ class TierGift(Part):
 
 
 class Rule(Part):
-    """One way to earn. It has exactly one of rate, per_item, fixed, multiply, reward and tier."""
+    """One way to earn. It has exactly one of rate, per_item, fixed, multiply, reward, tag and tier."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [way]} for way in WAYS]})
 
@@ -77,7 +78,7 @@ class Rule(Part):
     ]
     unit: Annotated[
         fields.Code | None,
-        Field(description="The unit it gives or multiplies; none where a reward or a tier is given."),
+        Field(description="The unit it gives or multiplies; none where a reward, a tag or a tier is given."),
     ] = None
     rate: Annotated[Rate | None, Field(description="So much for each amount of money. Purchases only.")] = None
     per_item: Annotated[fields.AboveZero | None, Field(description="So much for each item. Purchases only.")] = None
@@ -94,6 +95,7 @@ class Rule(Part):
     reward: Annotated[fields.Code | None, Field(description="A reward of the document, given once for each event.")] = (
         None
     )
+    tag: Annotated[Tag | None, Field(description="A tag on the member, given once for each event.")] = None
     enabled: Annotated[bool, Field(description="Set to false to leave the rule out for now.")] = True
     include: Annotated[Cover | None, Field(description="Only these lines; without it, all lines.")] = None
     exclude: Annotated[Cover | None, Field(description="Not these lines.")] = None
@@ -102,6 +104,16 @@ class Rule(Part):
     locations: Annotated[fields.Words | None, Field(description="Only at these locations.")] = None
     shops: Annotated[fields.Words | None, Field(description="Only events of these shops.")] = None
     tiers: Annotated[fields.Codes | None, Field(description="Only members of one of these tiers.")] = None
+    segments: Annotated[fields.Codes | None, Field(description="Only members in one of these segments.")] = None
+    tags: Annotated[fields.Codes | None, Field(description="Only members with one of these tags.")] = None
+    times: Annotated[
+        tuple[Times, ...] | None,
+        Field(min_length=1, max_length=32, description="Only on days that come back, or in hours of them."),
+    ] = None
+    if_: Annotated[
+        fields.Condition | None,
+        Field(alias="if", description="Only if this holds, such as \"total >= 20 && channel == 'app'\"."),
+    ] = None
     tier: Annotated[TierGift | None, Field(description="A tier for a time, such as a plan that members buy.")] = None
     schedules: Annotated[fields.Codes | None, Field(description="Only these schedules, such as birthday.")] = None
     visits: Annotated[Visits | None, Field(description="Only some purchases of a member, such as the first.")] = None

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from app.program import fields
 from app.program.document.base import Part
 from app.program.document.caps import Cap, Group
+from app.program.document.circumstances import Attributes, Location
 from app.program.document.earning import Rule
 from app.program.document.ladders import Ladder
 from app.program.document.milestones import Milestone
@@ -53,6 +54,14 @@ class Document(Part):
         dict[fields.Code, Unit],
         Field(min_length=1, description="What the program counts, each under its short name."),
     ]
+    attributes: Annotated[
+        Attributes, Field(description="Facts of your own that shops send, for conditions and segments.")
+    ] = Attributes()
+    segments: Annotated[
+        dict[fields.Code, fields.Condition],
+        Field(description="Conditions over what a member is, each under a short name that you choose."),
+    ] = {}
+    locations: Annotated[dict[fields.Word, Location], Field(description="Places; rules then name no others.")] = {}
     rules: Annotated[tuple[Rule, ...], Field(description="How members earn.")] = ()
     groups: Annotated[tuple[Group, ...], Field(description="Rules that count together, each group under its id.")] = ()
     caps: Annotated[tuple[Cap, ...], Field(description="The most that all rules give together.")] = ()
