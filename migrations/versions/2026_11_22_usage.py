@@ -9,7 +9,7 @@ from alembic import op
 
 from app.domain import returns
 
-revision: str = "0014"
+revision: str = "0008"
 down_revision: str | None = "0007"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
