@@ -217,10 +217,13 @@ def _numbered(
     steps: list[Step],
 ) -> Sequence[tuple[int, Exact]] | str:
     """What a declared number gives: by itself without goods, else spread over what the rule covers of them (A2)."""
-    number = scene.occasion.numbers.get(name)
-    if number is None:
-        return "missing_number"
-    number = max(Fraction(0), number)
+    told = scene.occasion.seen.event
+    if name not in told:
+        return applying.MISSING
+    text = told[name]
+    if not isinstance(text, str):
+        return applying.WRONG
+    number = max(Fraction(0), Fraction(text))
     if basket is None:
         return _measured(gives, [0], [number], scale)
     covered, why = _covered(rule, basket, scene, steps)

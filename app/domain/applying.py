@@ -17,28 +17,9 @@ from app.domain.periods import LIFETIME
 from app.domain.recurrences import WEEKDAYS
 from app.domain.rules import Applies, Rules
 from app.domain.seeing import BLIND, Seen
+from app.domain.steps import DOES_NOT_APPLY
 
-REASONS = (
-    "not_yet",
-    "over",
-    "other_tier",
-    "other_activity",
-    "other_channel",
-    "other_location",
-    "other_shop",
-    "other_tag",
-    "other_segment",
-    "other_time",
-    "other_visit",
-    "other_schedule",
-    "condition_not_met",
-    "condition_failed",
-    "missing_attribute",
-    "wrong_attribute",
-)
-"""Why a rule does not apply; the first that is true, in this order."""
-
-NOT_MET, FAILED, MISSING, WRONG = REASONS[-4:]
+NOT_MET, FAILED, MISSING, WRONG = DOES_NOT_APPLY[-4:]
 
 
 class Occasion(NamedTuple):
@@ -55,8 +36,6 @@ class Occasion(NamedTuple):
     visits: Mapping[str, int] = MappingProxyType({})
     """By the code of the periods, how many of the member's purchases stood before this one (A11)."""
     seen: Seen = BLIND
-    numbers: Mapping[str, Fraction] = MappingProxyType({})
-    """The declared numbers that the event tells (A1)."""
     room: Mapping[str, Room] = MappingProxyType({})
     """By the counter of a cap, what was left under it (A5); all of it where nothing is said."""
 

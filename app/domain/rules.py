@@ -484,9 +484,10 @@ def _reads(rules: Rules) -> Reads:
     conditions = [rule.applies.condition for rule in rules.rules if rule.applies.condition is not None]
     names = frozenset(name for condition in conditions for name in condition.names)
     segments = "segments" in names or any(rule.applies.segments for rule in rules.rules)
+    numbers = {rule.gives.number for rule in rules.rules if isinstance(rule.gives, Measured)}
     return Reads(
         names=names,
-        event=frozenset(name for name in rules.attributes.event if f"event_{name}" in names),
+        event=frozenset(name for name in rules.attributes.event if f"event_{name}" in names or name in numbers),
         line=frozenset(name for name in rules.attributes.line if f"line_{name}" in names),
         tags="tags" in names or any(rule.applies.tags for rule in rules.rules),
         segments=segments,

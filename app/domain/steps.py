@@ -3,11 +3,11 @@
 Step = tuple[str, str, str, str]
 """One step: the rule (or "" for what no rule does), its unit, what happened, and the number it led to."""
 
-GAVE = ("rate", "per_item", "fixed", "multiply", "reward", "round")
+GAVE = ("rate", "per_item", "fixed", "multiply", "reward", "tag", "tier", "round")
 """What a rule did: the number is what it gave, for `multiply` and `round` the sum that it led to."""
 LIMITED = ("rule_cap", "group_cap", "unit_cap", "program_cap")
 """A cap took some of what a rule gave: the number is how much (semantics A5)."""
-WHY_NOT = (
+DOES_NOT_APPLY = (
     "not_yet",
     "over",
     "other_tier",
@@ -15,13 +15,24 @@ WHY_NOT = (
     "other_channel",
     "other_location",
     "other_shop",
+    "other_tag",
+    "other_segment",
+    "other_time",
     "other_visit",
+    "other_schedule",
+    "condition_not_met",
+    "condition_failed",
+    "missing_attribute",
+    "wrong_attribute",
+)
+"""Why a rule does not apply; the first that is true, in this order."""
+WHY_NOT = (
+    *DOES_NOT_APPLY,
     "no_goods",
     "not_covered",
     "other_currency",
     "missing_tax",
     "missing_discount",
-    "missing_number",
     "no_room",
     "not_best",
     "not_first",
@@ -31,7 +42,7 @@ WHY_NOT = (
 """Why a rule gave nothing: it does not apply (A3), lacks what it counts (A1), or yields to others (A4, A5)."""
 BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken")
 """What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
-OTHER = ("milestone", "consumed", "freed", "received", "adjusted")
-"""What brings points besides earning, and what uses them: milestones (A9), holds (L12), transfers (L13), persons."""
+OTHER = ("milestone", "consumed", "qualified", "freed", "received", "adjusted")
+"""What else brings or uses points, or looks at them: milestones (A9), reviews (T3), holds, transfers, persons."""
 CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK, *OTHER)
 """Everything that a step can say happened."""

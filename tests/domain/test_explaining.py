@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 
 import app.domain
-from app.domain import accrual, applying, chain, explaining, texts
+from app.domain import accrual, chain, explaining, steps, texts
 from app.domain.applying import Occasion
 from app.domain.commands import Line, Payment, Purchase
 from app.domain.events import Balances, Entry, Recorded
@@ -155,7 +155,7 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 
 def test_every_code_that_the_core_gives_has_a_text_in_every_language() -> None:
-    found = {*codes(), *applying.REASONS, "not_covered"} - {"points"}
+    found = {*codes(), *steps.CODES} - {"points"}
     known = texts.STEPS.keys() | texts.REASONS.keys()
 
     assert {"rate", "round", "held", "not_captured", "not_covered", "other_visit", "reward"} <= found

@@ -11,6 +11,7 @@ from app.domain.basket import Left
 from app.domain.combining import Combine, Multipliers
 from app.domain.commands import Purchase
 from app.domain.rules import Measured, Rule
+from app.domain.seeing import Seen
 from tests.domain.builders import (
     changed,
     cover,
@@ -69,7 +70,7 @@ def test_a_declared_number_counts_without_goods() -> None:
     """Semantics A2: 2 for each kilometre of a ride that is no sale."""
     rules = make_rules(measured("2", number="km", kind="activity"), multiply("1.5", kind="activity"))
 
-    result = earned(None, occasion("activity", numbers={"km": Fraction("12.5")}), rules)
+    result = earned(None, occasion("activity", seen=Seen({"km": "12.5"})), rules)
 
     assert points(result) == 37
     assert result.steps[:2] == (("measured", "points", "rate", "25"), ("times", "points", "multiply", "37.5"))
@@ -79,7 +80,7 @@ def test_a_declared_number_is_spread_over_the_lines_covered() -> None:
     """Semantics A2, R2: 30 km over 20.00 and 10.00; the second line back leaves 20 of them."""
     goods = purchase(None, line("20.00"), line("10.00"))
     rules = make_rules(measured("1", number="km"))
-    here = occasion(numbers={"km": Fraction(30)})
+    here = occasion(seen=Seen({"km": "30"}))
     left = [Left(Fraction(share), Fraction(share)) for share in (1, 0)]
 
     assert points(earned(goods, here, rules)) == 30
@@ -90,8 +91,8 @@ def test_a_missing_number_gives_nothing_and_says_so_and_one_below_zero_counts_as
     """Semantics A1."""
     rules = make_rules(measured("1", number="km"))
 
-    assert why(earned(purchase(), occasion(), rules)) == {"measured": "missing_number"}
-    assert points(earned(purchase(), occasion(numbers={"km": Fraction(-5)}), rules)) == 0
+    assert why(earned(purchase(), occasion(), rules)) == {"measured": "missing_attribute"}
+    assert points(earned(purchase(), occasion(seen=Seen({"km": "-5"})), rules)) == 0
 
 
 def test_nothing_paid_earns_nothing_by_amount_in_a_group_too() -> None:

@@ -25,7 +25,7 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
     """What is wrong with one rule."""
     yield from _one_way(path, rule)
     for name, kind in ONLY_ON.items():
-        if getattr(rule, name) is not None and rule.on != kind:
+        if getattr(rule, name) is not None and rule.on != kind and not (name == "rate" and _counts_a_number(rule)):
             yield Problem((*path, name), f"is only for rules on {kind}")
     for name in ("include", "exclude"):
         cover: document.Cover | None = getattr(rule, name)
@@ -61,16 +61,27 @@ def _from_until(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         yield Problem((*path, "until"), "must come after from")
 
 
+def _counts_a_number(rule: Rule) -> bool:
+    """Whether it gives for a number that activities may tell, too."""
+    return rule.on == "activity" and rule.rate is not None and rule.rate.number is not None
+
+
 def _rate(path: Path, rate: document.Rate, parts: Parts) -> Iterator[Problem]:
     if rate.per is not None:
         yield from names.each_currency((*path, "per"), rate.per, parts)
-    if rate.per is None and rate.quantity is None:
-        yield Problem(path, "must say for how much: per for money, or quantity")
-    if rate.quantity is not None:
-        if rate.per is not None:
-            yield Problem((*path, "per"), "must not stand beside quantity: a rate counts money or goods")
-        if rate.basis != "charged":
-            yield Problem((*path, "basis"), "is for rates on money")
+    counted = [name for name in ("per", "quantity", "number") if getattr(rate, name) is not None]
+    if not counted:
+        yield Problem(path, "must say for how much: per for money, quantity or number")
+    for name in counted[1:]:
+        yield Problem((*path, counted[0]), f"must not stand beside {name}: a rate counts money, goods or a number")
+    if rate.number is not None:
+        declared = {} if parts.attributes is None else parts.attributes.event
+        if declared.get(rate.number) != "number":
+            known = [name for name, kind in declared.items() if kind == "number"]
+            text = "attributes.event declares no such number"
+            yield Problem((*path, "number"), text, names.nearest(rate.number, known))
+    if rate.per is None and rate.basis != "charged":
+        yield Problem((*path, "basis"), "is for rates on money")
 
 
 def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:

@@ -51,6 +51,8 @@ def _decimals(rule: documents.Rule, known: Mapping[str, units.Unit]) -> int:
 def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -> rules.Gives:
     if rule.rate is not None:
         give = values.smallest_parts(rule.rate.give, decimals=decimals)
+        if rule.rate.number is not None:
+            return rules.Measured(give, number=rule.rate.number, whole_steps=rule.rate.whole_steps)
         if rule.rate.quantity is not None:
             return rules.Measured(give, Fraction(rule.rate.quantity), whole_steps=rule.rate.whole_steps)
         assert rule.rate.per is not None, "a rate says for how much: reading refuses others"

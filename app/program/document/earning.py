@@ -21,7 +21,7 @@ class Cover(Part):
 
 
 class Rate(Part):
-    """So much for each amount of money, or of what is bought: 1 point for each 1.00, or for each kilogram."""
+    """So much for each amount of money, of what is bought, or of a number that shops send, such as km."""
 
     give: Annotated[fields.AboveZero, Field(description="How much is given, such as 1.")]
     per: Annotated[
@@ -31,6 +31,10 @@ class Rate(Part):
     quantity: Annotated[
         fields.AboveZero | None,
         Field(description='For each of this quantity instead, such as "1" or, of goods that are weighed, "0.5".'),
+    ] = None
+    number: Annotated[
+        fields.Attribute | None,
+        Field(description="For each 1 of this number of the event instead, one declared in attributes, such as km."),
     ] = None
     basis: Annotated[
         Literal["charged", "without_tax", "before_discount"],
