@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, literal, null
+from sqlalchemy import ColumnElement, func, insert, literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import pending
@@ -25,9 +25,9 @@ async def announce(
             type=literal(type, m.type.type),
             created_at=literal(now, m.created_at.type),
             member_id=nobody,
-            number=null(),
+            number=literal(None, m.number.type),
         )
     )
     await connection.execute(
-        insert(t.unsequenced).values(program_id=program_id, written_at=now, first_id=id, messages=[id])
+        insert(t.unsequenced).values(program_id=program_id, written_at=func.clock_timestamp(), first_id=id, messages=[id])
     )

@@ -1,6 +1,7 @@
 """What became of messages at an endpoint, and sending one again (webhooks W10)."""
 
 import asyncio
+from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +22,11 @@ PATH = "/v1/webhook-endpoints"
 async def make_endpoint(service: Service, url: str = "https://shop.example/hook", **more: Any) -> str:
     """An endpoint of the caller's; its path."""
     headers = {"Idempotency-Key": f"make {url}", **more.pop("headers", {})}
+    shop: receiver.Receiver | None = more.pop("shop", None)
     answer = await service.send({"url": url, **more}, path=PATH, headers=headers)
     assert answer.status_code == 201, answer.text
+    if shop is not None:  # it verifies what it receives
+        shop.secrets = (b64decode(answer.json()["secret"].removeprefix("whsec_")),)
     return f"{PATH}/{answer.json()['id']}"
 
 
@@ -97,7 +101,7 @@ async def test_a_delivery_shows_each_attempt_with_what_came_back(
     settings: Settings, clock: Clock, service: Service
 ) -> None:
     async with receiver.receiving(receiver.saying(500, b"no \xff" + b"x" * 5_000)) as shop:
-        path = await make_endpoint(service, shop.url)
+        path = await make_endpoint(service, shop.url, shop=shop)
         await service.enrol()
         async with open_service(settings, clock=clock, worker=True):
             (one,) = await _until(lambda: listed(service, path), lambda rows: rows[0]["attempts"] == 1)
@@ -126,7 +130,7 @@ async def _until(ask: Any, enough: Any) -> Any:
 
 async def test_a_message_is_sent_again_under_the_same_id(settings: Settings, clock: Clock, service: Service) -> None:
     async with receiver.receiving(receiver.saying(200)) as shop:
-        path = await make_endpoint(service, shop.url)
+        path = await make_endpoint(service, shop.url, shop=shop)
         await service.enrol()
         async with open_service(settings, clock=clock, worker=True):
             (one,) = await _until(lambda: listed(service, path), lambda rows: rows[0]["state"] == "delivered")

@@ -102,8 +102,8 @@ async def test_only_what_the_endpoint_takes_is_sent(service: Service, settings: 
     theirs = await make_endpoint(service, "https://c.example/", headers=other)
 
     assert await counted(service, typed) == 1
-    assert await counted(service, mine) == 2
-    assert await counted(service, theirs, headers=other) == 3
+    assert await counted(service, mine) == 3, "the new rules are told, too"
+    assert await counted(service, theirs, headers=other) == 4
 
 
 async def test_only_the_stretch_of_time_is_looked_at(service: Service, clock: Clock) -> None:

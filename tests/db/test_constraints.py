@@ -34,6 +34,7 @@ GOOD: dict[str, Any] = {
 SPECIAL: dict[str, dict[str, Any]] = {
     "account": dict.fromkeys(("balance", "active", "pending", "held", "deficit"), 0),
     "event": {"digest": bytes(16)},
+    "fingerprint": {"digest": bytes(16)},
     "entry": {"available_at": None, "expires_at": None},
     "endpoint": {"state": "enabled", "ordering": "none", "exhausted": "skip"},
     "delivery": {"state": "delivered"},
