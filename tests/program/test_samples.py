@@ -119,3 +119,70 @@ class TestStarsAndStamps:
         assert anna.balances() == {"spent": 18_00, "stars": 1, "stamps": 6}
         assert anna.told("reward") == ["reward.issued", "reward.cancelled"]
         assert wrong(anna) == []
+
+
+class TestRides:
+    """programs/rides.yaml: 1, 2 or 3 points a euro, 5.00 for every 500, tiers from 500, 2500 and 7500 of a half-year."""
+
+    def ride(self, total: str, kind: str = "standard") -> Purchase:
+        return purchase(None, line(total, kind))
+
+    def test_better_cars_give_more_points_and_500_of_them_5_euros(self) -> None:
+        anna = member("rides", joined="2026-01-31")
+
+        # 20.00 × 1 = 20; 20.50 × 2 = 41; 20.50 × 3 = 61.5, rounded down; a tip earns nothing.
+        basket = purchase(
+            None, line("20.00", "shared"), line("20.50", "standard"), line("20.50", "premium"), line("5.00", "tip")
+        )
+        # 20 + 41 + 61.5 = 122.5, rounded once.
+        assert gave(anna.do(basket)) == {"points": 122}
+        # 600.00 × 3 = 1800; 122 + 1800 = 1922: three times 500, so 3 × 5.00.
+        anna.do(self.ride("600.00", "premium"))
+
+        assert anna.balances() == {"points": 1922, "credit": 15_00}
+        assert wrong(anna) == []
+
+    def test_a_tier_lasts_through_the_next_half_year_and_is_lost_or_kept_by_that(self) -> None:
+        """Who joined on 31 January has half-years to 30 July and to 30 January."""
+        anna = member("rides", joined="2026-01-31")
+        anna.until("2026-03-10").do(self.ride("1250.00"))
+        # 1250.00 × 2 = 2500: platinum; five times 500: 25.00 to ride with.
+        assert (anna.tier(), anna.balances()) == ("platinum", {"points": 2500, "credit": 25_00})
+
+        # The first half-year ends with 30 July, and the points with it; the tier is for one more.
+        assert anna.until("2026-07-30", "23:59").balances()["points"] == 2500
+        assert (anna.until("2026-07-31", "00:00").tier(), anna.balances()) == ("platinum", {})
+        # 200.00 × 3 = 600 in the second half-year: gold is met, platinum is not.
+        anna.until("2026-11-02").do(self.ride("200.00", "premium"))
+        assert anna.until("2027-01-30", "23:59").tier() == "platinum"
+        assert anna.until("2027-01-31", "00:00").tier() == "gold"
+        # Nothing in the third: gold is lost where it ends.
+        assert anna.until("2027-07-30", "23:59").tier() == "gold"
+        assert anna.until("2027-07-31", "00:00").tier() == "blue"
+
+        assert anna.told("tier") == ["tier.upgraded"] + ["tier.expiring", "tier.downgraded"] * 2
+        assert wrong(anna) == []
+
+    def test_a_new_half_year_counts_anew_towards_credit(self) -> None:
+        anna = member("rides", joined="2026-01-31")
+        anna.until("2026-07-29").do(self.ride("225.00"))  # 450 points
+        anna.until("2026-08-03").do(self.ride("225.00"))  # 450 of the next half-year
+        assert anna.balances() == {"points": 450}
+
+        anna.do(self.ride("25.00"))  # 450 + 50 = 500
+
+        assert anna.balances() == {"points": 500, "credit": 5_00}
+        assert anna.tier() == "gold"
+        assert wrong(anna) == []
+
+    def test_a_ride_that_is_paid_back_takes_tier_and_credit_along(self) -> None:
+        anna = member("rides", joined="2026-01-31")
+        anna.do(self.ride("225.00"))
+        bought = anna.bought(self.ride("30.00"))
+        assert (anna.tier(), anna.balances()) == ("gold", {"points": 510, "credit": 5_00})
+
+        # Half of 30.00 is 30 points: 510 - 30 = 480, below 500.
+        assert gave(anna.do(back(bought, amount=15_00))) == {"points": -30}
+
+        assert (anna.tier(), anna.balances()) == ("blue", {"points": 480})
+        assert wrong(anna) == []
