@@ -3,10 +3,11 @@
 import pytest
 
 from app.domain.commands import Purchase, Redemption, ReturnedLine
+from app.domain.events import Decision
 from app.domain.rules import Rules
 from app.program import reading
-from tests.domain.builders import back, gave, line, purchase, wrong
-from tests.program.samples import PROGRAMS, compiled, member
+from tests.domain.builders import accepted, back, gave, line, purchase, wrong
+from tests.program.samples import PROGRAMS, Member, compiled, member
 
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.yaml"))
 
@@ -122,7 +123,7 @@ class TestStarsAndStamps:
 
 
 class TestRides:
-    """programs/rides.yaml: 1, 2 or 3 points a euro, 5.00 for every 500, tiers from 500, 2500 and 7500 of a half-year."""
+    """programs/rides.yaml: 1, 2 or 3 points a euro, 5.00 for every 500; tiers from 500, 2500 and 7500."""
 
     def ride(self, total: str, kind: str = "standard") -> Purchase:
         return purchase(None, line(total, kind))
@@ -185,4 +186,88 @@ class TestRides:
         assert gave(anna.do(back(bought, amount=15_00))) == {"points": -30}
 
         assert (anna.tier(), anna.balances()) == ("blue", {"points": 480})
+        assert wrong(anna) == []
+
+
+class TestAirline:
+    """programs/airline.yaml: 5 miles a euro without tax, bonuses that add up, a year of status from 1 March."""
+
+    ECONOMY = ("600.00", "100.00", "flight", "long-haul")
+    BUSINESS = ("1000.00", "200.00", "flight", "long-haul", "business")
+
+    def fly(self, made: Member, *flights: tuple[str, ...]) -> Decision:
+        lines = [line(amount, *categories, tax=tax) for amount, tax, *categories in flights]
+        return made.do(purchase(None, *lines), source="airline")
+
+    def gold(self) -> Member:
+        """Gold from 20 May 2026, by flights on three days."""
+        anna = member("airline", joined="2026-04-01")
+        for day, flight in (("04-10", self.ECONOMY), ("05-10", self.BUSINESS), ("05-20", self.BUSINESS)):
+            anna.until(f"2026-{day}")
+            self.fly(anna, flight)
+        return anna
+
+    def test_bonuses_of_status_and_class_add_up(self) -> None:
+        anna = member("airline", joined="2026-04-01")
+
+        # 600.00 - 100.00 of tax = 500.00, × 5 = 2500. Long-haul: 30 credits.
+        assert gave(self.fly(anna, self.ECONOMY)) == {"miles": 2500, "credits": 30}
+        # 800.00 × 5 = 4000, × 1.5 = 6000. 30 × 2 = 60 credits: 90 in all, silver from here on.
+        assert gave(self.fly(anna, self.BUSINESS)) == {"miles": 6000, "credits": 60}
+        assert anna.tier() == "silver"
+        # 4000 × (1 + 0.5 + 0.25) = 7000, where ×1.5 ×1.25 would be 7500. 90 + 60 = 150 credits: gold.
+        assert gave(self.fly(anna, self.BUSINESS)) == {"miles": 7000, "credits": 60}
+        assert anna.tier() == "gold"
+        # Both in one: 2500 × 1.75 = 4375, and 4000 × (1 + 0.5 + 0.75) = 9000.
+        assert gave(self.fly(anna, self.ECONOMY, self.BUSINESS)) == {"miles": 13_375, "credits": 90}
+
+        assert anna.balances() == {"miles": 2500 + 6000 + 7000 + 13_375, "credits": 240}
+        assert wrong(anna) == []
+
+    def test_partners_give_miles_alone_and_cannot_report_flights(self) -> None:
+        anna = self.gold()
+
+        # 200.00 × 2 = 400: no bonus for gold, and no credits, whatever the partner calls it.
+        stay = purchase(None, line("200.00", "flight", "long-haul", "business", tax="0.00"))
+
+        assert gave(anna.do(stay, source="hotels")) == {"miles": 400}
+        assert anna.tier() == "gold"
+        assert wrong(anna) == []
+
+    def test_a_ticket_that_is_paid_back_takes_miles_credits_and_status(self) -> None:
+        anna = member("airline", joined="2026-04-01")
+        self.fly(anna, self.ECONOMY)
+        bought = accepted(self.fly(anna, self.BUSINESS)).recorded
+        assert anna.tier() == "silver"
+
+        # What 4000 × 1.5 gave; 90 - 60 = 30 credits do not make silver.
+        assert gave(anna.do(back(bought), source="airline")) == {"miles": -6000, "credits": -60}
+
+        assert (anna.tier(), anna.balances()) == ("explorer", {"miles": 2500, "credits": 30})
+        assert wrong(anna) == []
+
+    def test_a_status_lasts_through_the_next_year_from_march_and_falls_by_steps(self) -> None:
+        anna = self.gold()
+        assert anna.balances()["credits"] == 30 + 60 + 60
+
+        # The credits end with 28 February 2027, the status a year later: 2028 has a 29 February.
+        assert "credits" in anna.until("2027-02-28", "23:59").balances()
+        assert "credits" not in anna.until("2027-03-01", "00:00").balances()
+        assert anna.until("2028-02-29", "23:59").tier() == "gold"
+        # No flight in the year from 1 March 2027: one step down, then another.
+        assert anna.until("2028-03-01", "00:00").tier() == "silver"
+        assert anna.until("2029-02-28", "23:59").tier() == "silver"
+        assert anna.until("2029-03-01", "00:00").tier() == "explorer"
+        assert wrong(anna) == []
+
+    def test_miles_end_together_after_18_months_without_activity(self) -> None:
+        anna = self.gold()
+        assert anna.balances()["miles"] == 2500 + 6000 + 7000
+
+        # The last flight was on 20 May 2026, a night in a hotel on 10 November 2026 is later: 10 May 2028.
+        anna.until("2026-11-10").do(purchase("50.00"), source="hotels")
+
+        assert anna.until("2028-05-10", "23:59").balances() == {"miles": 15_500 + 100}
+        assert anna.until("2028-05-11", "00:00").balances() == {}
+        assert anna.told("points")[-2:] == ["points.expiring", "points.expired"]
         assert wrong(anna) == []
