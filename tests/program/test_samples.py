@@ -271,3 +271,69 @@ class TestAirline:
         assert anna.until("2028-05-11", "00:00").balances() == {}
         assert anna.told("points")[-2:] == ["points.expiring", "points.expired"]
         assert wrong(anna) == []
+
+
+class TestGrocer:
+    """programs/grocer.yaml: a stamp per full 10.00 and per half kilo of cheese, stamps bought, a pan for thirty."""
+
+    def test_shopping_gives_stamps_for_full_tens_and_cheese_by_weight(self) -> None:
+        anna = member("grocer", joined="2026-10-05")
+        basket = purchase(
+            None,
+            line("24.50", "bread"),
+            line("13.45", "cheese", quantity="1.345"),
+            line("0.75", "deposit", quantity="3"),
+            line("9.00", "tobacco"),
+            line("2.00", sku="SAVING-STAMP", quantity="10"),
+        )
+
+        # 24.50 + 13.45 = 37.95: three full tens. 1.345 kg: two half kilos. Ten are bought. 3 + 2 + 10 = 15.
+        assert gave(anna.do(basket)) == {"stamps": 15}
+        assert wrong(anna) == []
+
+    def test_empty_bottles_take_their_part_off(self) -> None:
+        anna = member("grocer", joined="2026-10-05")
+
+        # 40.50 of 45.00 earn by price. Bottles for 1.00: 40.50 × 44.00 / 45.00 = 39.60: three full tens, not four.
+        # The weight is what it is: 0.5 kg is one half kilo. 3 + 1 = 4.
+        with_bottles = purchase(
+            None,
+            line("34.50", "bread"),
+            line("6.00", "cheese", quantity="0.500"),
+            line("4.50", "tobacco"),
+            line("-1.00", "deposit"),
+        )
+        assert gave(anna.do(with_bottles)) == {"stamps": 4}
+        # Bottles alone: nothing is bought, nothing is given.
+        assert gave(anna.do(purchase(None, line("-3.00", "deposit")))) == {}
+        assert wrong(anna) == []
+
+    def test_thirty_stamps_are_a_pan_and_a_return_opens_the_card_again(self) -> None:
+        anna = member("grocer", joined="2026-10-05")
+        anna.do(purchase(None, line("5.00", sku="SAVING-STAMP", quantity="25")))
+        bought = anna.bought(purchase(None, line("40.00", "bread"), line("25.00", "cheese", quantity="2.4")))
+
+        # 65.00: six tens; 2.4 kg: four half kilos. 25 + 10 = 35: thirty are a pan, five are left.
+        assert (anna.told("reward"), anna.balances()) == (["reward.issued"], {"stamps": 5})
+
+        # 1.5 kg of cheese back, so 25.00 × 1.5 / 2.4 = 15.625, 15.63: 49.37 and 0.9 kg are left: 4 + 1 of 10 stamps.
+        assert gave(anna.do(back(bought, ReturnedLine("2", "1.5")))) == {"stamps": -5}
+        # 25 + 5 = 30: the pan stands, and nothing besides.
+        assert (anna.told("reward"), anna.balances()) == (["reward.issued"], {})
+        # The rest of the cheese: 40.00, four tens. 25 + 4 = 29: the pan goes, the stamps are back.
+        assert gave(anna.do(back(bought, ReturnedLine("2")))) == {"stamps": -1}
+        assert (anna.told("reward"), anna.balances()) == (["reward.issued", "reward.cancelled"], {"stamps": 29})
+        assert wrong(anna) == []
+
+    def test_the_action_ends_and_a_month_later_its_stamps(self) -> None:
+        anna = member("grocer", joined="2026-10-05")
+
+        # The last day still counts: 100.00 are ten stamps; a day later the same is none, and none can be bought.
+        assert gave(anna.until("2026-12-31", "21:59").do(purchase("100.00"))) == {"stamps": 10}
+        more = purchase(None, line("100.00"), line("4.00", sku="SAVING-STAMP", quantity="20"))
+        assert gave(anna.until("2027-01-01", "00:00").do(more)) == {}
+
+        assert anna.until("2027-01-31", "23:59").balances() == {"stamps": 10}
+        assert anna.until("2027-02-01", "00:00").balances() == {}
+        assert anna.told("points")[-2:] == ["points.expiring", "points.expired"]
+        assert wrong(anna) == []
