@@ -55,11 +55,11 @@ class Member(Books):
         return [type for type in types if type.startswith(f"{of}.")]
 
     def days(self, kind: str) -> list[str]:
-        """The days, by the program's clocks, on which events of a kind took effect."""
+        """The days, by the program's clocks, on which events of a kind gave something."""
         assert isinstance(self.rules, Rules)
         zone = self.rules.zone
-        found = [one.recorded.effective_at for one in self.posted if one.recorded.kind == kind]
-        return [at.astimezone(zone).date().isoformat() for at in found]
+        found = [one.recorded for one in self.posted if one.recorded.kind == kind and one.recorded.entries]
+        return [one.effective_at.astimezone(zone).date().isoformat() for one in found]
 
 
 def member(name: str, *, joined: str) -> Member:
