@@ -29,5 +29,7 @@ async def announce(
         )
     )
     await connection.execute(
-        insert(t.unsequenced).values(program_id=program_id, written_at=func.clock_timestamp(), first_id=id, messages=[id])
+        insert(t.unsequenced).values(
+            program_id=program_id, written_at=func.clock_timestamp(), first_id=id, messages=[id]
+        )
     )
