@@ -134,14 +134,15 @@ class TestGrocer:
         anna = member("grocer", joined="2026-10-05")
         basket = purchase(
             None,
-            line("24.50", "bread"),
+            line("26.00", "bread"),
             line("13.45", "cheese", quantity="1.345"),
             line("0.75", "deposit", quantity="3"),
             line("9.00", "tobacco"),
             line("2.00", sku="SAVING-STAMP", quantity="10"),
         )
 
-        # 24.50 + 13.45 = 37.95: three full tens. 1.345 kg: two half kilos. Ten are bought. 3 + 2 + 10 = 15.
+        # 26.00 + 13.45 = 39.45: three full tens, which neither 0.75 of deposits nor 2.00 of stamps make four.
+        # 1.345 kg: two half kilos. Ten are bought. 3 + 2 + 10 = 15.
         assert gave(anna.do(basket)) == {"stamps": 15}
         assert wrong(anna) == []
 

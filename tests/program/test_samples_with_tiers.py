@@ -142,6 +142,8 @@ class TestAirline:
         assert anna.until("2028-03-01", "00:00").tier() == "silver"
         assert anna.until("2029-02-28", "23:59").tier() == "silver"
         assert anna.until("2029-03-01", "00:00").tier() == "explorer"
+        # Each step down is told 60 days ahead; a year that was promised from the start is no renewal.
+        assert anna.told("tier") == ["tier.upgraded"] * 2 + ["tier.expiring", "tier.downgraded"] * 2
         assert wrong(anna) == []
 
     def test_miles_end_together_after_18_months_without_activity(self) -> None:
