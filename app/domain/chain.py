@@ -189,6 +189,11 @@ def _a_tier_floor(value: dict[str, Any]) -> TierFloor:
     return TierFloor(**{"tier": None, **value, "until": None if until is None else instant(until)})
 
 
+def _occurrence(facts: Occurrence) -> dict[str, Any]:
+    said = {"schedule": facts.schedule, "step": facts.step}
+    return said | ({"round": facts.round, "since": facts.since} if facts.round else {})
+
+
 def _bonus(facts: ReferralBonus | ReferralReversal) -> dict[str, Any]:
     value = {"side": facts.side, "referee": facts.referee.hex(), "unit": facts.unit, "points": facts.points}
     if facts.reward is not None:
@@ -321,7 +326,7 @@ _ENCODERS: Mapping[type, Callable[[Any], dict[str, Any]]] = {
     Capture: _capture,
     Release: lambda facts: {"of": _naming(facts.of)} | _named(facts, *_PLACE),
     Adjustment: _adjustment,
-    Occurrence: lambda facts: {"schedule": facts.schedule, "step": facts.step},
+    Occurrence: _occurrence,
     ReferralBonus: _bonus,
     ReferralReversal: _bonus,
     ReferralLapse: lambda facts: {},

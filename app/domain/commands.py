@@ -181,11 +181,17 @@ class ReferralBonus:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An instant that a schedule of the program names for a member, for the so many-th time (semantics K3)."""
+    """An instant that a schedule of the program names for a member, for the so many-th time (semantics K3).
+
+    Where it follows on a tier, `round` counts how often that was reached, and `since` is when, in microseconds since
+    1970.
+    """
 
     kind = "scheduled"
     schedule: str
     step: int = 0
+    round: int = 0
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ moves on when it falls due and there was a later purchase. What comes by the cal
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.domain import accrual, calendar, chain, gifts, limits, lots, messages, posting, seeing, tiers, usage
 from app.domain.applying import Occasion
+from app.domain.calendar import Span
 from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
 from app.domain.effects import Case
 from app.domain.events import Recorded
@@ -31,15 +33,12 @@ def armed(state: MemberState, own: Recorded, case: Case) -> tuple[MemberState, t
         if schedule.when.what is Follows.PURCHASE:
             state, row = _on_purchase(state, schedule, own, case)
             rows += row
-        elif _follows(schedule.when, own):
+        elif schedule.when.what is Follows.TIER:
+            state, row = _on_tier(state, schedule, schedule.when, own, case)
+            rows += row
+        elif own.kind == Enrolment.kind:
             rows.append(_row(state, schedule, case.rules, own))
     return state, tuple(rows)
-
-
-def _follows(when: After, own: Recorded) -> bool:
-    if when.what is Follows.ENROLMENT:
-        return own.kind == Enrolment.kind
-    return any(after == when.tier for *_, after in own.tier_changes)
 
 
 def moved_on(state: MemberState, scheduled: Scheduled, rules: Rules) -> Scheduled | None:
@@ -49,6 +48,17 @@ def moved_on(state: MemberState, scheduled: Scheduled, rules: Rules) -> Schedule
         return None
     due_at = calendar.later(state.bought_at, when.wait, rules.zone)
     return scheduled._replace(due_at=due_at) if due_at > scheduled.due_at else None
+
+
+def is_over(state: MemberState, scheduled: Scheduled, rules: Rules) -> bool:
+    """Whether what it follows on has passed: a tier reached anew meanwhile, or lost where it is to last."""
+    facts = _facts(scheduled)
+    when = _schedule(rules, facts.schedule).when
+    if not isinstance(when, After) or when.what is not Follows.TIER:
+        return False
+    if facts.round != usage.used(state, _counter(facts.schedule), BEGINNING).times:
+        return True
+    return when.each is not None and when.tier not in _held(state, scheduled.due_at, rules)
 
 
 def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment) -> tuple[MemberState, Draft]:
@@ -76,7 +86,7 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
         for unit, points in units
     ]
     state, entries = lots.credit_state(state, credits, now=at)
-    state = limits.counted(state, rules, facts.kind, at=at, now=moment.judged_at, kept=rules.late, used=gained.used)
+    state = limits.counted(state, rules, facts.kind, at=at, now=at, kept=rules.late, used=gained.used)
     number = state.sequence + 1
     given = gifts.give(gained.gifts, rules, occurred_at=at, sequence=number)
     state = gifts.promoted(state, gained.gifts, rules, occurred_at=at, sequence=number, now=at)
@@ -104,18 +114,17 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     return _disarmed(state, facts.schedule, rules, moment), draft
 
 
-def again(state: MemberState, scheduled: Scheduled, rules: Rules) -> Scheduled | None:
-    """The next row of a schedule that goes on while a tier is held; None where it ends."""
+def again(scheduled: Scheduled, rules: Rules) -> Scheduled | None:
+    """The next row of a schedule that goes on while a tier is held; None where there is none."""
     facts = _facts(scheduled)
     when = _schedule(rules, facts.schedule).when
     if not isinstance(when, After) or when.each is None:
         return None
-    held = {tiers.held_at(scheduled.due_at, state.tiers, ladder) for ladder in rules.ladders}
-    if when.tier not in held:
-        return None
-    step = Occurrence(facts.schedule, facts.step + 1)
+    step = replace(facts, step=facts.step + 1)
+    months, days = when.each.months * step.step, when.each.days * step.step
+    passed = Span(when.wait.months + months, when.wait.days + days)  # since it was reached, so that no day drifts
     key = f"{scheduled.key.rpartition(':')[0]}:{step.step}"
-    due_at = calendar.later(scheduled.due_at, when.each, rules.zone)
+    due_at = calendar.later(chain.instant(facts.since), passed, rules.zone)
     return scheduled._replace(due_at=due_at, key=key, facts=chain.encode_facts(step))
 
 
@@ -150,6 +159,24 @@ def _on_purchase(
     counted = Counted(_counter(schedule.code), BEGINNING, None, points=1, times=1)
     state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
     return state, [row._replace(key=key)]
+
+
+def _on_tier(
+    state: MemberState, schedule: Schedule, when: After, own: Recorded, case: Case
+) -> tuple[MemberState, list[Scheduled]]:
+    """A row each time the tier is reached, of which only the last counts: rows of before cannot be taken away."""
+    if all(after != when.tier for *_, after in own.tier_changes):
+        return state, []
+    counted = Counted(_counter(schedule.code), BEGINNING, None, times=1)
+    state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
+    row = _row(state, schedule, case.rules, own)
+    round = usage.used(state, _counter(schedule.code), BEGINNING).times
+    facts = Occurrence(schedule.code, round=round, since=chain.micros(own.occurred_at))
+    return state, [row._replace(facts=chain.encode_facts(facts))]
+
+
+def _held(state: MemberState, at: datetime, rules: Rules) -> set[str]:
+    return {tiers.held_at(at, state.tiers, ladder) for ladder in rules.ladders}
 
 
 def _disarmed(state: MemberState, schedule: str, rules: Rules, moment: Moment) -> MemberState:

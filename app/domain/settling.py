@@ -188,7 +188,9 @@ def _occur(state: MemberState, scheduled: Scheduled, moment: Moment) -> tuple[Me
     later = schedules.moved_on(state, scheduled, rules)
     if later is not None:
         return state._replace(scheduled=(*state.scheduled, later)), []
-    following = schedules.again(state, scheduled, rules)
+    if schedules.is_over(state, scheduled, rules):
+        return state, []
+    following = schedules.again(scheduled, rules)
     state, draft = schedules.occur(state, scheduled, rules, moment)
     state, posted = posting.post(state, draft, moment)
     if following is not None and all(row.key != following.key for row in state.scheduled):  # a proof knows it already

@@ -5,14 +5,17 @@ from datetime import date, datetime
 import pytest
 
 from app.domain import schedules
-from app.domain.calendar import Span
+from app.domain.calendar import Every, Period, Span
+from app.domain.combining import Cap, Per
 from app.domain.commands import Enrolment
+from app.domain.periods import Within
 from app.domain.rules import After, Follows, Rule, Rules, Schedule
 from app.domain.state import MemberState, Scheduled
 from tests.domain.builders import (
     AMSTERDAM,
     ANNA,
     Books,
+    back,
     changed,
     fixed,
     kinds,
@@ -113,7 +116,44 @@ def test_a_gift_comes_each_month_while_a_tier_is_held() -> None:
     book.bought_at(on("2026-10-31"), "250.00")
     book.until(on("2027-02-01"))
 
-    assert book.gifts() == [on("2026-11-30"), on("2026-12-30"), on("2027-01-30")]
+    assert book.gifts() == [on("2026-11-30"), on("2026-12-31"), on("2027-01-31")]
+    assert wrong(book) == []
+
+
+def test_a_tier_reached_anew_brings_one_gift_a_month() -> None:
+    """Semantics K3: what the first time armed is over, and nothing comes while the tier is not held."""
+    made = ladder_rules()
+    rules = changed(made, rules=(*made.rules, gift("monthly")), schedules=(MONTHLY,))
+    book = diary(MONTHLY, rules=rules, joined="2026-10-01")
+    book.bought_at(on("2026-10-05"), "250.00")
+    bought = next(one.recorded for one in book.posted if one.recorded.kind == "purchase")
+    book.now = on("2026-10-10")
+    book.do(back(bought))
+    book.bought_at(on("2026-10-20"), "250.00")
+
+    book.until(on("2026-12-25"))
+
+    assert book.gifts() == [on("2026-11-20"), on("2026-12-20")]
+    assert wrong(book) == []
+
+
+def test_a_cap_on_what_a_schedule_brings_holds_where_the_worker_was_away() -> None:
+    """Semantics K2, A5: each instant is counted in its own period."""
+    weekly = Schedule("weekly", After(Follows.TIER, Span(days=7), "silver", each=Span(days=7)))
+    made = ladder_rules()
+    capped = changed(
+        gift("weekly"), caps=(Cap("rule:for-weekly", Per.MEMBER, times=1, within=Within(Period(Every.MONTH))),)
+    )
+    rules = changed(made, rules=(*made.rules, capped), schedules=(weekly,))
+    book = diary(weekly, rules=rules, joined="2026-03-01")
+    book.bought_at(on("2026-03-02"), "250.00")
+
+    book.until(on("2026-06-30"))
+
+    given = [one.recorded for one in book.posted if one.recorded.kind == "scheduled" and one.recorded.entries]
+    assert [event.effective_at for event in given] == [
+        on("2026-03-09"), on("2026-04-06"), on("2026-05-04"), on("2026-06-01"),
+    ]  # fmt: skip
     assert wrong(book) == []
 
 
