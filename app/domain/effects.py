@@ -32,12 +32,34 @@ NOBODY = Friends()
 """Nothing is known, or asked."""
 
 
+class Beside(NamedTuple):
+    """What a decision reads beside the member's own state: as far as the command asks for it.
+
+    `named` are the events that it names, in the order of `commands.names`, None where there is no such event; of an
+    opening what stands in its way.
+    """
+
+    named: tuple[Earlier | None, ...] = ()
+    other: "Other | None" = None
+    milestones: tuple[Recorded, ...] = ()
+    """The member's last milestones, and those taken back, where the command may undo some (semantics A9)."""
+    recent: tuple[Recorded, ...] = ()
+    """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
+    seen: Seen | None = None
+    """What rules saw the first time, where it is decided again; what they look at may have changed since (M5)."""
+    since: tuple[Recorded, ...] = ()
+    """What was recorded of the member since it occurred, in order, of the kinds of `reviving` (semantics L10)."""
+    friends: Friends = NOBODY
+
+
+NOTHING_BESIDE = Beside()
+
+
 class Case(NamedTuple):
     """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
 
-    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3); `named` are
-    the events that it names, in the order of `commands.names`, None where there is no such event; of an opening what
-    stands in its way.
+    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3). The rest is
+    what is read `Beside` the member's own state, part by part.
     """
 
     command: Command
@@ -50,13 +72,9 @@ class Case(NamedTuple):
     named: tuple[Earlier | None, ...] = ()
     other: "Other | None" = None
     milestones: tuple[Recorded, ...] = ()
-    """The member's last milestones, and those taken back, where the command may undo some (semantics A9)."""
     recent: tuple[Recorded, ...] = ()
-    """Of a transfer what its giver gave and received lately, in order (semantics L13)."""
     seen: Seen | None = None
-    """What rules saw the first time, where it is decided again; what they look at may have changed since (M5)."""
     since: tuple[Recorded, ...] = ()
-    """What was recorded of the member since it occurred, in order, of the kinds of `reviving` (semantics L10)."""
     friends: Friends = NOBODY
 
 

@@ -64,8 +64,8 @@ from app.domain.commands import (
     TransferIn,
     TransferReversal,
 )
-from app.domain.effects import NOBODY, Case, Effect, Friends, Identities, Other
-from app.domain.events import Decision, Earlier, Entry, Posted, Recorded
+from app.domain.effects import NOTHING_BESIDE, Beside, Case, Effect, Identities, Other
+from app.domain.events import Decision, Earlier, Entry, Posted
 from app.domain.posting import Draft, Ids, Moment, Tell
 from app.domain.refusals import (
     IdentityTaken,
@@ -138,27 +138,17 @@ def decide(
     digest: bytes,
     facts: bytes,
     identities: Identities,
-    named: tuple[Earlier | None, ...] = (),
-    other: Other | None = None,
-    recent: tuple[Recorded, ...] = (),
-    seen: Seen | None = None,
-    last_milestones: tuple[Recorded, ...] = (),
-    since: tuple[Recorded, ...] = (),
-    friends: Friends = NOBODY,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Decision:
     """What the command does: settle what is due, enrol whom it names first if so asked, then its own event.
 
-    `facts` and `digest` are the command's as `chain` makes them; `named` are the events it names, or of an opening the
-    one that stands in its way. What it does to an `other` member is decided too; a proof, which has one member's rows
-    only, leaves that out. `recent` is what the giver of a transfer gave and received lately, `last_milestones` what may
-    have to be undone, `since` is what `reviving` looks at, `friends` what is known of a referral besides, `seen` what
-    rules saw the first time, where this is decided again. A refusal leaves states as they were.
+    `facts` and `digest` are the command's as `chain` makes them. What it does to another member who is `beside` is
+    decided too; a proof, which has one member's rows only, leaves that out. A refusal leaves states as they were.
     """
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        looked_at = (last_milestones, recent, seen, since, friends)
-        case = Case(command, moment, occurred_at, rules, facts, digest, identities, named, other, *looked_at)
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, *beside)
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)

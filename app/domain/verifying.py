@@ -48,7 +48,7 @@ from app.domain.commands import (
     Transfer,
     TransferReversal,
 )
-from app.domain.effects import Friends
+from app.domain.effects import Beside, Friends
 from app.domain.events import MILESTONES, UNREACHED, Decision, Earlier, Posted, Recorded
 from app.domain.notices import NOTICE
 from app.domain.posting import Ids, Moment
@@ -461,12 +461,14 @@ def decide_again(
         digest=content.digest,
         facts=content.facts,
         identities=identities,
-        named=_named(command, before),
-        recent=_recent(command, before),
-        seen=seeing.again(context),
-        last_milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
-        since=_since(state, command, before, versions),
-        friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
+        beside=Beside(
+            named=_named(command, before),
+            milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
+            recent=_recent(command, before),
+            seen=seeing.again(context),
+            since=_since(state, command, before, versions),
+            friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
+        ),
     )
 
 

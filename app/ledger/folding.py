@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.domain import chain, commands, engine, identities, opening, reviving, transfers
 from app.domain.commands import Command, Enrolment, Identity, Opening, Reference, Transfer
-from app.domain.effects import Other
+from app.domain.effects import Beside, Other
 from app.domain.events import Decision, Earlier, Recorded
 from app.domain.parking import may_wait
 from app.domain.posting import Moment
@@ -105,12 +105,14 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
         digest=digest,
         facts=facts,
         identities=batch.identities,
-        named=_named(command, state, batch),
-        other=other,
-        recent=tuple(batch.recent.get(state.id, ())),
-        friends=acquaintance.friends(command, state, batch),
-        last_milestones=tuple(batch.milestones.get(state.id, ())),
-        since=_since(command, state, batch),
+        beside=Beside(
+            named=_named(command, state, batch),
+            other=other,
+            milestones=tuple(batch.milestones.get(state.id, ())),
+            recent=tuple(batch.recent.get(state.id, ())),
+            since=_since(command, state, batch),
+            friends=acquaintance.friends(command, state, batch),
+        ),
     )
     if decision.refusal is not None:
         if state.enrolled_at is not None and may_wait(command, decision.refusal):

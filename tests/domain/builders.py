@@ -32,7 +32,7 @@ from app.domain.commands import (
     Return,
     ReturnedLine,
 )
-from app.domain.effects import NOBODY, Friends
+from app.domain.effects import NOBODY, Beside, Friends
 from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.ladders import Ladder, Tier
 from app.domain.periods import LIFETIME, Within
@@ -371,8 +371,9 @@ def decide(
     when = when._replace(engine=engine_number)
     encoded = chain.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
-    known: dict[str, Any] = {"identities": identities or {}, "named": named, "since": since, "friends": friends}
-    return engine.decide(state, asked, when, digest=digest, facts=encoded, last_milestones=last_milestones, **known)
+    beside = Beside(named=named, milestones=last_milestones, since=since, friends=friends)
+    known = identities or {}
+    return engine.decide(state, asked, when, digest=digest, facts=encoded, identities=known, beside=beside)
 
 
 @dataclasses.dataclass

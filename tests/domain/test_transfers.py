@@ -8,7 +8,7 @@ import pytest
 
 from app.domain import books, chain, engine, transfers
 from app.domain.commands import Cancellation, Command, Facts, Hold, Identity, Named, Redemption, Reference, Transfer
-from app.domain.effects import Other
+from app.domain.effects import Beside, Other
 from app.domain.events import Decision, Earlier, Recorded
 from app.domain.lots import OutOfRange
 from app.domain.refusals import (
@@ -122,9 +122,7 @@ class Two:
             digest=chain.command_digest(asked, facts, giver.state.id, key=b"k" * 32),
             facts=facts,
             identities={},
-            named=named,
-            other=Other(receiver.state, received),
-            recent=tuple(recent),
+            beside=Beside(named=named, other=Other(receiver.state, received), recent=tuple(recent)),
         )
 
 
