@@ -99,7 +99,7 @@ def test_at_most_a_hundred_mistakes_are_told() -> None:
         ("fixed: 0.0", "/rules/0/fixed", "must be above zero"),
         ('rate: {give: 1, per: "0.00"}', "/rules/0/rate/per", "must be above zero"),
         ("rate: {give: 1, per: {EUR: 0}}", "/rules/0/rate/per/EUR", "must be above zero"),
-        ("rate: {give: 1}", "/rules/0/rate", "must say for how much: per for money, or quantity"),
+        ("rate: {give: 1}", "/rules/0/rate", "must say for how much: per for money, quantity or number"),
         ("rate: 5", "/rules/0/rate", "must be a mapping of names to values"),
         ("rate: {give: 1, per: 1, whole_steps: yes}", "/rules/0/rate/whole_steps", "must be true or false"),
         ("rate: {give: 1, per: 1, whole_steps: 1}", "/rules/0/rate/whole_steps", "must be true or false"),
