@@ -371,7 +371,8 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
     judged = _context(state, seen, case)
     state, entries, steps, given = _earn(state, None, _occasion(facts, judged, seen, case), case)
     tells = ((messages.ENROLLED, extra), *brought.tells, *_earned(entries), *given.tells)
-    context = {**context, **seeing.context(seen, case.rules), **given.context}
+    room = {limits.ROOM: judged[limits.ROOM]} if limits.ROOM in judged else {}
+    context = {**context, **room, **seeing.context(seen, case.rules), **given.context}
     return Effect(state, entries, steps, context, tells, brought.schedules)
 
 

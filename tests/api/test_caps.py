@@ -97,3 +97,14 @@ async def test_the_room_is_kept_with_the_event(settings: Settings, owner: asyncp
 
         assert [b'"cap:rule:base:day":[100,null]' in row["content"] for row in contents] == [True, False]
         assert b'"cap:rule:base:day":[40,null]' in contents[1]["content"]
+
+
+async def test_the_first_to_join_are_welcomed_and_that_is_proven(settings: Settings, clock: Clock) -> None:
+    """Semantics A5, L15: a cap over all members on what joining gives is kept with the event, too."""
+    welcome = "  - {id: welcome, on: enrolment, unit: points, fixed: 10, caps: [{times: 2, per: program}]}\n"
+    await publish(settings, clock=clock, document=PLAIN + welcome)
+    async with open_service(settings, clock=clock) as service:
+        joined = [await service.enrol(card) for card in "123"]
+
+        assert [(await service.units(one["id"])).get("points", {}).get("balance", 0) for one in joined] == [10, 10, 0]
+        assert await verify.run(settings) == []
