@@ -792,9 +792,15 @@ def view(member: Member, now: datetime) -> View:
             for x in member.lots
             if x.left
         ],
-        "referral": member.referral,
+        "referral": _referral(member, now),
         "events": member.events,
     }
+
+
+def _referral(member: Member, now: datetime) -> str:
+    """How far it has come by the instant: what is over has lapsed, whether or not that is written down."""
+    over = member.lapses_at is not None and member.lapses_at <= now
+    return "lapsed" if member.referral == "claimed" and over else member.referral
 
 
 def card_of(body: View) -> str:

@@ -264,6 +264,8 @@ TOLD = [
         [("enrol", 0), ("hold", 0, 60, 50), ("park", 0, kind, 1, 0), ("come", 0, 0, 0, 0), ("cancel", kind, 0, 100)]
         for kind in ("redemption", "activity", "hold", "capture")
     ],
+    # Somebody whom a friend brought never buys, and is looked at before that is written down.
+    [("enrol", 1), ("bring", 2, 1), ("wait", 1080)],
     # Too much is refused when it comes; what waited too long has lapsed, and may come anew.
     [
         *[("enrol", 0), ("park", 0, "return", 1, 0), ("come", 0, 0, 9_99, 0), ("again", 1), ("wait", 1)],
