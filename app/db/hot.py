@@ -399,11 +399,9 @@ def _remove(table: Table, prefix: str, *names: str) -> _Write:
 
 def _deliver(rows: TableValuedAlias) -> CTE:
     """A pending delivery per message and endpoint that takes its type: decided where both lie, so none is missed."""
-    e = t.endpoint.c
-    whom = rows.c.audience
     return pending.queued(
         rows.c.message_id,
-        whom.is_(None) | e.source.is_(None) | (e.source == whom),
+        pending.may_see(rows.c.audience),
         program_id=_PROGRAM,
         type=rows.c.type,
         created_at=rows.c.created_at,

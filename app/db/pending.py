@@ -43,11 +43,16 @@ def queued(
     return insert(t.pending_delivery).from_select(list(names), source)
 
 
-def takes(type: ColumnElement[Any]) -> ColumnElement[bool]:
+def takes(type: ColumnElement[Any], endpoint: Any = t.endpoint.c) -> ColumnElement[bool]:
     """Whether an endpoint takes messages of a type: all where it names none."""
-    types = t.endpoint.c.types
+    types = endpoint.types
     group = func.split_part(type, literal_column("'.'"), literal_column("1")).concat(literal_column(f"'.{ANY_OF}'"))
     return or_(types.is_(None), type == func.any(types), group == func.any(types))
+
+
+def may_see(audience: ColumnElement[Any], endpoint: Any = t.endpoint.c) -> ColumnElement[bool]:
+    """Whether an endpoint's shop may see a message: the program's own see all (webhooks W10)."""
+    return or_(audience.is_(None), endpoint.source.is_(None), audience == endpoint.source)
 
 
 _ENABLED: ColumnElement[str] = literal_column("'enabled'")

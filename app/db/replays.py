@@ -14,7 +14,7 @@ from sqlalchemy import ColumnCollection, Select, func, insert, select, true, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.db import resending
+from app.db import pending, resending
 from app.db import tables as t
 
 _r, _f, _m, _e = t.replay.c, t.feed.c, t.message.c, t.endpoint.c
@@ -180,7 +180,8 @@ def chosen(job: Replay, *, program_id: bytes, upto: int) -> tuple[ColumnCollecti
     mine = endpoint.limit(1).subquery("mine")
     joined = stretch.join(message, true()).join(mine, true())
     asked = _asked(job, message.c.message_id, program_id=program_id)
-    query = select(message.c.message_id).select_from(joined).where(*resending.takes(mine.c, message.c), *asked)
+    gets = (pending.takes(message.c.type, mine.c), pending.may_see(message.c.audience, mine.c))
+    query = select(message.c.message_id).select_from(joined).where(*gets, *asked)
     return message.c, query
 
 

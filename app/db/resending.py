@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal_column, null, or_, select
+from sqlalchemy import Select, bindparam, literal_column, null, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
@@ -13,17 +13,6 @@ from app.db import tables as t
 
 _COLUMNS = ("program_id", "endpoint_id", "message_id", "due_at", "lease", "ordering_key", "attempts")
 _m, _p = t.message.c, t.pending_delivery.c
-
-
-def takes(endpoint: Any, message: Any) -> list[ColumnElement[bool]]:
-    """Whether an endpoint gets a message: it asks for the type, and its shop may see it (webhooks W10)."""
-    first: ColumnElement[str] = func.split_part(message.type, literal_column("'.'"), literal_column("1"))
-    family = func.concat(first, literal_column("'.*'"))
-    types = endpoint.types
-    return [
-        or_(types.is_(None), message.type == func.any(types), family == func.any(types)),
-        or_(message.audience.is_(None), endpoint.source.is_(None), message.audience == endpoint.source),
-    ]
 
 
 def pending(message: Any, *, endpoint_id: bytes, now: datetime) -> Sequence[ColumnElement[Any]]:
