@@ -56,14 +56,14 @@ class Basket:
         """The positions of the goods a rule covers: what it includes less what it excludes (A3), deductions aside."""
         if rule.include.everything and rule.exclude is NOTHING:
             return self.goods
-        return [i for i in self.goods if _names(rule, self.lines[i])]
+        return [i for i in self.goods if covers(rule, self.lines[i])]
 
     def spread(self, rule: Rule, number: Exact, covered: Sequence[int]) -> list[Exact]:
         """A number of the whole event, over the lines `covered` by a rule, in proportion, as far as they are left.
 
         Their shares are those of the goods as they were sold, so that each takes its own along when it comes back.
         """
-        sold = [(i, line) for i, line in enumerate(self.lines) if line.amount >= 0 and _names(rule, line)]
+        sold = [(i, line) for i, line in enumerate(self.lines) if line.amount >= 0 and covers(rule, line)]
         total = sum(line.amount for _, line in sold)
         each = {i: Fraction(line.amount, total) if total else Fraction(1, len(sold)) for i, line in sold}
         return [number * each[i] * (self._left[i].share if self._left is not None else 1) for i in covered]
@@ -96,11 +96,12 @@ def _spread(
     return [None if amount is None else max(0, amount) * left for amount in amounts]
 
 
-def _names(rule: Rule, line: Line) -> bool:
-    return _covers(rule.include, line) and not _covers(rule.exclude, line)
+def covers(rule: Rule, line: Line) -> bool:
+    """Whether a rule is for a line: it includes it, and does not exclude it (A3)."""
+    return _named(rule.include, line) and not _named(rule.exclude, line)
 
 
-def _covers(cover: Cover, line: Line) -> bool:
+def _named(cover: Cover, line: Line) -> bool:
     if cover.everything:
         return True
     if line.sku is not None and line.sku in cover.skus:

@@ -9,9 +9,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from app.domain import chain, money, points
+from app.domain.basket import covers
 from app.domain.commands import Line, Purchase
 from app.domain.events import Recorded
-from app.domain.rules import Basis, Cover, Multiply, PerItem, Rate, Rule, Rules
+from app.domain.rules import Basis, Multiply, PerItem, Rate, Rule, Rules
 from app.domain.steps import Step
 from app.domain.texts import AVAILABLE, MOVED, OF, REASONS, ROUNDED, STEPS, WHOLE_STEPS, Language
 
@@ -123,13 +124,7 @@ def _items(rule: Rule, goods: Purchase, language: Language) -> str:
 
 
 def _covered(rule: Rule, goods: Purchase) -> list[Line]:
-    lines = [line for line in goods.lines if line.amount >= 0]
-    return [line for line in lines if _names(rule.include, line) and not _names(rule.exclude, line)]
-
-
-def _names(cover: Cover, line: Line) -> bool:
-    named = line.sku in cover.skus or not cover.categories.isdisjoint(line.categories)
-    return cover.everything or named
+    return [line for line in goods.lines if line.amount >= 0 and covers(rule, line)]
 
 
 def _receipt(event: Recorded, gave: Iterable[str], telling: _Telling) -> Iterable[str]:
