@@ -17,6 +17,8 @@ from app.domain.state import MemberState
 from app.domain.steps import Step
 
 TIMEOUT = "hold_timeout"
+LONGEST = timedelta(days=7)
+"""How long a hold may keep points (semantics L12)."""
 NOT_CAPTURED = "hold_not_captured"
 """Flag: a hold that was to pay for a purchase kept nothing any more (semantics A1)."""
 
@@ -112,7 +114,7 @@ def pay(state: MemberState, facts: Purchase, case: Case, *, first: int) -> tuple
     has lapsed are taken nevertheless, and owed as far as they are not there.
     """
     paid, seen = Paid(), set()
-    for earlier in case.named:
+    for earlier in case.beside.named:
         if earlier is not None and earlier.event.id in seen:  # two payments of one hold
             continue
         seen.update([] if earlier is None else [earlier.event.id])
@@ -174,7 +176,7 @@ def _pay(
 
 def _open(state: MemberState, case: Case) -> tuple[Recorded, int]:
     """The hold that is named, and what it still keeps. Raises Refused where it is none of the member's, or settled."""
-    (earlier,) = case.named
+    (earlier,) = case.beside.named
     if earlier is None or earlier.event.kind != Hold.kind:
         raise Refused(UnknownHold())
     if earlier.event.member_id != state.id:

@@ -11,6 +11,10 @@ WAITING = Return | Cancellation | Fulfilment | PurchaseChange
 """What may arrive before the event that it names."""
 
 
+REFUSED_KEPT_FOR = timedelta(days=90)
+"""So long what was turned away can be read (semantics E3)."""
+
+
 class Parked(NamedTuple):
     """An event outside the chain: it is posted right after the event it awaits, or lapses (semantics E4)."""
 

@@ -11,11 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from app.domain import calendar, conditions, recurrences
+from app.domain import calendar, conditions, holds, recurrences
 from app.program import values
 
 MAX_EARLY_MINUTES = 60
-MAX_HOLD = timedelta(days=7)
 
 JOINING: Literal["joining"] = "joining"
 """Where periods start that are a member's own."""
@@ -117,7 +116,7 @@ def _hold_time(value: object) -> timedelta:
         found = calendar.parse_duration(value if isinstance(value, str) else "")
     except ValueError:
         found = timedelta(0)
-    if not timedelta(minutes=1) <= found <= MAX_HOLD:
+    if not timedelta(minutes=1) <= found <= holds.LONGEST:
         text = "must be a duration of days, hours or minutes up to 7 days, such as PT15M"
         raise PydanticCustomError("hold_time", text)
     return found

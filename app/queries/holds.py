@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import select, tuple_
@@ -19,8 +19,6 @@ from app.queries.balances import MemberAccounts
 from app.queries.past import AsOf
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
-LONGEST = timedelta(days=7)
-"""No hold lasts longer."""
 PURCHASES = 500
 """So many purchases after a hold are looked at."""
 
@@ -83,7 +81,7 @@ async def _kept_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, prog
     when = _e.recorded_at if as_of.by_recording else _e.effective_at
     recent = (
         events.all_of(program_id)
-        .where(_e.member_id == member_id, when <= as_of.instant, _e.recorded_at > as_of.instant - LONGEST)
+        .where(_e.member_id == member_id, when <= as_of.instant, _e.recorded_at > as_of.instant - holds.LONGEST)
         .order_by(_e.sequence)
     )
     placed = await events.read(engine, recent.where(_e.kind == Hold.kind), program_id=program_id)

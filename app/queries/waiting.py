@@ -1,7 +1,7 @@
 """What waits for the event it names, and what was turned away, newest first (semantics E3, E4)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, select
@@ -12,10 +12,7 @@ from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import chain
 from app.domain.commands import Command, Enrolment, Identity, Mode, Reference, ReferralClaim, ReferralReview
-from app.domain.parking import Parked
-
-KEPT = timedelta(days=90)
-"""So long what was turned away can be read."""
+from app.domain.parking import REFUSED_KEPT_FOR, Parked
 
 _p, _r, _e = t.parked.c, t.refused.c, t.event.c
 
@@ -84,7 +81,7 @@ async def refused(
             _e.event_id.label("recorded"),
         )
         .select_from(t.refused.outerjoin(t.event, same))
-        .where(_r.program_id == program_id, _r.refused_at > now - KEPT)
+        .where(_r.program_id == program_id, _r.refused_at > now - REFUSED_KEPT_FOR)
         .order_by(_r.refused_id.desc())
         .limit(limit)
     )

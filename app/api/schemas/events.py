@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, PlainValidator, StringConstraints, TypeA
 
 from app.api.schemas.common import Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
 from app.api.schemas.friends import Fingerprints, ReferralCode
-from app.domain import calendar
+from app.domain import calendar, holds
 
 LINES = 1000
 LOTS = 1000
@@ -35,12 +35,11 @@ Quantity = Annotated[
 
 
 UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-HOLD_MOST = timedelta(days=7)
 
 
 def _duration(value: object) -> timedelta:
     found = calendar.parse_duration(value) if isinstance(value, str) else timedelta(0)
-    if not timedelta(0) < found <= HOLD_MOST:
+    if not timedelta(0) < found <= holds.LONGEST:
         raise ValueError("must be an ISO 8601 duration of at most 7 days, such as PT15M")
     return found
 
