@@ -58,8 +58,7 @@ NOTHING_BESIDE = Beside()
 class Case(NamedTuple):
     """A caller's command with everything it is judged by. `facts` and `digest` are the command's as `chain` makes them.
 
-    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3). The rest is
-    what is read `Beside` the member's own state, part by part.
+    `occurred_at` is when it counts as having occurred, `rules` the version in force then (semantics E3).
     """
 
     command: Command
@@ -69,13 +68,7 @@ class Case(NamedTuple):
     facts: bytes
     digest: bytes
     identities: Identities
-    named: tuple[Earlier | None, ...] = ()
-    other: "Other | None" = None
-    milestones: tuple[Recorded, ...] = ()
-    recent: tuple[Recorded, ...] = ()
-    seen: Seen | None = None
-    since: tuple[Recorded, ...] = ()
-    friends: Friends = NOBODY
+    beside: Beside = NOTHING_BESIDE
 
 
 class Other(NamedTuple):

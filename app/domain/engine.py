@@ -148,7 +148,7 @@ def decide(
     try:
         occurred_at = _taken_at(command, moment)
         rules = moment.versions.at(occurred_at)
-        case = Case(command, moment, occurred_at, rules, facts, digest, identities, *beside)
+        case = Case(command, moment, occurred_at, rules, facts, digest, identities, beside)
         return _decide(state, case)
     except Refused as refused:
         return Decision(state, refusal=refused.refusal)
@@ -180,7 +180,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
         state, begun = settling.settle(state, moment)
         settled = (*settled, *revived, *begun)
     events.extend(settled)
-    effect = _effect(state, _since_settled(case, settled) if settled and case.named else case)
+    effect = _effect(state, _since_settled(case, settled) if settled and case.beside.named else case)
     state, own = _post(effect, case)
     events.append(own)
     state, armed = schedules.armed(state, own.recorded, case)
@@ -194,9 +194,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
         events.extend(settled)
     if moment.silent:
         state = state._replace(quiet_before=moment.recorded_at)
-    others = (
-        () if effect.elsewhere is None or case.other is None else (_elsewhere(*effect.elsewhere, case.other, case),)
-    )
+    other = case.beside.other
+    others = () if effect.elsewhere is None or other is None else (_elsewhere(*effect.elsewhere, other, case),)
     following = (*_following(events), *effect.schedules, *armed)
     return Decision(state, tuple(events), own=own.recorded, schedules=following, others=others)
 
@@ -215,7 +214,7 @@ def _since_settled(case: Case, settled: tuple[Posted, ...]) -> Case:
         more = [one.recorded for one in settled if one.recorded.about == earlier.event.id]
         return earlier._replace(followers=(*earlier.followers, *more)) if more else earlier
 
-    return case._replace(named=tuple(map(followed, case.named)))
+    return case._replace(beside=case.beside._replace(named=tuple(map(followed, case.beside.named))))
 
 
 def _elsewhere(key: str, facts: TransferIn | TransferReversal, other: Other, case: Case) -> Decision:
@@ -229,8 +228,8 @@ def _elsewhere(key: str, facts: TransferIn | TransferReversal, other: Other, cas
         facts=facts,
     )
     encoded, digest = chain.encode_facts(facts), bytes(chain.DIGEST_BYTES)
-    named = (None if other.received is None else Earlier(other.received),)
-    return _decide(other.state, Case(command, case.moment, case.occurred_at, case.rules, encoded, digest, {}, named))
+    beside = Beside(named=(None if other.received is None else Earlier(other.received),))
+    return _decide(other.state, Case(command, case.moment, case.occurred_at, case.rules, encoded, digest, {}, beside))
 
 
 def _taken_at(command: Command, moment: Moment) -> datetime:
@@ -295,7 +294,11 @@ def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
         mode=case.command.mode,
     )
     first = case._replace(
-        command=enrolment, facts=chain.encode_facts(facts), digest=bytes(chain.DIGEST_BYTES), identities={}, seen=None
+        command=enrolment,
+        facts=chain.encode_facts(facts),
+        digest=bytes(chain.DIGEST_BYTES),
+        identities={},
+        beside=case.beside._replace(seen=None),
     )
     return _post(_enrol(state, facts, first), first)
 
@@ -314,7 +317,7 @@ def _purchase(state: MemberState, facts: Purchase, case: Case) -> Effect:
     state, earned, steps, given = _earn(state, facts, _occasion(facts, context, seen, case), case)
     if any(line.amount >= 0 for line in facts.lines):
         state = visits.counted(state, case.rules, context, case, times=1)
-    state, paid = holds.pay(state, facts, case, first=len(earned)) if case.named else (state, holds.Paid())
+    state, paid = holds.pay(state, facts, case, first=len(earned)) if case.beside.named else (state, holds.Paid())
     context = {**context, **given.context}
     if paid.captured:
         context = {**context, "captured": paid.captured}
@@ -378,8 +381,8 @@ def _enrol(state: MemberState, facts: Enrolment, case: Case) -> Effect:
 
 def _seen(state: MemberState, lines: Sequence[Line], case: Case) -> Seen:
     """What rules look at besides: as it is now, or where this is decided again, as it was (semantics M5, L15)."""
-    if case.seen is not None:
-        return case.seen
+    if case.beside.seen is not None:
+        return case.beside.seen
     return seeing.now(state, case.command.particulars, lines, case.rules, occurred_at=case.occurred_at)
 
 

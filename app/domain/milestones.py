@@ -77,15 +77,15 @@ def collect(
 
 def _rules(case: Case) -> Rules:
     """The version that judged what is undone, or the event's own (semantics E3)."""
-    if case.command.facts.kind in _UNDOING and case.named and case.named[0] is not None:
-        return case.moment.versions.numbered(case.named[0].event.rules_version)
+    if case.command.facts.kind in _UNDOING and case.beside.named and case.beside.named[0] is not None:
+        return case.moment.versions.numbered(case.beside.named[0].event.rules_version)
     return case.rules
 
 
 def _belongs_to(case: Case) -> datetime:
     """An event belongs to the period of its occurred_at, a reversal to that of what it reverses (semantics, Words)."""
-    if case.command.facts.kind in _UNDOING and case.named and case.named[0] is not None:
-        return case.named[0].event.occurred_at
+    if case.command.facts.kind in _UNDOING and case.beside.named and case.beside.named[0] is not None:
+        return case.beside.named[0].event.occurred_at
     return case.occurred_at
 
 
@@ -184,7 +184,7 @@ def _undo(state: MemberState, stand: _Stand, times: int, own: Recorded, case: Ca
     """Takes milestones back that stand too much, newest first (semantics A9)."""
     posted: list[Posted] = []
     short = _forgiven(own, stand.milestone.unit)
-    for event, left, done in _standing(stand, case.milestones):
+    for event, left, done in _standing(stand, case.beside.milestones):
         taken = min(left, times)
         if not taken:
             continue

@@ -50,7 +50,7 @@ def earned_at(content: bytes) -> tuple[datetime, ...]:
 
 
 def _check_first(case: Case) -> None:
-    (before,) = case.named or (None,)
+    (before,) = case.beside.named or (None,)
     if before is None:
         return
     first = before.event

@@ -75,7 +75,7 @@ def claim(state: MemberState, facts: ReferralClaim, case: Case) -> Effect:
         raise Refused(UnknownReferralCode())
     if referrer == state.id:
         raise Refused(OwnReferralCode())
-    if case.friends.refers:
+    if case.beside.friends.refers:
         raise Refused(HasReferred())
     if state.purchases:
         raise Refused(HasBought(state.purchases))
@@ -89,7 +89,7 @@ def claimed(state: MemberState, referrer: bytes, case: Case) -> Progress:
     lapses_at = None
     if terms is not None:
         lapses_at = calendar.end_of_day(calendar.add(calendar.local_day(case.occurred_at, zone), terms.lapse), zone)
-    why = case.friends.reasons if terms is not None else ()
+    why = case.beside.friends.reasons if terms is not None else ()
     state = state._replace(
         referrer=referrer,
         referral=ReferralState.CLAIMED,
@@ -116,7 +116,7 @@ def qualified(state: MemberState, purchase: Purchase, case: Case) -> Progress:
         return Progress(state)
     if case.moment.silent:
         return Progress(state._replace(referral=ReferralState.REWARDED, referral_review=""))
-    why = () if state.referral_review == APPROVED else case.friends.reasons
+    why = () if state.referral_review == APPROVED else case.beside.friends.reasons
     all_of = tuple(dict.fromkeys((*reasons(state), *why)))
     state = state._replace(
         referral=ReferralState.QUALIFIED,

@@ -69,8 +69,8 @@ def _told(goods: Purchase, rules: Rules, case: Case) -> dict[str, Any]:
     """The attributes of goods as they are kept from now on, as far as rules read them (semantics A1, R8)."""
     if not (rules.reads.event or rules.reads.line):
         return {}
-    if case.seen is not None:
-        return seeing.attributes(case.seen)
+    if case.beside.seen is not None:
+        return seeing.attributes(case.beside.seen)
     event, lines = seeing.told(case.command.particulars, goods.lines, rules)
     return seeing.attributes(Seen(event, lines))
 

@@ -40,9 +40,9 @@ def revive(state: MemberState, case: Case, settled: Sequence[Posted]) -> tuple[M
     Needs all open lots, and those that these ends have closed.
     """
     posted: list[Posted] = []
-    if case.moment.engine < _SINCE_ENGINE or not (case.since or settled):
+    if case.moment.engine < _SINCE_ENGINE or not (case.beside.since or settled):
         return state, ()
-    known = (*case.since, *(one.recorded for one in settled))
+    known = (*case.beside.since, *(one.recorded for one in settled))
     undone = {event.about for event in known if event.kind == REVIVAL}
     for end in known:
         if end.kind == EXPIRY and end.id not in undone:

@@ -17,7 +17,7 @@ from app.domain.units import AwaitsFulfilment
 
 def named(state: MemberState, case: Case, *, kinds: tuple[str, ...]) -> Earlier:
     """The event that is named. Raises Refused unless it is the member's, and of one of these kinds."""
-    (earlier,) = case.named
+    (earlier,) = case.beside.named
     if earlier is None:
         raise Refused(UnknownEvent())
     if earlier.event.member_id != state.id:

@@ -80,7 +80,7 @@ def give(state: MemberState, facts: Transfer, case: Case) -> Effect:
     terms = _terms(case)
     unit = _unit(facts.unit, terms, case)
     _check_limit(unit, facts.points, terms, case)
-    resting = {event.sequence for event in case.recent if _rests(event, now=case.moment.recorded_at)}
+    resting = {event.sequence for event in case.beside.recent if _rests(event, now=case.moment.recorded_at)}
     _check_enough(state, unit, facts.points, resting, now=case.moment.judged_at)
     place, before = Place(state.sequence + 1, 0), state.lots
     state, entry = lots.redeem(state, unit, facts.points, at=place, now=case.moment.judged_at, spared=resting)
@@ -133,7 +133,7 @@ def give_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
 
 def take_back(state: MemberState, facts: TransferReversal, case: Case) -> Effect:
     """The receiver's side of a cancellation: from the lots that came by it, while they are whole (semantics E6)."""
-    (earlier,) = case.named
+    (earlier,) = case.beside.named
     if earlier is None:
         raise Refused(UnknownEvent())
     event = earlier.event
@@ -173,7 +173,8 @@ def _check_limit(unit: Unit, points: int, terms: TransferTerms, case: Case) -> N
     if limit is None:
         return
     today = calendar.local_day(case.moment.recorded_at, zone)
-    days = [e for e in case.recent if e.kind == Transfer.kind and calendar.local_day(e.recorded_at, zone) == today]
+    given_lately = (event for event in case.beside.recent if event.kind == Transfer.kind)
+    days = [event for event in given_lately if calendar.local_day(event.recorded_at, zone) == today]
     given = -sum(entry.points for event in days for entry in event.entries if entry.unit == unit.code)
     if given + points > limit:
         raise Refused(TransferLimit(unit.code, limit, max(0, limit - given)))
