@@ -82,12 +82,13 @@ def instant(micros: int) -> datetime:
 
 def fields(parts: Iterable[bytes]) -> bytes:
     """Parts, each led by its length as four big-endian bytes."""
-    pieces = []
-    for part in parts:
-        length = len(part)
-        pieces.append(_LENGTHS[length] if length < _SHORT else _LENGTH.pack(length))
-        pieces.append(part)
-    return b"".join(pieces)
+    return b"".join(
+        [
+            piece
+            for part in parts
+            for piece in (_LENGTHS[len(part)] if len(part) < _SHORT else _LENGTH.pack(len(part)), part)
+        ]
+    )
 
 
 def split_fields(data: bytes) -> list[bytes]:

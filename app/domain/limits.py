@@ -38,11 +38,11 @@ def counted(
     at: datetime,
     now: datetime,
     kept: timedelta,
-    used: Iterable[Used],
-    before: Iterable[Used] = (),
+    used: Sequence[Used],
+    before: Sequence[Used] = (),
 ) -> MemberState:
     """The state after an event that occurred `at` uses this much of the caps, where it used so much `before`."""
-    moved = _differences(before, used)
+    moved = _differences(before, used) if before or used else None
     if not moved:
         return state
     own: list[Counted] = []

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from app.domain import chain, lots, messages, notices, sliding, tiers
 from app.domain.commands import CLOCK, Hold
 from app.domain.events import ENGINE, Entry, Message, Posted, Recorded
+from app.domain.replacing import quick
 from app.domain.rules import Rules, Versions
 from app.domain.state import Account, MemberState, Scheduled
 from app.domain.steps import Step
@@ -44,6 +45,7 @@ Tell = tuple[str, Mapping[str, Any]]
 """A message to send: its type, and what its body carries besides the common part."""
 
 
+@quick
 class Draft(NamedTuple):
     """An event as decided, before it has a number and a hash."""
 

@@ -77,6 +77,8 @@ def notify(state: MemberState, instant: datetime, moment: Moment) -> tuple[Membe
 def undo(state: MemberState, own: Recorded, moment: Moment) -> tuple[MemberState, list[Posted]]:
     """Undoes what reviews took that an event, with what came of it, would have kept, had it come in time (T8)."""
     events: list[Posted] = []
+    if all(term.missed is None for term in state.tiers):
+        return state, events
     for term in tiers.latest(state.tiers).values():
         missed = term.missed
         if missed is None or term.sequence < own.sequence or own.occurred_at >= missed.at:

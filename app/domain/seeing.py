@@ -47,6 +47,8 @@ BLIND = Seen()
 def now(state: MemberState, particulars: bytes, lines: Iterable[Line], rules: Rules, *, occurred_at: datetime) -> Seen:
     """What the rules look at, of what was sent and of the member as they are now."""
     reads = rules.reads
+    if not (reads.event or reads.line or reads.tags or reads.segments):
+        return BLIND
     event, of_lines = told(particulars, lines, rules) if reads.event or reads.line else (_NOTHING, _NOTHING)
     held = tags.held(state.tags, occurred_at) if reads.tags or reads.segments else frozenset()
     segments = _segments(state, held, rules) if reads.segments else frozenset()

@@ -10,11 +10,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.domain.calendar import Span
+from app.domain.replacing import quick
 
 GENESIS = bytes(32)
 """The previous hash of a member's first event."""
 
 
+@quick
 class Account(NamedTuple):
     """A member's balance in one unit, right while now < `next_due_at` (semantics L4); all in smallest parts.
 
@@ -54,6 +56,7 @@ class Reserve(NamedTuple):
     lapses_at: datetime
 
 
+@quick
 class OpenLot(NamedTuple):
     """Points credited together of which something remains. Named by its credit entry: (sequence, position)."""
 
@@ -87,6 +90,7 @@ class Missed(NamedTuple):
     had: tuple[tuple[str, int], ...]
 
 
+@quick
 class TierTerm(NamedTuple):
     """A tier held from `since` on (the occurred_at of what reached it), posted by event `sequence` (semantics A6).
 
@@ -188,6 +192,7 @@ class Scheduled(NamedTuple):
     """The context of its event, where it is decided again."""
 
 
+@quick
 class MemberState(NamedTuple):
     """One member as the ledger knows them, under lock.
 
