@@ -310,9 +310,7 @@ async def with_lots(
     found = await hot.LOTS.fetch(
         connection, program_id=rows.uuid(program_id), members=[rows.uuid(id) for id in sorted(by_id)]
     )
-    lots: dict[bytes, list[Any]] = {}
-    for row in found:
-        lots.setdefault(row["member_id"].bytes, []).append(rows.open_lot(row))
+    lots = {row["member_id"].bytes: tuple(rows.open_lots(row)) for row in found}
     reserved = [id for id, state in by_id.items() if any(a.held for a in state.accounts.values())]
     kept: dict[bytes, list[Any]] = {}
     if reserved:

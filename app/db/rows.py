@@ -1,7 +1,8 @@
 """Rows to values and back: the one place that knows how states and events lie in their tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Protocol
 
 import orjson
@@ -110,6 +111,13 @@ def open_lot(row: Row) -> OpenLot:
     )
 
 
+def open_lots(row: Row) -> Iterator[OpenLot]:
+    """A member's lots, from a row that has an array for each column."""
+    sums = (row["unit"], row["credited"], row["remaining"])
+    dates = (row["occurred_at"], row["available_at"], row["expires_at"])
+    return map(OpenLot, row["sequence"], row["position"], *sums, *dates, repeat(()), row["waiting"])
+
+
 def with_reserves(lots: Sequence[OpenLot], reservations: Iterable[Row]) -> tuple[OpenLot, ...]:
     """A member's lots with what holds keep of each."""
     kept: dict[tuple[int, int], list[Reserve]] = {}
@@ -118,7 +126,7 @@ def with_reserves(lots: Sequence[OpenLot], reservations: Iterable[Row]) -> tuple
         kept.setdefault((row["lot_sequence"], row["lot_position"]), []).append(reserve)
     if not kept:
         return tuple(lots)
-    named = ((lot, kept.get((lot.sequence, lot.position))) for lot in lots)
+    named = ((lot, kept.get(lot[:2])) for lot in lots)
     return tuple(lot if mine is None else lot._replace(reserves=tuple(mine)) for lot, mine in named)
 
 
@@ -290,14 +298,12 @@ def state_columns(pairs: Iterable[tuple[MemberState, MemberState]]) -> Columns:
             if after.accounts[unit] is not before.accounts.get(unit)
         ]
         if after.lots is not before.lots:
-            old = {(lot.sequence, lot.position): lot for lot in before.lots}
-            new = {(lot.sequence, lot.position): lot for lot in after.lots}
-            changed = [new[name] for name in sorted(new) if new[name] is not old.get(name)]
-            opened += [_lot_row(id, lot) for lot in changed]
+            old, new = _but(before.lots, after.lots), _but(after.lots, before.lots)
+            opened += [_lot_row(id, lot) for _, lot in sorted(new.items())]
             closed += [(id, *name) for name in sorted(old.keys() - new.keys())]
-            was, now = _reserves(id, old.values()), _reserves(id, changed)
+            was, now = _reserves(id, old.values()), _reserves(id, new.values())
             kept += [now[name] for name in sorted(now) if now[name] != was.get(name)]
-            freed += [name for name in sorted(was.keys() - now.keys()) if new.get(name[2:]) is not old[name[2:]]]
+            freed += sorted(was.keys() - now.keys())
         if after.usage is not before.usage:
             counted += [(id, *row) for key, row in sorted(after.usage.items()) if row != before.usage.get(key)]
             forgotten += [(id, *key) for key in sorted(before.usage.keys() - after.usage.keys())]
@@ -511,6 +517,12 @@ def _lot_row(id: bytes, lot: OpenLot) -> tuple[Any, ...]:
     sums = (lot.credited, lot.remaining, lot.reserved)
     dates = (lot.occurred_at, lot.available_at, lot.expires_at)
     return (id, lot.sequence, lot.position, lot.unit, *sums, *dates, lot.waiting)
+
+
+def _but(lots: Iterable[OpenLot], others: Iterable[OpenLot]) -> dict[tuple[int, int], OpenLot]:
+    """The lots that are not, as they are, among others: most of a member's are the very same."""
+    known = set(map(id, others))
+    return {(lot.sequence, lot.position): lot for lot in lots if id(lot) not in known}
 
 
 def _reserves(id: bytes, lots: Iterable[OpenLot]) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -7,6 +7,7 @@ described in docs/architecture.md.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b, sha256
 from struct import Struct
 from typing import Any, NamedTuple
@@ -124,6 +125,7 @@ def encode_facts(facts: Facts) -> bytes:
     return compact(_ENCODERS[type(facts)](facts))
 
 
+@lru_cache(maxsize=64)
 def decode_facts(kind: str, data: bytes) -> Facts:
     """The inverse of `encode_facts` for a kind. Raises KeyError, TypeError or ValueError if the bytes are not facts."""
     decode = _DECODERS.get(kind)
@@ -447,6 +449,7 @@ def encode_content(content: Content) -> bytes:
     )
 
 
+@lru_cache(maxsize=64)
 def decode_content(data: bytes) -> Content:
     """The inverse of `encode_content`. Raises ValueError if the bytes are not of this version."""
     parts = split_fields(data)
@@ -480,7 +483,7 @@ def decode_content(data: bytes) -> Content:
 def context_of(content: bytes) -> dict[str, Any]:
     """What besides the facts was judged, of an event's content."""
     context = decode_content(content).context
-    found: dict[str, Any] = json.loads(context) if context else {}
+    found: dict[str, Any] = orjson.loads(context) if context else {}
     return found
 
 

@@ -68,7 +68,8 @@ def place(state: MemberState, facts: Hold, case: Case) -> Effect:
         lapses_at=lapses_at,
         now=case.moment.judged_at,
     )
-    kept = [(lot.sequence, lot.position, r.points) for lot in state.lots for r in lot.reserves if r.hold == number]
+    reserved = [lot for lot in state.lots if lot.reserves]
+    kept = [(lot.sequence, lot.position, r.points) for lot in reserved for r in lot.reserves if r.hold == number]
     context = {"unit": unit, "points": facts.points, "lapses_at": chain.micros(lapses_at), "lots": sorted(kept)}
     said = {"points": {unit: facts.points}, "lapses_at": messages.time_text(lapses_at)}
     steps = (("", unit, "held", str(facts.points)),)

@@ -42,7 +42,12 @@ def draw_order(lot: OpenLot) -> tuple[datetime, datetime, int, int]:
 
 def is_active(lot: OpenLot, *, now: datetime) -> bool:
     """Active from its availability, expired from `expires_at` on, that instant included (semantics L3)."""
-    return lot.available_at <= now and not ended(lot, now=now)
+    return lot.available_at <= now and (lot.expires_at is None or lot.expires_at > now)
+
+
+def active(lots: Iterable[OpenLot], unit: str, *, now: datetime) -> list[OpenLot]:
+    """The lots of a unit that are active, in the order in which they are drawn (semantics L5)."""
+    return sorted([lot for lot in lots if lot.unit == unit and is_active(lot, now=now)], key=draw_order)
 
 
 def ended(lot: OpenLot, *, now: datetime) -> bool:
@@ -171,9 +176,8 @@ def redeem(
     Of the amount so many may be `owed`, what is missing of them becomes a deficit (L9). Raises OutOfRange.
     """
     account = state.accounts.get(unit.code) or Account(unit.code)
-    mine = (lot for lot in state.lots if lot.unit == unit.code and lot.sequence not in spared)
-    active = (lot for lot in mine if is_active(lot, now=now))
-    state, draws, missing = drain(state, sorted(active, key=draw_order), amount)
+    mine = [lot for lot in state.lots if lot.sequence not in spared] if spared else state.lots
+    state, draws, missing = drain(state, active(mine, unit.code, now=now), amount)
     if missing > owed:
         raise ValueError(f"{missing} of {amount} {unit.code} are not in the open lots")
     after = account._replace(
@@ -216,7 +220,7 @@ def take(
     given = [lot for lot in mine if lot.sequence in own]
     order = sorted(given, key=lambda lot: (lot.available_at <= now, draw_order(lot)))
     if unit.spendable:
-        order += sorted((lot for lot in mine if lot.sequence not in own and is_active(lot, now=now)), key=draw_order)
+        order += active([lot for lot in mine if lot.sequence not in own], unit.code, now=now)
     state, draws, missing = drain(state, order, amount)
     owed = 0
     if unit.spendable and not shortage.forgive:
@@ -363,6 +367,8 @@ def drain(state: MemberState, order: Iterable[OpenLot], amount: int) -> tuple[Me
     """Takes up to `amount` from lots in this order, but nothing reserved; with the draws, and what is missing."""
     draws, left, missing = [], [], amount
     for lot in order:
+        if not missing:
+            break
         taken = min(missing, lot.remaining - lot.reserved)
         if taken:
             draws.append(Draw(lot.sequence, lot.position, taken))
@@ -375,8 +381,8 @@ def with_lots(state: MemberState, changed: Iterable[OpenLot]) -> MemberState:
     """The state with lots as they are now: open while something remains, else closed."""
     now = {(lot.sequence, lot.position): lot for lot in changed}
     closed = {name: lot for name, lot in {**state.closed, **now}.items() if not lot.remaining}
-    kept = [now.pop((lot.sequence, lot.position), lot) for lot in state.lots]
-    return state._replace(lots=tuple(lot for lot in (*kept, *now.values()) if lot.remaining), closed=closed)
+    kept = [now.pop(lot[:2], lot) for lot in state.lots]
+    return state._replace(lots=tuple([lot for lot in (*kept, *now.values()) if lot.remaining]), closed=closed)
 
 
 def with_account(state: MemberState, account: Account) -> MemberState:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.domain import lots
 from app.domain.events import Draw, Entry
-from app.domain.lots import OutOfRange, Place, draw_order, is_active
+from app.domain.lots import OutOfRange, Place, draw_order
 from app.domain.points import LIMIT
 from app.domain.state import MemberState, OpenLot, Reserve
 
@@ -24,8 +24,9 @@ def reserve(
     """Keeps points of active lots for a hold, soonest expiry first. The caller has checked what is available."""
     missing = points
     changed = []
-    active = [lot for lot in state.lots if lot.unit == unit and is_active(lot, now=now)]
-    for lot in sorted(active, key=draw_order):
+    for lot in lots.active(state.lots, unit, now=now):
+        if not missing:
+            break
         taken = min(missing, lot.remaining - lot.reserved)
         if taken:
             missing -= taken
@@ -40,7 +41,7 @@ def reserve(
 
 def kept(state: MemberState, hold: int) -> int:
     """What the hold of this number still keeps."""
-    return sum(reserve.points for lot in state.lots for reserve in lot.reserves if reserve.hold == hold)
+    return sum(_kept(lot, hold) for lot in state.lots if lot.reserves)
 
 
 def spend(state: MemberState, unit: str, points: int, *, hold: int, at: Place) -> tuple[MemberState, Entry]:
@@ -95,7 +96,7 @@ def lapsed(state: MemberState, instant: datetime) -> Sequence[tuple[int, bytes, 
 
 
 def _of(state: MemberState, hold: int) -> list[OpenLot]:
-    return sorted((lot for lot in state.lots if _kept(lot, hold)), key=draw_order)
+    return sorted([lot for lot in state.lots if lot.reserves and _kept(lot, hold)], key=draw_order)
 
 
 def _kept(lot: OpenLot, hold: int) -> int:

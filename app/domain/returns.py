@@ -7,6 +7,7 @@ and what came back as an amount. So the same goods are left whatever the order o
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.domain import chain, limits, seeing
@@ -126,8 +127,14 @@ def _goods(purchase: Purchase, parts: Mapping[str, Part]) -> list[Remaining]:
     return goods
 
 
+@lru_cache(maxsize=256)
+def _quantity(text: str) -> Fraction:
+    return Fraction(Decimal(text))
+
+
+@lru_cache(maxsize=64)
 def _remaining(line: Line, part: Part | None) -> Remaining:
-    quantity = Fraction(Decimal(line.quantity))
+    quantity = _quantity(line.quantity)
     if part is None or line.amount < 0:
         return Remaining(line.id, quantity, line.amount, Left(Fraction(1), quantity))
     still = quantity - part.quantity
@@ -141,7 +148,7 @@ def _remaining(line: Line, part: Part | None) -> Remaining:
 
 def _unreturned(line: Line, came_back: Fraction) -> int:
     """The line's amount without the part of a quantity that came back, that part rounded half up."""
-    quantity = Fraction(Decimal(line.quantity))
+    quantity = _quantity(line.quantity)
     if not quantity:
         return line.amount
     return line.amount - (2 * line.amount * came_back + quantity) // (2 * quantity)
