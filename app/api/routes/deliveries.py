@@ -12,7 +12,7 @@ from app.api import cursors, keyed, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, malformed_query
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import deliveries as bodies
 from app.api.schemas.common import time
@@ -190,5 +190,5 @@ async def _found(
 def _message(text: str) -> bytes:
     id = typeid.decode(typeid.MESSAGE, text)
     if id is None:
-        raise Problem("malformed_query", errors=(FieldError("/message", "is no id of a message"),))
+        raise malformed_query("message", "is no id of a message")
     return id

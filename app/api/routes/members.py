@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api import asof, identities, paging
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, caller_of
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, invalid
 from app.api.routes.events import problem_of
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers, commands
@@ -121,7 +121,7 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     try:
         named = identities.reference(body.member, key=mine.secrets.identities)
     except ValueError as error:
-        raise Problem("invalid", errors=(FieldError("/member", str(error)),)) from None
+        raise invalid("/member", str(error)) from None
     member_id = await _resolved(named.member_id, named.identity, mine, caller)
     found = None if member_id is None else await _member_answer(member_id, mine, caller)
     if found is None or member_id is None:
@@ -184,7 +184,7 @@ async def change_member(
     except profile_operations.Stale:
         raise Problem("changed_meanwhile") from None
     except profiles.TooMany as many:
-        raise Problem("invalid", errors=(FieldError(f"/{many.what}", f"would be more than {many.most}"),)) from None
+        raise invalid(f"/{many.what}", f"would be more than {many.most}") from None
     if not changed:
         raise Problem("not_found")
     return await _member(_id(member_id), mine, caller)

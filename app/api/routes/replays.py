@@ -10,7 +10,7 @@ from app.api import keyed, paging
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, invalid
 from app.api.routes.deliveries import seen
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import replays as bodies
@@ -60,9 +60,9 @@ async def create_replay(
     """
     id, now = await seen(endpoint_id, mine, caller), mine.clock()
     if body.since >= now:
-        raise Problem("invalid", errors=[FieldError("/since", "lies in the future")])
+        raise invalid("/since", "lies in the future")
     if body.until is not None and body.until <= body.since:
-        raise Problem("invalid", errors=[FieldError("/until", "must be later than `since`")])
+        raise invalid("/until", "must be later than `since`")
     job = await operations.planned(
         mine.engine,
         mine.fresh_id(),

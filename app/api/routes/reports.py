@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.api import asof
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, malformed_query
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import report_examples
 from app.api.schemas import reports as bodies
@@ -118,7 +118,7 @@ def _cut(
 ) -> Cut:
     """The stretches of time that are asked for. Raises Problem."""
     if since is not None and until is not None and since >= until:
-        raise _wrong("/until", "must come after `from`")
+        raise malformed_query("until", "must come after `from`")
     if every is None:
         return books.cut(since, until)
     cut = books.cut_by(
@@ -131,9 +131,5 @@ def _cut(
         most=PERIODS_MOST + 1,
     )
     if len(cut.periods) > PERIODS_MOST:
-        raise _wrong("/every", f"makes more than {PERIODS_MOST} periods: ask for longer ones, or for less time")
+        raise malformed_query("every", f"makes more than {PERIODS_MOST} periods: ask for longer ones, or for less time")
     return cut
-
-
-def _wrong(pointer: str, message: str) -> Problem:
-    return Problem("malformed_query", errors=(FieldError(pointer, message),))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.api import paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import FieldError, Problem, invalid
 from app.api.routing import DocumentRoute, PrivateRoute, problems
 from app.api.schemas import rules as bodies
 from app.api.schemas.common import time
@@ -85,7 +85,7 @@ async def save_draft(
         raise Problem("if_match_missing")
     text = await request.body()
     if not _is_text(text):
-        raise Problem("invalid", errors=[FieldError("", "must be UTF-8 text without NUL")])
+        raise invalid("", "must be UTF-8 text without NUL")
     now = mine.clock()
     try:
         revision = await operations.save_draft(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.api import paging
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import KINDS, FieldError, Problem
+from app.api.problems import KINDS, Problem, malformed_query
 from app.api.routes.events import answered
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
@@ -127,5 +127,5 @@ def _member(text: str | None) -> bytes | None:
         return None
     id = typeid.decode(typeid.MEMBER, text)
     if id is None:
-        raise Problem("malformed_query", errors=(FieldError("/member", "is no id of a member"),))
+        raise malformed_query("member", "is no id of a member")
     return id

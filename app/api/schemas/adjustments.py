@@ -7,7 +7,7 @@ import orjson
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.api import identities
-from app.api.problems import FieldError, Problem
+from app.api.problems import invalid
 from app.api.schemas.common import Id, In, Instant, Out, Page, example, maybe_time, time
 from app.domain import adjusting, chain, typeid
 from app.domain.adjusting import Proposal
@@ -93,7 +93,7 @@ class AdjustmentPage(Page):
 def facts(body: AdjustmentIn, *, actor: str) -> Adjustment:
     """What a person asks for. Raises Problem with the field that is wrong."""
     if body.expires_at is not None and body.points < 0:
-        raise Problem("invalid", errors=(FieldError("/expires_at", "goes with points that are given"),))
+        raise invalid("/expires_at", "goes with points that are given")
     return Adjustment(body.points, body.unit, body.reason, actor, expires_at=body.expires_at)
 
 
@@ -102,7 +102,7 @@ def member(body: AdjustmentIn, *, key: bytes) -> Reference:
     try:
         return identities.reference(body.member, key=key)
     except ValueError as error:
-        raise Problem("invalid", errors=(FieldError("/member", str(error)),)) from None
+        raise invalid("/member", str(error)) from None
 
 
 def particulars(body: AdjustmentIn) -> bytes:

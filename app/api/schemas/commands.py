@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.api import identities
-from app.api.problems import FieldError, Problem
+from app.api.problems import invalid
 from app.api.schemas import friends
 from app.api.schemas.common import MINOR_UNITS
 from app.api.schemas.events import (
@@ -87,7 +87,7 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
     """The command of a body. Raises Problem with the field that is wrong."""
     mode = Mode.LIVE if not body.history else Mode.HISTORY_WITH_MESSAGES if body.messages else Mode.HISTORY
     if body.messages and not body.history:
-        raise _invalid("/messages", "goes with `history` only; other events always send webhooks")
+        raise invalid("/messages", "goes with `history` only; other events always send webhooks")
     if isinstance(body, EnrolmentIn):
         facts, particulars = enrolment(body, channel=body.channel, location=body.location, key=key)
         member = Reference()
@@ -97,7 +97,7 @@ def to_command(body: EventBody, *, id: bytes, source: str, key: bytes) -> Comman
     if body.history and (
         isinstance(body, TransferIn) or (isinstance(body, CancellationIn) and body.kind == Transfer.kind)
     ):
-        raise _invalid("/history", "goes without transfers: two members' pasts would have to agree")
+        raise invalid("/history", "goes without transfers: two members' pasts would have to agree")
     return Command(
         id=id,
         source=source,
@@ -119,7 +119,7 @@ def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key:
         try:
             birthday = datetime.strptime(body.birthday, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
-            raise _invalid("/birthday", "is no day that exists") from None
+            raise invalid("/birthday", "is no day that exists") from None
     code = None
     if body.referral_code is not None:
         code = friends.code(body.referral_code, key=key)
@@ -141,7 +141,7 @@ def _identity(kind: str, value: str, key: bytes) -> Identity:
     try:
         return identities.identity(kind, value, key=key)
     except ValueError as error:
-        raise _invalid(f"/identities/{kind}", str(error)) from None
+        raise invalid(f"/identities/{kind}", str(error)) from None
 
 
 def _member(name: str | MemberRef, key: bytes) -> Reference:
@@ -152,7 +152,7 @@ def _member(name: str | MemberRef, key: bytes) -> Reference:
             return identities.reference(name, key=key)
         return identities.reference(name.identity, key=key, enrol=name.enrol)
     except ValueError as error:
-        raise _invalid("/member" if isinstance(name, str) else "/member/identity", str(error)) from None
+        raise invalid("/member" if isinstance(name, str) else "/member/identity", str(error)) from None
 
 
 def _facts(body: Sent, source: str, key: bytes) -> Facts:
@@ -188,7 +188,7 @@ def _of_purchase(body: ReturnIn | PurchaseChangeIn | FulfilmentIn, place: Place,
     if isinstance(body, PurchaseChangeIn):
         return PurchaseChange(of, body.revision, _purchase(body))
     if len(set(body.lines)) != len(body.lines):
-        raise _invalid("/lines", "names a line twice")
+        raise invalid("/lines", "names a line twice")
     return Fulfilment(of, tuple(sorted(body.lines)), *place)
 
 
@@ -196,22 +196,22 @@ def _receiver(name: str, key: bytes) -> Reference:
     try:
         return identities.reference(name, key=key)
     except ValueError as error:
-        raise _invalid("/to", str(error)) from None
+        raise invalid("/to", str(error)) from None
 
 
 def _loose_return(body: ReturnIn, place: Place) -> LooseReturn:
     """Goods without their purchase, as lines or an amount (semantics R7)."""
     for name in ("all", "lines", "shop"):
         if getattr(body, name):
-            raise _invalid(f"/{name}", "goes with a purchase only")
+            raise invalid(f"/{name}", "goes with a purchase only")
     if body.currency is None:
-        raise _invalid("/currency", "is needed where no purchase is named")
+        raise invalid("/currency", "is needed where no purchase is named")
     decimals = _decimals(body.currency)
     lines = tuple(_line(line, i, decimals, at="/goods") for i, line in enumerate(body.goods))
     if any(line.amount < 0 for line in lines) or len({line.id for line in lines}) != len(lines):
-        raise _invalid("/goods", "has an amount below zero, or two lines with the same id")
+        raise invalid("/goods", "has an amount below zero, or two lines with the same id")
     if bool(lines) == (body.amount is not None):
-        raise _invalid("/goods", "say what came back: goods, or an amount")
+        raise invalid("/goods", "say what came back: goods, or an amount")
     total = _came_back(body.amount, "/amount", decimals) if body.amount is not None else sum(x.amount for x in lines)
     return LooseReturn(Purchase(body.currency, total, lines or (Line("1", total),), (), (), *place))
 
@@ -220,17 +220,17 @@ def _return(body: ReturnIn, place: Place, source: str) -> Return | LooseReturn:
     if body.purchase is None:
         return _loose_return(body, place)
     if body.goods:
-        raise _invalid("/goods", "goes without a purchase only")
+        raise invalid("/goods", "goes without a purchase only")
     ways = [name for name in ("all", "lines", "amount") if getattr(body, name)]
     if len(ways) != 1:
-        raise _invalid("/lines" if "lines" in ways else "/all", "say what came back: one of all, lines and amount")
+        raise invalid("/lines" if "lines" in ways else "/all", "say what came back: one of all, lines and amount")
     if len({line.id for line in body.lines}) != len(body.lines):
-        raise _invalid("/lines", "two lines have the same id")
+        raise invalid("/lines", "two lines have the same id")
     decimals = None
     if body.currency is not None:
         decimals = _decimals(body.currency)
     elif body.amount is not None or any(line.amount is not None for line in body.lines):
-        raise _invalid("/currency", "is needed where an amount is named")
+        raise invalid("/currency", "is needed where an amount is named")
     return Return(
         _named(body.purchase, Purchase.kind, body.shop, source),
         tuple(_returned(line, f"/lines/{i}", decimals) for i, line in enumerate(body.lines)),
@@ -242,10 +242,10 @@ def _return(body: ReturnIn, place: Place, source: str) -> Return | LooseReturn:
 
 def _returned(line: ReturnedLineIn, at: str, decimals: int | None) -> ReturnedLine:
     if line.quantity is not None and line.amount is not None:
-        raise _invalid(f"{at}/amount", "goes without a quantity: say one of them")
+        raise invalid(f"{at}/amount", "goes without a quantity: say one of them")
     quantity = None if line.quantity is None else _quantity(line.quantity, f"{at}/quantity")
     if quantity == "0":
-        raise _invalid(f"{at}/quantity", "must be more than zero")
+        raise invalid(f"{at}/quantity", "must be more than zero")
     return ReturnedLine(
         line.id, quantity, None if line.amount is None else _came_back(line.amount, f"{at}/amount", decimals)
     )
@@ -255,16 +255,16 @@ def _came_back(amount: str, pointer: str, decimals: int | None) -> int:
     assert decimals is not None
     found = _minor(amount, pointer, decimals)
     if found <= 0:
-        raise _invalid(pointer, "must be more than zero")
+        raise invalid(pointer, "must be more than zero")
     return found
 
 
 def _cancellation(body: CancellationIn, place: Place, source: str) -> Cancellation:
     of = _named(body.event, body.kind, body.shop, source)
     if of.event_id is None and body.kind is None:
-        raise _invalid("/kind", "is needed with an id of a shop")
+        raise invalid("/kind", "is needed with an id of a shop")
     if body.points is not None and body.kind not in (None, Redemption.kind, Capture.kind):
-        raise _invalid("/points", "goes with a redemption or a capture only")
+        raise invalid("/points", "goes with a redemption or a capture only")
     return Cancellation(of, body.points, *place)
 
 
@@ -272,7 +272,7 @@ def _named(id: str, kind: str | None, shop: str | None, source: str) -> Named:
     """An earlier event: by our id if it has the form of one, else by its shop's."""
     ours = typeid.decode(typeid.EVENT, id)
     if ours is not None and shop is not None:
-        raise _invalid("/shop", "goes with an id of a shop; this one is ours")
+        raise invalid("/shop", "goes with an id of a shop; this one is ours")
     return Named(ours, kind=kind or "") if ours is not None else Named(None, shop or source, kind or "", id)
 
 
@@ -281,7 +281,7 @@ def _opening_command(body: OpeningIn, *, id: bytes, source: str, key: bytes, mod
     if body.referral_code is not None:
         text = referral_code.foreign(body.referral_code)
         if text is None:
-            raise _invalid("/referral_code", "is no code of another system, or has the form of ours: leave it out")
+            raise invalid("/referral_code", "is no code of another system, or has the form of ours: leave it out")
         code = stored.identity(stored.REFERRAL_CODE, text, key=key)
     particulars = chain.canonical({"referral_code": code.value}) if code is not None else b""
     facts = replace(_opening(body), referral_code=code)
@@ -290,17 +290,17 @@ def _opening_command(body: OpeningIn, *, id: bytes, source: str, key: bytes, mod
 
 def _opening(body: OpeningIn) -> Opening:
     if not body.history:
-        raise _invalid("/history", "an opening always is an event of the past")
+        raise invalid("/history", "an opening always is an event of the past")
     if not (body.lots or body.totals or body.tiers):
-        raise _invalid("/lots", "say what there was: at least one of lots, totals and tiers")
+        raise invalid("/lots", "say what there was: at least one of lots, totals and tiers")
     for i, total in enumerate(body.totals):
         if total.unit in {other.unit for other in body.totals[:i]}:
-            raise _invalid(f"/totals/{i}/unit", "has a total already")
+            raise invalid(f"/totals/{i}/unit", "has a total already")
     for i, tier in enumerate(body.tiers):
         if tier.ladder in {other.ladder for other in body.tiers[:i]}:
-            raise _invalid(f"/tiers/{i}/ladder", "has a tier already")
+            raise invalid(f"/tiers/{i}/ladder", "has a tier already")
         if tier.since > body.occurred_at:
-            raise _invalid(f"/tiers/{i}/since", "is after `occurred_at`, the instant of the books")
+            raise invalid(f"/tiers/{i}/since", "is after `occurred_at`, the instant of the books")
     return Opening(
         tuple(_opened_lot(lot, f"/lots/{i}", body.occurred_at) for i, lot in enumerate(body.lots)),
         tuple(OpenedTotal(total.unit, total.points) for total in body.totals),
@@ -310,11 +310,11 @@ def _opening(body: OpeningIn) -> Opening:
 
 def _opened_lot(lot: OpenedLotIn, at: str, books: datetime) -> OpenedLot:
     if lot.earned_at > books:
-        raise _invalid(f"{at}/earned_at", "is after `occurred_at`, the instant of the books")
+        raise invalid(f"{at}/earned_at", "is after `occurred_at`, the instant of the books")
     if lot.available_at is not None and lot.available_at < lot.earned_at:
-        raise _invalid(f"{at}/available_at", "is before `earned_at`")
+        raise invalid(f"{at}/available_at", "is before `earned_at`")
     if lot.expires_at is not None and lot.expires_at <= (lot.available_at or lot.earned_at):
-        raise _invalid(f"{at}/expires_at", "is not after `earned_at` and `available_at`")
+        raise invalid(f"{at}/expires_at", "is not after `earned_at` and `available_at`")
     never = lot.expires_at is None and "expires_at" in lot.model_fields_set
     return OpenedLot(lot.unit, lot.points, lot.earned_at, lot.available_at, lot.expires_at, never)
 
@@ -336,12 +336,12 @@ def _purchase(body: SaleIn) -> Purchase:
     decimals = _decimals(body.currency)
     lines = tuple(_line(line, i, decimals) for i, line in enumerate(body.lines))
     if len({line.id for line in lines}) != len(lines):
-        raise _invalid("/lines", "two lines have the same id")
+        raise invalid("/lines", "two lines have the same id")
     total = _minor(body.total, "/total", decimals) if body.total is not None else sum(line.amount for line in lines)
     if body.total is None and not lines:
-        raise _invalid("/total", "is needed where there are no lines")
+        raise invalid("/total", "is needed where there are no lines")
     if total < 0:
-        raise _invalid("/total", "is below zero: goods brought back are a return")
+        raise invalid("/total", "is below zero: goods brought back are a return")
     return Purchase(
         currency=body.currency,
         total=total,
@@ -361,7 +361,7 @@ def _purchase(body: SaleIn) -> Purchase:
 def _decimals(currency: str) -> int:
     decimals = MINOR_UNITS.get(currency)
     if decimals is None:
-        raise _invalid("/currency", "is not an ISO 4217 currency")
+        raise invalid("/currency", "is not an ISO 4217 currency")
     return decimals
 
 
@@ -382,7 +382,7 @@ def _line(line: LineIn, position: int, decimals: int, *, at: str = "/lines") -> 
 def _paid(amount: str, pointer: str, decimals: int) -> int:
     paid = _minor(amount, pointer, decimals)
     if paid < 0:
-        raise _invalid(pointer, "is below zero: name what was paid, less the change")
+        raise invalid(pointer, "is below zero: name what was paid, less the change")
     return paid
 
 
@@ -393,7 +393,7 @@ def _quantity(text: str, pointer: str) -> str:
     try:
         plain = format(Decimal(text).normalize(), "f")
     except InvalidOperation:
-        raise _invalid(pointer, "is not a quantity") from None
+        raise invalid(pointer, "is not a quantity") from None
     return plain
 
 
@@ -405,8 +405,4 @@ def _minor(amount: str, pointer: str, decimals: int) -> int:
             "too_many_decimals": f"has more decimals than the currency's {decimals}",
             "too_large": "is too large",
         }.get(error.reason, "is not an amount of money")
-        raise _invalid(pointer, reason) from None
-
-
-def _invalid(pointer: str, message: str) -> Problem:
-    return Problem("invalid", errors=(FieldError(pointer, message),))
+        raise invalid(pointer, reason) from None
