@@ -118,10 +118,7 @@ async def enrol_member(
 )
 async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader) -> Response:
     """One call when a card is scanned: the member, with balance and tier if asked for."""
-    try:
-        named = identities.reference(body.member, key=mine.secrets.identities)
-    except ValueError as error:
-        raise invalid("/member", str(error)) from None
+    named = identities.reference(body.member, at="/member", key=mine.secrets.identities)
     member_id = await _resolved(named.member_id, named.identity, mine, caller)
     found = None if member_id is None else await _member_answer(member_id, mine, caller)
     if found is None or member_id is None:

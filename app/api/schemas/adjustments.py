@@ -99,10 +99,7 @@ def facts(body: AdjustmentIn, *, actor: str) -> Adjustment:
 
 def member(body: AdjustmentIn, *, key: bytes) -> Reference:
     """Whom it is about. Raises Problem."""
-    try:
-        return identities.reference(body.member, key=key)
-    except ValueError as error:
-        raise invalid("/member", str(error)) from None
+    return identities.reference(body.member, at="/member", key=key)
 
 
 def particulars(body: AdjustmentIn) -> bytes:

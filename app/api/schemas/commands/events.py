@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from app.api import identities
 from app.api.problems import invalid
 from app.api.schemas import friends
 from app.api.schemas.commands import joining, references, sales
@@ -98,7 +99,7 @@ def _facts(body: Sent, source: str, key: bytes) -> Facts:
         case ReferralClaimIn():
             return ReferralClaim(friends.code(body.referral_code, key=key), *place)
         case TransferIn():
-            return Transfer(body.points, references.receiver_of(body.to, key), body.unit, *place)
+            return Transfer(body.points, identities.reference(body.to, at="/to", key=key), body.unit, *place)
         case CaptureIn():
             hold = references.earlier_of(body.hold, Hold.kind, body.shop, source)
             return Capture(hold, body.points, body.final, *place)

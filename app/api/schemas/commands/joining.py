@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from app.api import identities
 from app.api.problems import invalid
 from app.api.schemas import friends
 from app.api.schemas.commands import references
@@ -15,7 +16,10 @@ from app.domain.commands import Command, Enrolment, Mode, OpenedLot, OpenedTier,
 
 def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key: bytes) -> tuple[Enrolment, bytes]:
     """The facts of an enrolment, and the personal part that lies apart and can be erased."""
-    named = tuple(references.identity_of(kind, value, key) for kind, value in sorted(body.identities.items()))
+    named = tuple(
+        identities.identity(kind, value, at=f"/identities/{kind}", key=key)
+        for kind, value in sorted(body.identities.items())
+    )
     birthday = None
     if body.birthday is not None:
         try:
