@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
-from app.api import paging
+from app.api import etags, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
@@ -121,7 +121,7 @@ async def change_endpoint(
         _refuse(changed, mine)
         return changed
 
-    revision = _revision(if_match)
+    revision = etags.revision(if_match)
     await _done(lambda: operations.change(mine.engine, id, change, revision=revision, by=_by(caller), at=_moment(mine)))
     return await _shown(id, mine, caller)
 
@@ -243,17 +243,6 @@ def _refuse(settings: Settings, mine: Parts) -> None:
         raise Problem("endpoint_refused", errors=[FieldError("/url", reason)])
 
 
-def _revision(if_match: str | None) -> int:
-    """The revision that an ETag of ours names, or one that no endpoint has. Raises Problem where there is none."""
-    if if_match is None:
-        raise Problem("if_match_missing")
-    number = if_match.strip().strip('"')
-    return int(number) if number.isascii() and number.isdigit() and len(number) < _LONGEST_REVISION else -1
-
-
-_LONGEST_REVISION = 10
-
-
 def _once(
     key: str | None, operation: str, said: dict[str, Any], kept: dict[str, Any], location: str | None = None
 ) -> Once:
@@ -293,5 +282,5 @@ async def _shown(id: bytes, mine: Parts, caller: Caller) -> Response:
     row = await queries.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
     if row is None:
         raise Problem("not_found")
-    headers = {"ETag": f'"{row.revision}"'}
+    headers = {"ETag": etags.etag(row.revision)}
     return Response(orjson.dumps(bodies.endpoint(row)), headers=headers, media_type="application/json")

@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
-from app.api import asof, identities, paging
+from app.api import asof, etags, identities, paging
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed, caller_of
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem, invalid
@@ -162,11 +162,7 @@ async def change_member(
         removed=frozenset(name for name, tag in body.tags.items() if tag is None),
         tags={name: tag.until for name, tag in body.tags.items() if tag is not None},
     )
-    known = (
-        None
-        if if_match is None or if_match.strip() == "*"
-        else frozenset(tag.strip(' "') for tag in if_match.split(","))
-    )
+    known = None if if_match is None else etags.versions(if_match)
     try:
         changed = await profile_operations.change(
             mine.engine,
@@ -391,13 +387,13 @@ async def _member(
         raise Problem("not_found")
     answer, version = found
     location = {"Location": f"/v1/members/{answer['id']}"} if status == 201 else {}
-    headers = {"ETag": f'"{version}"', **location, **(headers or {})}
+    headers = {"ETag": etags.etag(version), **location, **(headers or {})}
     return Response(orjson.dumps(answer), status, headers, "application/json")
 
 
 def _conditional(body: bytes, if_none_match: str | None, *, now: datetime, changes_at: datetime | None) -> Response:
     """The answer with its ETag, fresh at most until time alone changes it (api C8)."""
-    etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    etag = etags.etag(blake2b(body, digest_size=12).hexdigest())
     left = FRESH_SECONDS if changes_at is None else min(FRESH_SECONDS, int((changes_at - now).total_seconds()))
     headers = {"ETag": etag, "Cache-Control": f"private, max-age={max(0, left)}"}
     known = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
