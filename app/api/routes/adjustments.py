@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import paging
+from app.api import ids, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem, of_refusal
@@ -286,8 +286,8 @@ async def _decide(found: Proposal, verdict: Standing, mine: Parts, caller: Calle
 
 
 async def _found(adjustment_id: str, mine: Parts, caller: Caller) -> Proposal:
-    id = typeid.decode(typeid.ADJUSTMENT, adjustment_id)
-    found = await queries.find(mine.engine, id, program_id=caller.program_id) if id is not None else None
+    id = ids.in_path(typeid.ADJUSTMENT, adjustment_id)
+    found = await queries.find(mine.engine, id, program_id=caller.program_id)
     if found is None:
         raise Problem("not_found")
     return found

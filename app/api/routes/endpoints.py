@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
-from app.api import etags, paging
+from app.api import etags, ids, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
@@ -97,7 +97,7 @@ async def list_endpoints(
 )
 async def get_endpoint(endpoint_id: str, mine: PartsHere, caller: Reader) -> Response:
     """The endpoint, how it fares, and the ETag that a change must name; without its secret."""
-    return await _shown(_id(endpoint_id), mine, caller)
+    return await _shown(ids.in_path(typeid.ENDPOINT, endpoint_id), mine, caller)
 
 
 @router.patch(
@@ -114,7 +114,7 @@ async def change_endpoint(
 
     Types and order hold for what is recorded from then on.
     """
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
 
     def change(settings: Settings) -> Settings:
         changed = body.applied(settings)
@@ -135,7 +135,7 @@ async def change_endpoint(
 )
 async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends nothing until it is enabled again. What is recorded meanwhile waits, as long as messages are kept."""
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     await _done(lambda: operations.pause(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return await _shown(id, mine, caller)
 
@@ -149,7 +149,7 @@ async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> R
 )
 async def enable_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends again, and soon all that waits: what was held, and what was put off, with all its attempts before it."""
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     await _done(lambda: operations.enable(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return await _shown(id, mine, caller)
 
@@ -166,7 +166,7 @@ async def rotate_endpoint_secret(
     endpoint_id: str, body: bodies.RotateIn, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Signs with a new secret, shown in this answer only, and for a time with those before it as well."""
-    id, secret, at = _id(endpoint_id), _new_secret(mine), _moment(mine)
+    id, secret, at = ids.in_path(typeid.ENDPOINT, endpoint_id), _new_secret(mine), _moment(mine)
     overlap = timedelta(hours=body.overlap_hours)
     shown = bodies.secret(id, until=at.now + overlap)
     said = {"endpoint": endpoint_id, **body.model_dump()}
@@ -189,7 +189,7 @@ async def try_endpoint(
     endpoint_id: str, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Sends a message of the type `test` to this endpoint, whatever types it takes."""
-    id, message_id = _id(endpoint_id), mine.fresh_id()
+    id, message_id = ids.in_path(typeid.ENDPOINT, endpoint_id), mine.fresh_id()
     shown = {"message": typeid.encode(typeid.MESSAGE, message_id)}
     once = _once(idempotency_key, "try_endpoint", {"endpoint": endpoint_id}, shown)
     at = _moment(mine)
@@ -207,16 +207,9 @@ async def try_endpoint(
 )
 async def delete_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Ends sending to it; what was not delivered yet is dropped."""
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     await _done(lambda: operations.delete(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return Response(None, 204)
-
-
-def _id(text: str) -> bytes:
-    found = typeid.decode(typeid.ENDPOINT, text)
-    if found is None:
-        raise Problem("not_found")
-    return found
 
 
 def _by(caller: Caller) -> operations.Caller:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from app.api import handlers
+from app.api import handlers, ids
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
 from app.api.languages import LANGUAGE, Telling, telling
 from app.api.problems import Problem, invalid, malformed_query, of_refusal
@@ -215,8 +215,8 @@ async def find_events(
 )
 async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Reader) -> Response:
     """The event as it was answered when it was recorded; of a purchase also what is left to be returned."""
-    id = typeid.decode(typeid.EVENT, event_id)
-    found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
+    id = ids.in_path(typeid.EVENT, event_id)
+    found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id)
     if found is None:
         raise Problem("not_found")
     answer = answers.event(found, telling=await telling(request, mine, caller))

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
+from app.api import ids
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.problems import Problem
 from app.api.routes.events import answered, problem_of
@@ -84,8 +85,8 @@ async def remove_tier_floor(
 
 
 async def _known(member_id: str, mine: Parts, caller: Caller) -> bytes:
-    id = typeid.decode(typeid.MEMBER, member_id)
-    if id is None or await members.state(mine.engine, id, program_id=caller.program_id) is None:
+    id = ids.in_path(typeid.MEMBER, member_id)
+    if await members.state(mine.engine, id, program_id=caller.program_id) is None:
         raise Problem("not_found")
     return id
 
