@@ -7,7 +7,18 @@ from typing import Any
 
 from app.domain import chain, commands, engine, opening, referral_code, referrals, reviving, seeing, transfers
 from app.domain.chain import Content
-from app.domain.commands import Command, Enrolment, Identity, Mode, Named, Opening, Reference, ReferralClaim, Transfer
+from app.domain.commands import (
+    Command,
+    Enrolment,
+    Facts,
+    Identity,
+    Mode,
+    Named,
+    Opening,
+    Reference,
+    ReferralClaim,
+    Transfer,
+)
 from app.domain.effects import Beside, Friends
 from app.domain.events import MILESTONES, Decision, Earlier, Recorded
 from app.domain.posting import Ids, Moment
@@ -45,12 +56,7 @@ def decide_again(
     if grouping.by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in grouping.SCHEDULED)
         return engine.settle(state._replace(scheduled=scheduled), moment)
-    facts = chain.decode_facts(content.kind, content.facts)
-    identities: dict[bytes, bytes] = {}
-    if isinstance(facts, Enrolment | ReferralClaim) and "referrer" in context:
-        friend = Identity("code", "", b"friend")
-        identities[friend.digest] = bytes.fromhex(context["referrer"])
-        facts = _naming(facts, friend)
+    facts, identities = _facts(content, context)
     command = Command(
         id=content.event_id,
         source=content.source,
@@ -80,8 +86,17 @@ def decide_again(
     )
 
 
+def _facts(content: Content, context: Mapping[str, Any]) -> tuple[Facts, dict[bytes, bytes]]:
+    """The facts, and whom their identities stand for; a friend's code lies outside the ledger, and any will do."""
+    facts = chain.decode_facts(content.kind, content.facts)
+    if not isinstance(facts, Enrolment | ReferralClaim) or "referrer" not in context:
+        return facts, {}
+    friend = Identity("code", "", b"friend")
+    return _naming(facts, friend), {friend.digest: bytes.fromhex(context["referrer"])}
+
+
 def _naming(facts: Enrolment | ReferralClaim, friend: Identity) -> Enrolment | ReferralClaim:
-    """What named a friend, with a code that stands for theirs: it lies outside the ledger."""
+    """What named a friend, with a code that stands for theirs."""
     return replace(facts, referral_code=friend) if isinstance(facts, Enrolment) else replace(facts, code=friend)
 
 
