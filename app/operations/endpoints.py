@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.db import audit, endpoints, idempotency, sealing
+from app.db import audit, endpoints, idempotency, outbox, sealing
 from app.db.endpoints import Found, Settings
 from app.db.idempotency import Answer as KeptAnswer
 from app.db.outbox import Notice
@@ -181,7 +181,7 @@ async def test(
         if found.state != "enabled":
             raise NotEnabled
         notice = Notice(message_id, messages.TEST, body, at.now)
-        await endpoints.test(connection, endpoint_id, notice, program_id=by.program_id)
+        await outbox.tell_one(connection, endpoint_id, notice, program_id=by.program_id)
 
     return await _once(engine, make, by=by, once=once, now=at.now)
 
