@@ -12,6 +12,7 @@ from app.api.routes.events import answered, problem_of
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas import tiers as bodies
+from app.api.schemas.common import CODE
 from app.domain import typeid
 from app.domain.commands import OPERATIONS, Command, Reference, TierFloor
 from app.domain.scopes import Scope
@@ -22,7 +23,6 @@ router = APIRouter(prefix="/v1/members", tags=["members"], route_class=PrivateRo
 
 Writer = Annotated[Caller, Depends(allowed(Scope.TIERS_WRITE))]
 _RULES = ("not_found", "unknown_tier", "event_id_reused", "no_rules", "unknown_outcome")
-_CODE = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
 @router.put(
@@ -61,9 +61,9 @@ async def remove_tier_floor(
     member_id: str,
     mine: PartsHere,
     caller: Writer,
-    reason: Annotated[str, Query(pattern=_CODE, description="A code for why, such as mistake.")],
+    reason: Annotated[str, Query(pattern=CODE, description="A code for why, such as mistake.")],
     ladder: Annotated[
-        str | None, Query(pattern=_CODE, description="The ladder; it may be left out where there is one.")
+        str | None, Query(pattern=CODE, description="The ladder; it may be left out where there is one.")
     ] = None,
     idempotency_key: Annotated[
         str | None, Header(pattern=r"^[\x20-\x7e]{1,128}$", description="Names this removal for ever.")

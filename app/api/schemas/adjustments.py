@@ -8,13 +8,11 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.api import identities
 from app.api.problems import invalid
-from app.api.schemas.common import Id, In, Instant, Out, Page, example, maybe_time, time
+from app.api.schemas.common import Code, Id, In, Instant, Note, Out, Page, example, maybe_time, time
 from app.domain import adjusting, chain, typeid
 from app.domain.adjusting import Proposal
 from app.domain.commands import Adjustment, Reference
 from app.domain.points import LIMIT
-
-NOTE = 1000
 
 
 def _not_zero(points: int) -> int:
@@ -28,7 +26,6 @@ SignedPoints = Annotated[
     Field(ge=-LIMIT, le=LIMIT, description="Whole points, in the unit's smallest part: above 0 given, below 0 taken."),
     AfterValidator(_not_zero),
 ]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class AdjustmentIn(In):
@@ -41,9 +38,7 @@ class AdjustmentIn(In):
     points: SignedPoints
     unit: Code = Field(examples=["points"])
     reason: Code = Field(description="One of the reasons that the program lists.", examples=["goodwill"])
-    note: Annotated[str, StringConstraints(min_length=1, max_length=NOTE)] | None = Field(
-        default=None, description="Why, in words; kept where it can be erased, and never sent to shops."
-    )
+    note: Note = None
     expires_at: Instant | None = Field(
         default=None, description="When points that are given end; without it, when the unit's points end."
     )

@@ -1,7 +1,7 @@
 """Events, as shops send them (semantics E2, A1)."""
 
 from app.api.schemas.events.bodies import EVENT, AnyEventIn, BatchIn, EventBody
-from app.api.schemas.events.common import LINES, NOBODY, EventIn, MemberName, MemberRef, Quantity, UnitCode
+from app.api.schemas.events.common import LINES, NOBODY, EventIn, MemberName, MemberRef, Quantity
 from app.api.schemas.events.joining import (
     EnrolmentIn,
     OpenedLotIn,
@@ -59,5 +59,4 @@ __all__ = [
     "ReturnedLineIn",
     "SaleIn",
     "TransferIn",
-    "UnitCode",
 ]

@@ -30,9 +30,6 @@ Quantity = Annotated[
 ]
 
 
-UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-
-
 NOBODY = ""
 """Stands for a member who is not named: in dry runs anybody."""
 

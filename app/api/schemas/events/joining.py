@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.api.schemas.common import Attributes, Id, In, Instant, Name, Points, example
-from app.api.schemas.events.common import EventIn, MemberName, UnitCode
+from app.api.schemas.common import Attributes, Code, Id, In, Instant, Name, Points, example
+from app.api.schemas.events.common import EventIn, MemberName
 from app.api.schemas.friends import Fingerprints, ReferralCode
 
 LOTS = 1000
@@ -81,7 +81,7 @@ class ReferralClaimIn(EventIn):
 class OpenedLotIn(In):
     """What is left of points that were earned together."""
 
-    unit: UnitCode
+    unit: Code
     points: Points
     earned_at: Instant
     available_at: Instant | None = Field(default=None, description="From when they can be spent, if they wait.")
@@ -95,15 +95,15 @@ class OpenedLotIn(In):
 class OpenedTotalIn(In):
     """What the member had in a unit that only counts."""
 
-    unit: UnitCode
+    unit: Code
     points: Points
 
 
 class OpenedTierIn(In):
     """A tier that the member held."""
 
-    ladder: UnitCode
-    tier: UnitCode
+    ladder: Code
+    tier: Code
     since: Instant
     review_at: Instant | None = Field(default=None, description="Kept; nothing is done at that instant yet.")
 

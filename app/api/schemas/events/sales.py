@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
-from app.api.schemas.common import Amount, Attributes, Currency, Id, In, Instant, Name, Points, example
+from app.api.schemas.common import Amount, Attributes, Code, Currency, Id, In, Name, NotAfter, Points, example
 from app.api.schemas.events.common import LINES, EventIn, MemberName, Quantity, anybody
 from app.api.schemas.friends import Fingerprints
 
@@ -26,7 +26,7 @@ class LineIn(In):
 class PaymentIn(In):
     """A means of payment."""
 
-    kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(examples=["card", "points"])
+    kind: Code = Field(examples=["card", "points"])
     amount: Amount
     hold: Id | None = Field(default=None, description="The hold that this payment captures.")
 
@@ -47,7 +47,7 @@ class PurchaseIn(SaleIn):
     type: Literal["purchase"]
     fingerprints: Fingerprints = Field(default_factory=list)
     member: MemberName = anybody()
-    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+    not_after: NotAfter = None
 
     model_config = ConfigDict(
         json_schema_extra=example(
@@ -128,7 +128,7 @@ class ActivityIn(EventIn):
 
     type: Literal["activity"]
     member: MemberName = anybody()
-    activity: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(examples=["survey"])
+    activity: Code = Field(examples=["survey"])
 
     model_config = ConfigDict(
         json_schema_extra=example(

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from app.api.schemas.common import Id, Instant, Name, Points, example
-from app.api.schemas.events.common import EventIn, UnitCode
+from app.api.schemas.common import Code, Id, Name, NotAfter, Points, example
+from app.api.schemas.events.common import EventIn
 from app.domain import calendar, holds
 
 
@@ -15,13 +15,13 @@ class RedemptionIn(EventIn):
 
     type: Literal["redemption"]
     points: Points
-    unit: UnitCode | None = Field(default=None, description="Needed only where the program has several units to spend.")
+    unit: Code | None = Field(default=None, description="Needed only where the program has several units to spend.")
     offline: bool = Field(
         default=False,
         description="Given out without a network: may leave a deficit, up to the program's allowance; needs the scope "
         "`redemptions:offline`.",
     )
-    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+    not_after: NotAfter = None
 
     model_config = ConfigDict(
         json_schema_extra=example(
@@ -55,11 +55,11 @@ class HoldIn(EventIn):
 
     type: Literal["hold"]
     points: Points
-    unit: UnitCode | None = Field(default=None, description="Needed only where there are several units to spend.")
+    unit: Code | None = Field(default=None, description="Needed only where there are several units to spend.")
     lasts: Duration | None = Field(
         default=None, description="How long, from now; at most 7 days. If left out, as the program says."
     )
-    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+    not_after: NotAfter = None
 
     model_config = ConfigDict(
         json_schema_extra=example(
@@ -128,8 +128,8 @@ class TransferIn(EventIn):
         examples=["card:2740009999999"],
     )
     points: Points
-    unit: UnitCode | None = Field(default=None, description="Which points, if the program lets several be passed on.")
-    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+    unit: Code | None = Field(default=None, description="Which points, if the program lets several be passed on.")
+    not_after: NotAfter = None
 
     model_config = ConfigDict(
         json_schema_extra=example(
