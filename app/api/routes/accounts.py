@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from app.api import asof, etags, ids, paging
-from app.api.dependencies import Caller, Parts, PartsHere, Reader, caller_of
+from app.api.dependencies import Caller, Parts, PartsHere, Reader, caller_of, published
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem
 from app.api.routing import DirectRoute, PrivateRoute, problems
@@ -200,10 +200,7 @@ async def _state(member_id: bytes, mine: Parts, caller: Caller) -> MemberState:
 
 
 async def _rules(mine: Parts, caller: Caller, now: datetime) -> Rules:
-    versions = await mine.rulebook.of(caller.program_id)
-    if not versions.all:
-        raise Problem("no_rules")
-    return versions.at(now)
+    return (await published(mine, caller)).at(now)
 
 
 async def _accounts(member_id: bytes, mine: Parts, caller: Caller, as_of: AsOf | None) -> MemberAccounts:

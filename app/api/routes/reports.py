@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from app.api import asof
-from app.api.dependencies import Caller, Parts, PartsHere, allowed
-from app.api.problems import Problem, malformed_query
+from app.api.dependencies import Caller, PartsHere, allowed, published
+from app.api.problems import malformed_query
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import report_examples
 from app.api.schemas import reports as bodies
@@ -66,7 +66,7 @@ async def get_trial_balance(
 
     By the time of recording, so that a closed period never changes. The figures of `zegel verify`, to the point.
     """
-    versions = await _versions(mine, caller)
+    versions = await published(mine, caller)
     cut = _cut(since, until, every, versions, now=mine.clock())
     async with mine.reports:
         found = await reports.trial_balance(mine.engine, cut.edges, program_id=caller.program_id)
@@ -88,7 +88,7 @@ async def get_liability(
 
     Right to the moment also where no job has run. The last is an estimate; the answer says how it was made.
     """
-    versions = await _versions(mine, caller)
+    versions = await published(mine, caller)
     now = mine.clock()
     if as_of is not None:
         asof.within(as_of, earliest=_beginning(versions), now=now)
@@ -100,13 +100,6 @@ async def get_liability(
         found = await read(mine.engine, at, since=since, program_id=caller.program_id)
     answer = bodies.liabilities(found, rules, at=at, since=since)
     return Response(orjson.dumps(answer), media_type="application/json")
-
-
-async def _versions(mine: Parts, caller: Caller) -> Versions:
-    versions = await mine.rulebook.of(caller.program_id)
-    if not versions.all:
-        raise Problem("no_rules")
-    return versions
 
 
 def _beginning(versions: Versions) -> datetime:
