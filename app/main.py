@@ -25,6 +25,7 @@ from app.api import handlers, openapi, pages
 from app.api.dependencies import Parts
 from app.api.middleware import Envelope
 from app.api.routes import (
+    accounts,
     adjustments,
     backtests,
     deliveries,
@@ -129,9 +130,9 @@ def create_app(settings: Settings, options: Options = Options()) -> FastAPI:
         lifespan=lambda app: _lifespan(app, settings, options),
         openapi_tags=TAGS,
     )
-    busy = (events.busy, members.busy)
+    busy = (events.busy, accounts.busy)
     beside = (tiers, adjustments, referrals, endpoints, deliveries, replays, feed, rules, backtests)
-    others = (events, purchases, waiting, holds, members, *beside, program, reports, health)
+    others = (events, purchases, waiting, holds, members, accounts, *beside, program, reports, health)
     direct = [route for router in busy for route in router.routes if isinstance(route, DirectRoute)]
     for router in (*busy, rules.texts, *(module.router for module in others)):
         app.router.routes.extend(router.routes)  # flat: an included router is matched twice for each request

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request
 
 from app.api.dependencies import Caller, Parts
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, malformed_query
 from app.api.schemas.common import instant, time
 from app.queries import members
 from app.queries.past import AsOf
@@ -38,15 +38,15 @@ async def asked(request: Request, member_id: bytes, mine: Parts, caller: Caller)
     said = request.query_params
     by = said.get("by", "effect")
     if by not in ("effect", "recording"):
-        raise _wrong("/by", "must be effect or recording")
+        raise malformed_query("by", "must be effect or recording")
     if "as_of" not in said:
         if "by" in said:
-            raise _wrong("/by", "goes with `as_of` only")
+            raise malformed_query("by", "goes with `as_of` only")
         return None
     try:
         at = instant(said["as_of"])
     except ValueError as error:
-        raise _wrong("/as_of", str(error)) from None
+        raise malformed_query("as_of", str(error)) from None
     state = await members.state(mine.engine, member_id, program_id=caller.program_id)
     if state is None or state.enrolled_at is None:
         raise Problem("not_found")
@@ -59,7 +59,3 @@ def within(at: datetime, *, earliest: datetime, now: datetime) -> None:
     """Raises Problem for an instant that cannot be looked back at."""
     if not earliest <= at <= now:
         raise Problem("as_of_out_of_range", earliest=time(earliest), latest=time(now))
-
-
-def _wrong(pointer: str, message: str) -> Problem:
-    return Problem("malformed_query", errors=(FieldError(pointer, message),))

@@ -16,6 +16,7 @@ from app.api.problems import Problem
 from app.db.transactions import Engine
 from app.domain import keys
 from app.domain.keys import Secrets
+from app.domain.rules import Versions
 from app.domain.scopes import Scope
 from app.ledger.corridor import Ledger
 from app.queries import balances, credentials
@@ -124,6 +125,14 @@ async def _judged(header: str, mine: Parts) -> Caller:
     if credential.expires_at is not None and credential.expires_at <= mine.clock():
         raise Problem("unauthenticated")
     return Caller(credential.key_id, credential.program_id, credential.source, credential.scopes, credential.owner)
+
+
+async def published(mine: Parts, caller: Caller) -> Versions:
+    """The versions of the program's rules, as of the last second. Raises Problem where there are none yet."""
+    versions = await mine.rulebook.of(caller.program_id)
+    if not versions.all:
+        raise Problem("no_rules")
+    return versions
 
 
 def may(caller: Caller, scope: Scope) -> None:

@@ -4,6 +4,7 @@ import re
 
 import phonenumbers
 
+from app.api.problems import invalid
 from app.domain import identities, typeid
 from app.domain.commands import Identity, Reference
 
@@ -17,21 +18,28 @@ _LENGTH = f"an identity has 1 to {LONGEST} printable characters"
 NAMED = "a member id, or an identity such as card:2740001234567"
 
 
-def reference(text: str, *, key: bytes, enrol: bool = False) -> Reference:
-    """Who a text names. Raises ValueError with what is wrong."""
+def reference(text: str, *, at: str, key: bytes, enrol: bool = False) -> Reference:
+    """Who a text names. Raises Problem with what is wrong `at` its place in the body."""
     if text.startswith("mem_"):
         member_id = typeid.decode(typeid.MEMBER, text)
         if member_id is None:
-            raise ValueError("is not a member id")
+            raise invalid(at, "is not a member id")
         return Reference(member_id=member_id)
     kind, colon, value = text.partition(":")
     if not colon:
-        raise ValueError(f"must be {NAMED}")
-    return Reference(identity=identity(kind, value, key=key), enrol=enrol)
+        raise invalid(at, f"must be {NAMED}")
+    return Reference(identity=identity(kind, value, at=at, key=key), enrol=enrol)
 
 
-def identity(kind: str, value: str, *, key: bytes) -> Identity:
-    """An identity with its value normalized: e-mail in lower case, phone as E.164. Raises ValueError."""
+def identity(kind: str, value: str, *, at: str, key: bytes) -> Identity:
+    """An identity with its value normalized: e-mail in lower case, phone as E.164. Raises Problem at its place."""
+    try:
+        return identities.identity(kind, _normal(kind, value), key=key)
+    except ValueError as error:
+        raise invalid(at, str(error)) from None
+
+
+def _normal(kind: str, value: str) -> str:
     if not _KIND.match(kind) or kind in _RESERVED:
         raise ValueError("the kind of an identity is a short lower-case word such as card, email, phone or customer")
     value = value.strip()
@@ -40,7 +48,7 @@ def identity(kind: str, value: str, *, key: bytes) -> Identity:
     normalized = _normalized(kind, value)
     if len(normalized) > LONGEST:
         raise ValueError(_LENGTH)
-    return identities.identity(kind, normalized, key=key)
+    return normalized
 
 
 def _normalized(kind: str, value: str) -> str:

@@ -28,14 +28,14 @@ def asked(caller: Caller, key: str | None, operation: str, said: Any) -> Asked:
     )
 
 
-def kept(asked: Asked, body: Any, *, status: int, location: str) -> KeptAnswer:
+def kept(asked: Asked, body: Any, *, status: int, location: str | None) -> KeptAnswer:
     """The answer, as it is kept and given."""
     return KeptAnswer(asked.digest, status, location, orjson.dumps(body))
 
 
 def answered(answer: KeptAnswer, *, new: bool) -> Response:
     """The answer of the first time; a later one says that it is one."""
-    headers = {"Location": answer.location or ""}
+    headers = {} if answer.location is None else {"Location": answer.location}
     if not new:
         headers["Idempotent-Replayed"] = "true"
     return Response(answer.body, answer.status, headers, "application/json")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from fastapi import Request
 
 from app.api.dependencies import Caller, Parts
-from app.api.problems import FieldError, Problem
+from app.api.problems import malformed_query
 from app.domain.rules import Versions
 from app.domain.texts import Language
 
@@ -37,7 +37,7 @@ def asked(request: Request) -> Language | None:
     if request.scope["query_string"] and (named := request.query_params.get("language")) is not None:
         if named not in set(Language):
             known = ", ".join(language.value for language in Language)
-            raise Problem("malformed_query", errors=(FieldError("/language", f"must be one of {known}"),))
+            raise malformed_query("language", f"must be one of {known}")
         return Language(named)
     for name, value in request.scope["headers"]:
         if name == _HEADER:

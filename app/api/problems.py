@@ -237,6 +237,16 @@ class Problem(Exception):
         return answer
 
 
+def invalid(pointer: str, message: str) -> Problem:
+    """The problem of a body that is wrong at one place."""
+    return Problem("invalid", errors=(FieldError(pointer, message),))
+
+
+def malformed_query(parameter: str, message: str) -> Problem:
+    """The problem of a parameter that is wrong."""
+    return Problem("malformed_query", errors=(FieldError(f"/{parameter}", message),))
+
+
 def respond(problem: Problem, *, request_id: str, instance: str) -> Response:
     """The problem as a response."""
     body = json.dumps(problem.body(request_id=request_id, instance=instance), ensure_ascii=False)

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api import handlers, strict_json
 from app.api.dependencies import authenticated
-from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem
+from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid
 
 BODIES = ("POST", "PUT", "PATCH")
 _QUERY = ParamTypes.query
@@ -114,7 +114,7 @@ class DirectRoute(APIRoute):
 
 def _validated(body: bytes, model: TypeAdapter[Any]) -> Any:
     if not body:
-        raise Problem("invalid", errors=(FieldError("", "is missing"),))
+        raise invalid("", "is missing")
     try:
         return model.validate_python(strict_json.loads(body))
     except ValidationError as error:

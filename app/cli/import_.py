@@ -77,8 +77,6 @@ Url = Annotated[str | None, typer.Option(help="Where the API is.", show_default=
 Key = Annotated[
     str | None, typer.Option(help="A shop's API key that has the scope events:history.", show_default="ZEGEL_KEY")
 ]
-
-
 Opening = Annotated[bool, typer.Option("--opening", help="The rows are members' balances in another system.")]
 AsOf = Annotated[
     str | None, typer.Option(help="With --opening: the day, or date and time, as of which they hold.", metavar="DATE")
@@ -138,23 +136,10 @@ def import_(
     )  # fmt: skip
     _check_opening(named, opening=as_opening, as_of=as_of, header=header)
     options = Options(
-        file=file,
-        named=named,
-        header=header,
-        delimiter=_delimiter(delimiter),
-        encoding=encoding,
-        date_format=date_format,
-        time_zone=time_zone,
-        currency=currency,
-        decimal=decimal,
-        identity_kind=identity_kind,
-        id_prefix=id_prefix,
-        messages=messages,
-        batch_size=batch_size,
-        refused=refused,
-        restart=restart,
-        as_of=as_of,
-    )
+        file=file, named=named, header=header, delimiter=_delimiter(delimiter), encoding=encoding,
+        date_format=date_format, time_zone=time_zone, currency=currency, decimal=decimal, identity_kind=identity_kind,
+        id_prefix=id_prefix, messages=messages, batch_size=batch_size, refused=refused, restart=restart, as_of=as_of,
+    )  # fmt: skip
     _import(options, url=url, key=key)
 
 

@@ -11,7 +11,6 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import tables as t
 from app.db.claims import IN_FLIGHT
-from app.db.outbox import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +98,6 @@ async def change(
 async def set_up(connection: AsyncConnection, endpoint_id: bytes, settings: Settings, *, program_id: bytes) -> None:
     """Changes what the shop says of it."""
     await change(connection, endpoint_id, program_id=program_id, values=_columns(settings))
-
-
-async def test(connection: AsyncConnection, endpoint_id: bytes, notice: Notice, *, program_id: bytes) -> None:
-    """Queues a message for this endpoint alone, whatever types it takes, and in no order."""
-    of = {"program_id": program_id, "message_id": notice.id}
-    message = {**of, "type": notice.type, "body": notice.body, "created_at": notice.at}
-    await connection.execute(insert(t.message).values(message))
-    pending = {**of, "endpoint_id": endpoint_id, "due_at": notice.at, "attempts": 0}
-    await connection.execute(insert(t.pending_delivery).values(pending))
 
 
 async def bare_secrets(connection: AsyncConnection, *, length: int, limit: int) -> list[tuple[bytes, bytes, bytes]]:

@@ -68,12 +68,14 @@ class Asked:
 async def once(
     engine: Engine,
     asked: Asked,
-    write: Callable[[Connection], Awaitable[Answer]],
+    answer: Answer,
+    write: Callable[[Connection], Awaitable[None]],
     *,
     now: datetime,
 ) -> tuple[Answer, bool]:
-    """Writes, and keeps the answer, once per Idempotency-Key; the answer kept, and whether it was made now.
+    """Keeps the answer, and writes, once per Idempotency-Key; the answer kept, and whether it was made now.
 
+    The answer is kept first, so that a copy waits for it, and is not judged by what the first one did.
     Raises KeyReused, or Duplicate where the same key is in flight elsewhere; what `write` raises undoes all.
     """
     kept = await _kept(engine, asked)
@@ -81,8 +83,8 @@ async def once(
         return kept, False
     try:
         async with operation(engine) as connection:
-            answer = await write(connection)
             await keep(connection, answer, program_id=asked.program_id, key_id=asked.key_id, key=asked.key, now=now)
+            await write(connection)
     except Duplicate:
         kept = await _kept(engine, asked)
         if kept is None:

@@ -1,11 +1,16 @@
-"""Messages that belong to no member: what became of an endpoint, told to the others (webhooks W6)."""
+"""Messages that no event of a member brings: about the program, and about its endpoints (webhooks W6).
+
+Each is written in the transaction of what it tells, with a pending delivery for every endpoint that it goes to.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import asyncpg
-from sqlalchemy import BigInteger, LargeBinary, Text, Uuid, bindparam, cast, null, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Text, Uuid, bindparam, cast, func, null, or_
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import pending
 from app.db import tables as t
@@ -23,6 +28,25 @@ class Notice:
     at: datetime
 
 
+async def announce(connection: AsyncConnection, notice: Notice, *, program_id: bytes) -> None:
+    """A message to every endpoint that takes its type, and to the feed (W1)."""
+    of = _of(notice, program_id)
+    await connection.execute(_MESSAGE, {**of, "body": notice.body})
+    await connection.execute(_ALL, of)
+    await connection.execute(
+        insert(t.unsequenced).values(
+            program_id=program_id, written_at=func.clock_timestamp(), first_id=notice.id, messages=[notice.id]
+        )
+    )
+
+
+async def tell_one(connection: AsyncConnection, endpoint_id: bytes, notice: Notice, *, program_id: bytes) -> None:
+    """Queues a notice for this endpoint alone, whatever types it takes, and in no order."""
+    await connection.execute(_MESSAGE, {**_of(notice, program_id), "body": notice.body})
+    queued = {"program_id": program_id, "message_id": notice.id, "endpoint_id": endpoint_id, "due_at": notice.at}
+    await connection.execute(insert(t.pending_delivery).values(**queued, attempts=0))
+
+
 async def tell_others(
     connection: asyncpg.Connection, notice: Notice, *, program_id: bytes, about: bytes, source: str | None
 ) -> None:
@@ -30,58 +54,38 @@ async def tell_others(
 
     Another shop hears nothing: it does not see the endpoint either.
     """
-    await _add(connection, notice, program_id=program_id)
-    await _OTHERS.fetch(connection, **_asked(notice, program_id, about), source=source)
+    ids = {"program_id": uuid(program_id), "message_id": uuid(notice.id)}
+    of = _of(notice, program_id) | ids
+    await _MESSAGE_COMPILED.fetch(connection, **of, body=notice.body)
+    await _OTHERS_COMPILED.fetch(connection, **of, endpoint_id=uuid(about), source=source)
 
 
-async def _add(connection: asyncpg.Connection, notice: Notice, *, program_id: bytes) -> None:
-    await _MESSAGE.fetch(
-        connection,
-        program_id=uuid(program_id),
-        message_id=uuid(notice.id),
-        type=notice.type,
-        body=notice.body,
-        created_at=notice.at,
-    )
+def _of(notice: Notice, program_id: bytes) -> dict[str, Any]:
+    return {"program_id": program_id, "message_id": notice.id, "type": notice.type, "created_at": notice.at}
 
 
-def _asked(notice: Notice, program_id: bytes, endpoint_id: bytes) -> dict[str, object]:
-    return {
-        "program_id": uuid(program_id),
-        "message_id": uuid(notice.id),
-        "type": notice.type,
-        "created_at": notice.at,
-        "endpoint_id": uuid(endpoint_id),
-    }
-
-
-_PROGRAM = bindparam("program_id", type_=Uuid())
-_MESSAGE_ID = bindparam("message_id", type_=Uuid())
-_ENDPOINT_ID = bindparam("endpoint_id", type_=Uuid())
-_TYPE = bindparam("type", type_=Text())
-_CREATED_AT = bindparam("created_at", type_=t.INSTANT)
+_m = t.message.c
 _e = t.endpoint.c
+_OF = {c.name: bindparam(c.name, type_=c.type) for c in (_m.program_id, _m.message_id, _m.type, _m.created_at)}
 
 
-def _message() -> Insert:
-    names = ["program_id", "message_id", "type", "body", "created_at"]
-    body = bindparam("body", type_=LargeBinary())
-    return insert(t.message).from_select(names, select(_PROGRAM, _MESSAGE_ID, _TYPE, body, _CREATED_AT))
-
-
-def _others() -> Insert:
-    source = bindparam("source", type_=Text())
-    mine = or_(_e.source.is_(None), _e.source == source)
+def _queued(*only: ColumnElement[bool]) -> Insert:
     return pending.queued(
-        _MESSAGE_ID,
-        _e.endpoint_id != _ENDPOINT_ID,
-        mine,
-        program_id=_PROGRAM,
-        type=_TYPE,
-        created_at=_CREATED_AT,
+        _OF["message_id"],
+        *only,
+        program_id=_OF["program_id"],
+        type=_OF["type"],
+        created_at=_OF["created_at"],
         member_id=cast(null(), Uuid()),
         number=cast(null(), BigInteger()),
     )
 
 
-_MESSAGE, _OTHERS = map(Statement, (_message(), _others()))
+def _others() -> Insert:
+    other = _e.endpoint_id != bindparam("endpoint_id", type_=_e.endpoint_id.type)
+    return _queued(other, or_(_e.source.is_(None), _e.source == bindparam("source", type_=Text())))
+
+
+_MESSAGE = insert(t.message).values(**_OF, body=bindparam("body", type_=_m.body.type))
+_ALL = _queued()
+_MESSAGE_COMPILED, _OTHERS_COMPILED = Statement(_MESSAGE), Statement(_others())

@@ -12,9 +12,8 @@ from app.domain.periods import BEGINNING
 from app.domain.posting import Moment, Tell
 from app.domain.rules import Rules
 from app.domain.runs import Run
-from app.domain.state import MemberState, Scheduled
+from app.domain.state import MemberState, Scheduled, Usage
 from app.domain.steps import Step
-from app.domain.usage import Counted
 
 REWARDED = "referrals"
 """The counter of friends for whom a member was rewarded, of all time."""
@@ -42,9 +41,9 @@ def one_more(run: Run, rules: Rules, due: Scheduled, moment: Moment) -> Run:
         credits.append((unit, milestone.points, dates))
     state, entries = lots.credit_state(state, credits, now=now, first=len(run.entries))
     counts = [
-        Counted(REWARDED, BEGINNING, None, times=1),
+        Usage(REWARDED, BEGINNING, None, times=1),
         *_in_period(state, rules, now, times=1),
-        *(Counted(_milestone(number, m.unit), BEGINNING, None, points=m.points) for m in reached),
+        *(Usage(_milestone(number, m.unit), BEGINNING, None, points=m.points) for m in reached),
     ]
     state = usage.added(state, counts, now=moment.judged_at, kept=rules.late)
     steps = tuple(("milestone", m.unit, "fixed", str(m.points)) for m in reached)
@@ -62,7 +61,7 @@ def one_less(run: Run, rules: Rules, given_at: datetime, due: Scheduled, moment:
     state, entries = run.state, list(run.entries)
     number = usage.used(state, REWARDED, BEGINNING).times
     steps: list[Step] = []
-    counts = [Counted(REWARDED, BEGINNING, None, times=-1), *_in_period(state, rules, given_at, times=-1)]
+    counts = [Usage(REWARDED, BEGINNING, None, times=-1), *_in_period(state, rules, given_at, times=-1)]
     for code in sorted(state.accounts):
         points = usage.used(state, _milestone(number, code), BEGINNING).points
         if not points:
@@ -76,7 +75,7 @@ def one_less(run: Run, rules: Rules, given_at: datetime, due: Scheduled, moment:
         if taken < points:
             steps.append(("milestone", code, "forgiven", str(points - taken)))
         entries += [] if entry is None else [entry]
-        counts.append(Counted(_milestone(number, code), BEGINNING, None, points=-points))
+        counts.append(Usage(_milestone(number, code), BEGINNING, None, points=-points))
     state = usage.added(state, counts, now=moment.judged_at, kept=rules.late)
     tells: tuple[Tell, ...] = ()
     if len(entries) > len(run.entries):
@@ -85,13 +84,13 @@ def one_less(run: Run, rules: Rules, given_at: datetime, due: Scheduled, moment:
     return run._replace(state=state, entries=tuple(entries), steps=(*run.steps, *steps), tells=(*run.tells, *tells))
 
 
-def _in_period(state: MemberState, rules: Rules, at: datetime, *, times: int) -> tuple[Counted, ...]:
+def _in_period(state: MemberState, rules: Rules, at: datetime, *, times: int) -> tuple[Usage, ...]:
     """What counts toward the cap, where there is one."""
     cap = None if rules.referrals is None else rules.referrals.cap
     if cap is None:
         return ()
     since, until = periods.bounds(cap.within, at, zone=rules.zone, enrolled_at=state.enrolled_at)
-    return (Counted(f"{REWARDED}:{cap.within.code}", since, until, times=times),)
+    return (Usage(f"{REWARDED}:{cap.within.code}", since, until, times=times),)
 
 
 def _milestone(number: int, unit: str) -> str:

@@ -13,7 +13,6 @@ from app.domain.commands import Activity, Cancellation, Command, Enrolment, Purc
 from app.domain.rules import Rules, Versions
 from app.domain.stacking import Used
 from app.domain.state import MemberState, Usage
-from app.domain.usage import Counted
 
 ROOM, FREE = "room", "free"
 """Where a context tells the room under each cap as judged; and, of goods that came back, what was left of it then."""
@@ -45,13 +44,13 @@ def counted(
     moved = _differences(before, used) if before or used else None
     if not moved:
         return state
-    own: list[Counted] = []
-    shared: list[Counted] = []
+    own: list[Usage] = []
+    shared: list[Usage] = []
     for cap in {cap.counter: cap for cap in rules.limits[kind]}.values():
         if cap.counter in moved:
             points, times = moved[cap.counter]
             bounds = _bounds(state, cap, rules, at)
-            (shared if cap.per is Per.PROGRAM else own).append(Counted(cap.counter, *bounds, points, times))
+            (shared if cap.per is Per.PROGRAM else own).append(Usage(cap.counter, *bounds, points, times))
     if own:
         state = usage.added(state, own, now=now, kept=kept)
     return state._replace(shared=usage.moved(state.shared, shared, now=now, kept=kept)) if shared else state

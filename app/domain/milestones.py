@@ -16,9 +16,8 @@ from app.domain.gifts import Given
 from app.domain.lots import Place
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import Milestone, Rewarded, Rules
-from app.domain.state import MemberState
+from app.domain.state import MemberState, Usage
 from app.domain.steps import Step
-from app.domain.usage import Counted
 
 MOST_AT_ONCE = 100
 """How many rewards one event may bring at most: each is an event of its own."""
@@ -125,7 +124,7 @@ def _counter(milestone: Milestone) -> str:
 def _counted(
     state: MemberState, stand: _Stand, moment: Moment, rules: Rules, *, points: int = 0, times: int = 0
 ) -> MemberState:
-    counted = Counted(_counter(stand.milestone), stand.since, stand.until, points=points, times=times)
+    counted = Usage(_counter(stand.milestone), stand.since, stand.until, points=points, times=times)
     return usage.added(state, [counted], now=moment.judged_at, kept=rules.late)
 
 

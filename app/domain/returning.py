@@ -9,6 +9,7 @@ from app.domain import (
     gifts,
     limits,
     messages,
+    occasions,
     posting,
     referrals,
     restoring,
@@ -189,17 +190,8 @@ def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[Left] | No
     """What a purchase's rules give in its own context for its goods, or for what is `left` of each line."""
     context, goods = chain.context_of(event.content), now.goods
     told = {} if now.told is None else {seeing.ATTRIBUTES: now.told}
-    occasion = Occasion(
-        kind=Purchase.kind,
-        occurred_at=event.occurred_at,
-        tiers=frozenset(context.get("tiers", {}).values()),
-        source=event.source,
-        channel=goods.channel,
-        location=goods.location,
-        visits=context.get(visits.VISITS, {}),
-        room=context.get(limits.ROOM, {}) if now.room is None else now.room,
-        seen=seeing.again({**context, **told}),
-    )
+    seen = seeing.again({**context, **told})
+    occasion = occasions.again(event, goods, context, seen=seen, room=now.room)
     return accrual.earned(goods, occasion, rules, left=left)
 
 

@@ -1,7 +1,6 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
-from app.domain import accrual, chain, gifts, holds, limits, restoring, returning, taking, transfers
-from app.domain.applying import Occasion
+from app.domain import accrual, chain, gifts, holds, limits, occasions, restoring, returning, taking, transfers
 from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded
@@ -54,17 +53,7 @@ def _room_back(state: MemberState, event: Recorded, rules: Rules, case: Case) ->
     """What an activity used under caps can be given again (semantics A5)."""
     facts = chain.decode_facts(event.kind, chain.decode_content(event.content).facts)
     assert isinstance(facts, Activity)
-    context = chain.context_of(event.content)
-    occasion = Occasion(
-        kind=event.kind,
-        occurred_at=event.occurred_at,
-        tiers=frozenset(context.get("tiers", {}).values()),
-        source=event.source,
-        activity=facts.activity,
-        channel=facts.channel,
-        location=facts.location,
-        room=context.get(limits.ROOM, {}),
-    )
+    occasion = occasions.again(event, facts, chain.context_of(event.content))
     used = accrual.earned(None, occasion, rules).used
     return limits.counted(
         state,

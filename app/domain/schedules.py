@@ -18,8 +18,7 @@ from app.domain.events import Recorded
 from app.domain.periods import BEGINNING
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import After, Follows, Rules, Schedule
-from app.domain.state import MemberState, Scheduled
-from app.domain.usage import Counted
+from app.domain.state import MemberState, Scheduled, Usage
 
 
 def armed(state: MemberState, own: Recorded, case: Case) -> tuple[MemberState, tuple[Scheduled, ...]]:
@@ -156,7 +155,7 @@ def _on_purchase(
         return state, []
     row = _row(state, schedule, case.rules, own)
     key = f"sch:{schedule.code}:{state.id.hex()}:{used.times}"
-    counted = Counted(_counter(schedule.code), BEGINNING, None, points=1, times=1)
+    counted = Usage(_counter(schedule.code), BEGINNING, None, points=1, times=1)
     state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
     return state, [row._replace(key=key)]
 
@@ -167,7 +166,7 @@ def _on_tier(
     """A row each time the tier is reached, of which only the last counts: rows of before cannot be taken away."""
     if all(after != when.tier for *_, after in own.tier_changes):
         return state, []
-    counted = Counted(_counter(schedule.code), BEGINNING, None, times=1)
+    counted = Usage(_counter(schedule.code), BEGINNING, None, times=1)
     state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
     row = _row(state, schedule, case.rules, own)
     round = usage.used(state, _counter(schedule.code), BEGINNING).times
@@ -183,7 +182,7 @@ def _disarmed(state: MemberState, schedule: str, rules: Rules, moment: Moment) -
     """The next purchase arms a schedule on purchases again."""
     if not usage.used(state, _counter(schedule), BEGINNING).points:
         return state
-    counted = Counted(_counter(schedule), BEGINNING, None, points=-1)
+    counted = Usage(_counter(schedule), BEGINNING, None, points=-1)
     return usage.added(state, [counted], now=moment.judged_at, kept=rules.late)
 
 

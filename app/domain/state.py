@@ -135,7 +135,10 @@ class Floor(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a member has used of a counter in the period from `since` until `until`; no end means all time."""
+    """What a member has used of a counter in the period from `since` until `until`; no end means all time.
+
+    Also what an event adds to a counter, or takes from it.
+    """
 
     counter: str
     since: datetime

@@ -6,7 +6,6 @@ what is taken back later gives nothing back that anybody could still use.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from app.domain.state import MemberState, Usage
 
@@ -14,31 +13,21 @@ Used = Mapping[tuple[str, datetime], Usage]
 """What is used, by counter and the start of its period."""
 
 
-class Counted(NamedTuple):
-    """What an event adds to a counter, or takes from it, in the period from `since` until `until`."""
-
-    counter: str
-    since: datetime
-    until: datetime | None
-    points: int = 0
-    times: int = 0
-
-
 def used(state: MemberState, counter: str, since: datetime) -> Usage:
     """What a counter shows for the period that begins at `since`."""
     return state.usage.get((counter, since)) or Usage(counter, since, None)
 
 
-def added(state: MemberState, counted: Iterable[Counted], *, now: datetime, kept: timedelta) -> MemberState:
+def added(state: MemberState, counted: Iterable[Usage], *, now: datetime, kept: timedelta) -> MemberState:
     """The state after these counts. Periods that were over for longer than `kept` are forgotten, and not counted."""
     return state._replace(usage=moved(state.usage, counted, now=now, kept=kept))
 
 
-def moved(used: Used, counted: Iterable[Counted], *, now: datetime, kept: timedelta) -> Used:
+def moved(used: Used, counted: Iterable[Usage], *, now: datetime, kept: timedelta) -> Used:
     """What is used after these counts."""
     usage = dict(used)
     for one in counted:
-        before = usage.get((one.counter, one.since)) or Usage(one.counter, one.since, one.until)
+        before = usage.get((one.counter, one.since)) or one._replace(points=0, times=0)
         after = before._replace(points=before.points + one.points, times=before.times + one.times)
         usage[one.counter, one.since] = after
     return {

@@ -8,8 +8,7 @@ from app.domain import periods, usage
 from app.domain.effects import Case
 from app.domain.periods import LIFETIME
 from app.domain.rules import Rules
-from app.domain.state import MemberState
-from app.domain.usage import Counted
+from app.domain.state import MemberState, Usage
 
 VISITS = "visits"
 """Where a purchase's context tells how many purchases stood before it, by the code of the periods."""
@@ -32,7 +31,7 @@ def counted(
     state = state._replace(purchases=state.purchases + times)
     names = context.get(VISITS, {})
     counts = [
-        Counted(_counter(within.code), *_bounds(state, rules, within, at or case.occurred_at), times=times)
+        Usage(_counter(within.code), *_bounds(state, rules, within, at or case.occurred_at), times=times)
         for within in rules.visits
         if within != LIFETIME and within.code in names
     ]

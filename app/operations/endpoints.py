@@ -1,25 +1,22 @@
 """Webhook endpoints: where shops want to be told, in what order, and with which secrets it is signed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.db import audit, endpoints, idempotency, sealing
+from app.db import audit, endpoints, idempotency, outbox, sealing
 from app.db.endpoints import Found, Settings
 from app.db.idempotency import Answer as KeptAnswer
+from app.db.idempotency import Asked, KeyReused
 from app.db.outbox import Notice
 from app.db.sealing import NONCE_BYTES, SECRET_BYTES, Secret
-from app.db.transactions import Duplicate, Engine, Work, operation
+from app.db.transactions import Engine, Work, operation
 from app.domain import messages, typeid
 
-__all__ = ["NONCE_BYTES", "SECRET_BYTES", "KeptAnswer", "Settings"]
+__all__ = ["NONCE_BYTES", "SECRET_BYTES", "KeptAnswer", "KeyReused", "Settings"]
 
 SEALED_AT_ONCE = 100
-
-
-class KeyReused(Exception):
-    """The Idempotency-Key was sent before with another body."""
 
 
 class Unknown(Exception):
@@ -50,9 +47,9 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """Under which Idempotency-Key a caller asks, and the answer that is kept for it, with the body's digest."""
+    """Under which Idempotency-Key a caller asks for what, and the answer that is kept for it."""
 
-    key: str
+    asked: Asked
     answer: KeptAnswer
 
 
@@ -98,7 +95,7 @@ async def create(
         )
         await _note(connection, "endpoint.created", endpoint_id, by, at, {"types": settings.types})
 
-    return await _once(engine, make, by=by, once=once, now=at.now)
+    return await idempotency.once(engine, once.asked, once.answer, make, now=at.now)
 
 
 async def change(
@@ -166,7 +163,7 @@ async def rotate(
         await endpoints.change(connection, endpoint_id, program_id=by.program_id, values=values)
         await _note(connection, "endpoint.secret_rotated", endpoint_id, by, at, {"hours": overlap // _HOUR})
 
-    return await _once(engine, make, by=by, once=once, now=at.now)
+    return await idempotency.once(engine, once.asked, once.answer, make, now=at.now)
 
 
 async def test(
@@ -181,9 +178,9 @@ async def test(
         if found.state != "enabled":
             raise NotEnabled
         notice = Notice(message_id, messages.TEST, body, at.now)
-        await endpoints.test(connection, endpoint_id, notice, program_id=by.program_id)
+        await outbox.tell_one(connection, endpoint_id, notice, program_id=by.program_id)
 
-    return await _once(engine, make, by=by, once=once, now=at.now)
+    return await idempotency.once(engine, once.asked, once.answer, make, now=at.now)
 
 
 async def seal_bare(engine: Engine, *, key: bytes, random: Callable[[int], bytes]) -> int:
@@ -198,35 +195,6 @@ async def seal_bare(engine: Engine, *, key: bytes, random: Callable[[int], bytes
 
 
 _HOUR = timedelta(hours=1)
-
-
-async def _once(
-    engine: Engine, make: Callable[[Work], Awaitable[None]], *, by: Caller, once: Once, now: datetime
-) -> tuple[KeptAnswer, bool]:
-    """Does it and keeps the answer in one transaction, unless one is kept already."""
-    kept = await _kept(engine, by, once)
-    if kept is not None:
-        return kept, False
-    try:
-        async with operation(engine) as connection:
-            await idempotency.keep(
-                connection, once.answer, program_id=by.program_id, key_id=by.key_id, key=once.key, now=now
-            )
-            await make(connection)
-    except Duplicate:
-        kept = await _kept(engine, by, once)
-        if kept is None:
-            raise
-        return kept, False
-    return once.answer, True
-
-
-async def _kept(engine: Engine, by: Caller, once: Once) -> KeptAnswer | None:
-    async with operation(engine) as connection:
-        kept = await idempotency.earlier(connection, program_id=by.program_id, key_id=by.key_id, key=once.key)
-    if kept is not None and kept.digest != once.answer.digest:
-        raise KeyReused
-    return kept
 
 
 async def _lock(connection: Work, endpoint_id: bytes, by: Caller) -> Found:

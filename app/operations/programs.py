@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.db import announcing, audit, drafts
+from app.db import audit, drafts, outbox
 from app.db import programs as rows
+from app.db.outbox import Notice
 from app.db.transactions import Connection, Duplicate, Engine, operation
 from app.domain import messages, typeid
 from app.program import reading, succession
@@ -166,4 +167,4 @@ async def _announce(
         "in_force_from": messages.time_text(new.in_force_from),
     }
     body = messages.notice(messages.RULES_PUBLISHED, now=now, data=said)
-    await announcing.announce(connection, messages.RULES_PUBLISHED, body, program_id=program_id, id=wanted.id, now=now)
+    await outbox.announce(connection, Notice(wanted.id, messages.RULES_PUBLISHED, body, now), program_id=program_id)

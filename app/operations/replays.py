@@ -39,7 +39,7 @@ async def ask(
     Raises KeyReused, or Duplicate where the same key is in flight elsewhere.
     """
 
-    async def write(connection: Connection) -> KeptAnswer:
+    async def write(connection: Connection) -> None:
         await rows.add(connection, job, program_id=asked.program_id, by=asked.actor)
         await audit.note(
             connection,
@@ -51,9 +51,8 @@ async def ask(
             subject=typeid.encode(typeid.ENDPOINT, job.endpoint_id),
             details={"replay": typeid.encode(typeid.REPLAY, job.id), "which": job.which.value},
         )
-        return answer
 
-    return await idempotency.once(engine, asked, write, now=job.created_at)
+    return await idempotency.once(engine, asked, answer, write, now=job.created_at)
 
 
 async def planned(

@@ -28,7 +28,7 @@ async def resend(
     Raises KeyReused, or Duplicate where the same key is in flight elsewhere.
     """
 
-    async def write(connection: Connection) -> KeptAnswer:
+    async def write(connection: Connection) -> None:
         program_id = asked.program_id
         await resending.again(connection, message_id, program_id=program_id, endpoint_id=endpoint_id, now=now)
         details: Mapping[str, Any] = {"message": typeid.encode(typeid.MESSAGE, message_id)}
@@ -42,6 +42,5 @@ async def resend(
             subject=typeid.encode(typeid.ENDPOINT, endpoint_id),
             details=details,
         )
-        return answer
 
-    return await idempotency.once(engine, asked, write, now=now)
+    return await idempotency.once(engine, asked, answer, write, now=now)

@@ -158,7 +158,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def keeper_of(home: Path) -> int:
-    [pid] = [pid for pid in processes_of(home) if any(word.endswith(b"localpg.py") for word in _words(pid))]
+    [pid] = [pid for pid in processes_of(home) if any(word.endswith(b"localpg/keeper.py") for word in _words(pid))]
     return pid
 
 

@@ -7,8 +7,8 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import paging
-from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api import ids, paging
+from app.api.dependencies import Caller, Parts, PartsHere, allowed, published
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem, of_refusal
 from app.api.routes.events import answered, problem_of
@@ -61,10 +61,7 @@ async def request_adjustment(body: bodies.AdjustmentIn, mine: PartsHere, caller:
     earlier = await queries.keyed(mine.engine, asked.key, program_id=caller.program_id)
     if earlier is None:
         await _try(asked, mine, caller)
-    versions = await mine.rulebook.of(caller.program_id)
-    if not versions.all:  # published within the last second
-        raise Problem("no_rules")
-    rules = versions.at(asked.requested_at)
+    rules = (await published(mine, caller)).at(asked.requested_at)
     try:
         asked, new = await operations.ask(
             mine.engine,
@@ -286,8 +283,8 @@ async def _decide(found: Proposal, verdict: Standing, mine: Parts, caller: Calle
 
 
 async def _found(adjustment_id: str, mine: Parts, caller: Caller) -> Proposal:
-    id = typeid.decode(typeid.ADJUSTMENT, adjustment_id)
-    found = await queries.find(mine.engine, id, program_id=caller.program_id) if id is not None else None
+    id = ids.in_path(typeid.ADJUSTMENT, adjustment_id)
+    found = await queries.find(mine.engine, id, program_id=caller.program_id)
     if found is None:
         raise Problem("not_found")
     return found

@@ -16,9 +16,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Send
 from starlette.types import Scope as ASGIScope
 
-from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api.dependencies import Caller, Parts, PartsHere, allowed, published
 from app.api.middleware import request_id
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, invalid
 from app.api.routes.rules import sound_draft
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import backtests as bodies
@@ -62,11 +62,9 @@ async def backtest_draft(body: bodies.BacktestIn, request: Request, mine: PartsH
     now = mine.clock()
     until = now if body.until is None else min(body.until, now)
     if body.since >= until:
-        raise Problem("invalid", errors=[FieldError("/from", "must lie before `to`, and before now")])
+        raise invalid("/from", "must lie before `to`, and before now")
     document = await sound_draft(mine, caller)
-    versions = await mine.rulebook.of(caller.program_id)
-    if not versions.all:
-        raise Problem("no_rules")
+    versions = await published(mine, caller)
     if mine.backtesting.locked():
         raise Problem("backtest_running")
     draft = compiling.compile_next(document, versions, in_force_from=body.since)

@@ -8,11 +8,11 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import cursors, keyed, paging
+from app.api import cursors, ids, keyed, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, malformed_query
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import deliveries as bodies
 from app.api.schemas.common import time
@@ -166,9 +166,7 @@ async def get_endpoint_statistics(
 
 async def seen(endpoint_id: str, mine: Parts, caller: Caller) -> bytes:
     """The endpoint's id, if the caller may see it. Raises Problem `not_found`."""
-    id = typeid.decode(typeid.ENDPOINT, endpoint_id)
-    if id is None:
-        raise Problem("not_found")
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     found = await endpoints.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
     if found is None:
         raise Problem("not_found")
@@ -178,10 +176,8 @@ async def seen(endpoint_id: str, mine: Parts, caller: Caller) -> bytes:
 async def _found(
     endpoint_id: bytes, message_id: str, mine: Parts, caller: Caller
 ) -> tuple[deliveries.DeliveryRow, tuple[deliveries.AttemptRow, ...]]:
-    id = typeid.decode(typeid.MESSAGE, message_id)
-    found = None
-    if id is not None:
-        found = await deliveries.find(mine.engine, id, program_id=caller.program_id, endpoint_id=endpoint_id)
+    id = ids.in_path(typeid.MESSAGE, message_id)
+    found = await deliveries.find(mine.engine, id, program_id=caller.program_id, endpoint_id=endpoint_id)
     if found is None:
         raise Problem("not_found")
     return found
@@ -190,5 +186,5 @@ async def _found(
 def _message(text: str) -> bytes:
     id = typeid.decode(typeid.MESSAGE, text)
     if id is None:
-        raise Problem("malformed_query", errors=(FieldError("/message", "is no id of a message"),))
+        raise malformed_query("message", "is no id of a message")
     return id

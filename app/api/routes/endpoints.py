@@ -2,21 +2,22 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
-from app.api import paging
+from app.api import etags, ids, keyed, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
+from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import endpoints as bodies
-from app.domain import chain, typeid
+from app.domain import typeid
 from app.domain.scopes import Scope
 from app.operations import endpoints as operations
 from app.operations.endpoints import KeptAnswer, Moment, NewSecret, Once, Settings
@@ -27,7 +28,6 @@ router = APIRouter(prefix="/v1/webhook-endpoints", tags=["webhooks"], route_clas
 
 Reader = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_READ))]
 Writer = Annotated[Caller, Depends(allowed(Scope.WEBHOOKS_WRITE))]
-IdempotencyKey = Annotated[str | None, Header(pattern=r"^[\x20-\x7e]{1,128}$")]
 IfMatch = Annotated[str | None, Header(max_length=64, description="The ETag of the endpoint as you know it.")]
 
 _BODY = ("malformed_json", "unsupported_media_type", "body_too_large", "invalid")
@@ -51,7 +51,7 @@ async def create_endpoint(
     id, secret, at = mine.fresh_id(), _new_secret(mine), _moment(mine)
     shown = bodies.endpoint(EndpointRow(id, settings, at.now))
     location = f"/v1/webhook-endpoints/{shown['id']}"
-    once = _once(idempotency_key, "create_endpoint", body.digested(), {**shown, "secret_shown": True}, location)
+    once = _once(caller, idempotency_key, "create_endpoint", body.digested(), {**shown, "secret_shown": True}, location)
     return await _answered(
         lambda: operations.create(mine.engine, id, settings, secret, by=_by(caller), once=once, at=at),
         fresh={**shown, "secret": mine.secret_text(secret.value)},
@@ -97,7 +97,7 @@ async def list_endpoints(
 )
 async def get_endpoint(endpoint_id: str, mine: PartsHere, caller: Reader) -> Response:
     """The endpoint, how it fares, and the ETag that a change must name; without its secret."""
-    return await _shown(_id(endpoint_id), mine, caller)
+    return await _shown(ids.in_path(typeid.ENDPOINT, endpoint_id), mine, caller)
 
 
 @router.patch(
@@ -114,14 +114,14 @@ async def change_endpoint(
 
     Types and order hold for what is recorded from then on.
     """
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
 
     def change(settings: Settings) -> Settings:
         changed = body.applied(settings)
         _refuse(changed, mine)
         return changed
 
-    revision = _revision(if_match)
+    revision = etags.revision(if_match)
     await _done(lambda: operations.change(mine.engine, id, change, revision=revision, by=_by(caller), at=_moment(mine)))
     return await _shown(id, mine, caller)
 
@@ -135,7 +135,7 @@ async def change_endpoint(
 )
 async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends nothing until it is enabled again. What is recorded meanwhile waits, as long as messages are kept."""
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     await _done(lambda: operations.pause(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return await _shown(id, mine, caller)
 
@@ -149,7 +149,7 @@ async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> R
 )
 async def enable_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends again, and soon all that waits: what was held, and what was put off, with all its attempts before it."""
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     await _done(lambda: operations.enable(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return await _shown(id, mine, caller)
 
@@ -166,11 +166,11 @@ async def rotate_endpoint_secret(
     endpoint_id: str, body: bodies.RotateIn, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Signs with a new secret, shown in this answer only, and for a time with those before it as well."""
-    id, secret, at = _id(endpoint_id), _new_secret(mine), _moment(mine)
+    id, secret, at = ids.in_path(typeid.ENDPOINT, endpoint_id), _new_secret(mine), _moment(mine)
     overlap = timedelta(hours=body.overlap_hours)
     shown = bodies.secret(id, until=at.now + overlap)
     said = {"endpoint": endpoint_id, **body.model_dump()}
-    once = _once(idempotency_key, "rotate_endpoint_secret", said, {**shown, "secret_shown": True})
+    once = _once(caller, idempotency_key, "rotate_endpoint_secret", said, {**shown, "secret_shown": True})
     return await _answered(
         lambda: operations.rotate(mine.engine, id, secret, overlap=overlap, by=_by(caller), once=once, at=at),
         fresh={**shown, "secret": mine.secret_text(secret.value)},
@@ -189,9 +189,9 @@ async def try_endpoint(
     endpoint_id: str, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Sends a message of the type `test` to this endpoint, whatever types it takes."""
-    id, message_id = _id(endpoint_id), mine.fresh_id()
+    id, message_id = ids.in_path(typeid.ENDPOINT, endpoint_id), mine.fresh_id()
     shown = {"message": typeid.encode(typeid.MESSAGE, message_id)}
-    once = _once(idempotency_key, "try_endpoint", {"endpoint": endpoint_id}, shown)
+    once = _once(caller, idempotency_key, "try_endpoint", {"endpoint": endpoint_id}, shown)
     at = _moment(mine)
     return await _answered(
         lambda: operations.test(mine.engine, id, message_id, by=_by(caller), once=once, at=at), fresh=shown
@@ -207,16 +207,9 @@ async def try_endpoint(
 )
 async def delete_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Ends sending to it; what was not delivered yet is dropped."""
-    id = _id(endpoint_id)
+    id = ids.in_path(typeid.ENDPOINT, endpoint_id)
     await _done(lambda: operations.delete(mine.engine, id, by=_by(caller), at=_moment(mine)))
     return Response(None, 204)
-
-
-def _id(text: str) -> bytes:
-    found = typeid.decode(typeid.ENDPOINT, text)
-    if found is None:
-        raise Problem("not_found")
-    return found
 
 
 def _by(caller: Caller) -> operations.Caller:
@@ -243,34 +236,24 @@ def _refuse(settings: Settings, mine: Parts) -> None:
         raise Problem("endpoint_refused", errors=[FieldError("/url", reason)])
 
 
-def _revision(if_match: str | None) -> int:
-    """The revision that an ETag of ours names, or one that no endpoint has. Raises Problem where there is none."""
-    if if_match is None:
-        raise Problem("if_match_missing")
-    number = if_match.strip().strip('"')
-    return int(number) if number.isascii() and number.isdigit() and len(number) < _LONGEST_REVISION else -1
-
-
-_LONGEST_REVISION = 10
-
-
 def _once(
-    key: str | None, operation: str, said: dict[str, Any], kept: dict[str, Any], location: str | None = None
+    caller: Caller,
+    key: str | None,
+    operation: str,
+    said: dict[str, Any],
+    kept: dict[str, Any],
+    location: str | None = None,
 ) -> Once:
     """What is kept of a request under its Idempotency-Key. Raises Problem where it has none."""
-    if key is None:
-        raise Problem("idempotency_key_missing")
-    digest = sha256(operation.encode() + chain.canonical(said)).digest()
-    return Once(key, KeptAnswer(digest, 201, location, orjson.dumps(kept)))
+    asked = keyed.asked(caller, key, operation, said)
+    return Once(asked, keyed.kept(asked, kept, status=201, location=location))
 
 
 async def _answered(ask: Callable[[], Awaitable[tuple[KeptAnswer, bool]]], *, fresh: dict[str, Any]) -> Response:
     """The answer of a write under an Idempotency-Key: `fresh` the first time, then what was kept."""
-    answer, made = await _done(ask)
-    headers = {"Location": answer.location} if answer.location is not None else {}
-    if made:
-        return Response(orjson.dumps(fresh), answer.status, headers, "application/json")
-    return Response(answer.body, answer.status, {**headers, "Idempotent-Replayed": "true"}, "application/json")
+    answer, new = await _done(ask)
+    shown = replace(answer, body=orjson.dumps(fresh)) if new else answer
+    return keyed.answered(shown, new=new)
 
 
 async def _done(ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -293,5 +276,5 @@ async def _shown(id: bytes, mine: Parts, caller: Caller) -> Response:
     row = await queries.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
     if row is None:
         raise Problem("not_found")
-    headers = {"ETag": f'"{row.revision}"'}
+    headers = {"ETag": etags.etag(row.revision)}
     return Response(orjson.dumps(bodies.endpoint(row)), headers=headers, media_type="application/json")

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from app.api import handlers
+from app.api import handlers, ids
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
 from app.api.languages import LANGUAGE, Telling, telling
-from app.api.problems import FieldError, Problem, of_refusal
+from app.api.problems import Problem, invalid, malformed_query, of_refusal
 from app.api.routes.rules import sound_draft
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
@@ -215,8 +215,8 @@ async def find_events(
 )
 async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Reader) -> Response:
     """The event as it was answered when it was recorded; of a purchase also what is left to be returned."""
-    id = typeid.decode(typeid.EVENT, event_id)
-    found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id) if id is not None else None
+    id = ids.in_path(typeid.EVENT, event_id)
+    found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id)
     if found is None:
         raise Problem("not_found")
     answer = answers.event(found, telling=await telling(request, mine, caller))
@@ -228,7 +228,7 @@ async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Re
 
 def _command(body: EventBody, mine: Parts, caller: Caller, preview: Preview) -> Command:
     if not preview.dry_run and isinstance(body, PurchaseIn | ActivityIn) and body.member == NOBODY:
-        raise Problem("invalid", errors=(FieldError("/member", "is missing"),))
+        raise invalid("/member", "is missing")
     gives_back = isinstance(body, CancellationIn) and body.kind not in (Purchase.kind, Activity.kind, Transfer.kind)
     if isinstance(body, RedemptionIn | HoldIn | CaptureIn | ReleaseIn) or gives_back:
         may(caller, Scope.REDEMPTIONS_WRITE)
@@ -282,19 +282,19 @@ def _preview(request: Request, caller: Caller) -> Preview:
         if name in said:
             may(caller, Scope.PROGRAM_WRITE)
             if not dry_run:
-                raise Problem("malformed_query", errors=(FieldError(f"/{name}", "goes with `dry_run` only"),))
+                raise malformed_query(name, "goes with `dry_run` only")
     if said.get("rules", "draft") != "draft":
-        raise Problem("malformed_query", errors=(FieldError("/rules", "must be draft"),))
+        raise malformed_query("rules", "must be draft")
     try:
         return Preview(dry_run, instant(said["now"]) if "now" in said else None, "rules" in said)
     except ValueError as error:
-        raise Problem("malformed_query", errors=(FieldError("/now", str(error)),)) from None
+        raise malformed_query("now", str(error)) from None
 
 
 def _flag(request: Request, name: str) -> bool:
     said = request.query_params.get(name, "false")
     if said not in ("true", "false"):
-        raise Problem("malformed_query", errors=(FieldError(f"/{name}", "must be true or false"),))
+        raise malformed_query(name, "must be true or false")
     return said == "true"
 
 

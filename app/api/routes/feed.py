@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import cursors
+from app.api import cursors, ids
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.paging import PAGE, Limit
 from app.api.problems import Problem
@@ -96,10 +96,8 @@ async def read_feed(
 )
 async def get_message(message_id: str, mine: PartsHere, caller: Puller) -> Response:
     """The exact body of a message, while it is kept."""
-    id = typeid.decode(typeid.MESSAGE, message_id)
-    found = None
-    if id is not None:
-        found = await messages.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
+    id = ids.in_path(typeid.MESSAGE, message_id)
+    found = await messages.find(mine.engine, id, program_id=caller.program_id, source=caller.source)
     if found is None:
         raise Problem("not_found")
     return Response(found.body, headers={"Zegel-Event-Type": found.type}, media_type="application/json")

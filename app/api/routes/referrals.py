@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import paging
+from app.api import ids, paging
 from app.api.dependencies import Caller, Parts, PartsHere, Reader, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem
@@ -119,8 +119,8 @@ async def list_member_referrals(
     member_id: str, mine: PartsHere, caller: Reader, limit: Limit = PAGE, cursor: Cursor = None
 ) -> Response:
     """By whom a member was brought, and whom they brought; by id only."""
-    id = typeid.decode(typeid.MEMBER, member_id)
-    if id is None or await members.state(mine.engine, id, program_id=caller.program_id) is None:
+    id = ids.in_path(typeid.MEMBER, member_id)
+    if await members.state(mine.engine, id, program_id=caller.program_id) is None:
         raise Problem("not_found")
     bound, key, now = f"referrals of {member_id} {caller.program_id.hex()}", mine.secrets.cursors, mine.clock()
     own = await queries.of_referee(mine.engine, id, program_id=caller.program_id)
@@ -172,8 +172,8 @@ async def _decide(referral_id: str, verdict: Verdict, body: bodies.ReviewIn, min
 
 
 async def _found(referral_id: str, mine: Parts, caller: Caller) -> MemberState:
-    id = typeid.decode(typeid.REFERRAL, referral_id)
-    found = None if id is None else await queries.of_referee(mine.engine, id, program_id=caller.program_id)
+    id = ids.in_path(typeid.REFERRAL, referral_id)
+    found = await queries.of_referee(mine.engine, id, program_id=caller.program_id)
     if found is None:
         raise Problem("not_found")
     return found

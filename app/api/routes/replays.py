@@ -6,11 +6,11 @@ import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import keyed, paging
+from app.api import ids, keyed, paging
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import Problem, invalid
 from app.api.routes.deliveries import seen
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import replays as bodies
@@ -60,9 +60,9 @@ async def create_replay(
     """
     id, now = await seen(endpoint_id, mine, caller), mine.clock()
     if body.since >= now:
-        raise Problem("invalid", errors=[FieldError("/since", "lies in the future")])
+        raise invalid("/since", "lies in the future")
     if body.until is not None and body.until <= body.since:
-        raise Problem("invalid", errors=[FieldError("/until", "must be later than `since`")])
+        raise invalid("/until", "must be later than `since`")
     job = await operations.planned(
         mine.engine,
         mine.fresh_id(),
@@ -125,10 +125,8 @@ async def list_replays(
 )
 async def get_replay(endpoint_id: str, replay_id: str, mine: PartsHere, caller: Reader) -> Response:
     """The replay, with how many messages it has looked at and made pending so far."""
-    id, wanted = await seen(endpoint_id, mine, caller), typeid.decode(typeid.REPLAY, replay_id)
-    found = None
-    if wanted is not None:
-        found = await queries.find(mine.engine, wanted, program_id=caller.program_id, endpoint_id=id)
+    id, wanted = await seen(endpoint_id, mine, caller), ids.in_path(typeid.REPLAY, replay_id)
+    found = await queries.find(mine.engine, wanted, program_id=caller.program_id, endpoint_id=id)
     if found is None:
         raise Problem("not_found")
     return Response(orjson.dumps(bodies.replay(found)), media_type="application/json")

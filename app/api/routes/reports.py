@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from app.api import asof
-from app.api.dependencies import Caller, Parts, PartsHere, allowed
-from app.api.problems import FieldError, Problem
+from app.api.dependencies import Caller, PartsHere, allowed, published
+from app.api.problems import malformed_query
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import report_examples
 from app.api.schemas import reports as bodies
@@ -66,7 +66,7 @@ async def get_trial_balance(
 
     By the time of recording, so that a closed period never changes. The figures of `zegel verify`, to the point.
     """
-    versions = await _versions(mine, caller)
+    versions = await published(mine, caller)
     cut = _cut(since, until, every, versions, now=mine.clock())
     async with mine.reports:
         found = await reports.trial_balance(mine.engine, cut.edges, program_id=caller.program_id)
@@ -88,7 +88,7 @@ async def get_liability(
 
     Right to the moment also where no job has run. The last is an estimate; the answer says how it was made.
     """
-    versions = await _versions(mine, caller)
+    versions = await published(mine, caller)
     now = mine.clock()
     if as_of is not None:
         asof.within(as_of, earliest=_beginning(versions), now=now)
@@ -102,13 +102,6 @@ async def get_liability(
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
-async def _versions(mine: Parts, caller: Caller) -> Versions:
-    versions = await mine.rulebook.of(caller.program_id)
-    if not versions.all:
-        raise Problem("no_rules")
-    return versions
-
-
 def _beginning(versions: Versions) -> datetime:
     return min(rules.in_force_from for rules in versions.all)
 
@@ -118,7 +111,7 @@ def _cut(
 ) -> Cut:
     """The stretches of time that are asked for. Raises Problem."""
     if since is not None and until is not None and since >= until:
-        raise _wrong("/until", "must come after `from`")
+        raise malformed_query("until", "must come after `from`")
     if every is None:
         return books.cut(since, until)
     cut = books.cut_by(
@@ -131,9 +124,5 @@ def _cut(
         most=PERIODS_MOST + 1,
     )
     if len(cut.periods) > PERIODS_MOST:
-        raise _wrong("/every", f"makes more than {PERIODS_MOST} periods: ask for longer ones, or for less time")
+        raise malformed_query("every", f"makes more than {PERIODS_MOST} periods: ask for longer ones, or for less time")
     return cut
-
-
-def _wrong(pointer: str, message: str) -> Problem:
-    return Problem("malformed_query", errors=(FieldError(pointer, message),))

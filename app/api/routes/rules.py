@@ -6,10 +6,10 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from app.api import paging
+from app.api import etags, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import FieldError, Problem
+from app.api.problems import FieldError, Problem, invalid
 from app.api.routing import DocumentRoute, PrivateRoute, problems
 from app.api.schemas import rules as bodies
 from app.api.schemas.common import time
@@ -53,7 +53,7 @@ async def get_draft(request: Request, mine: PartsHere, caller: Writer) -> Respon
     With `Accept: application/yaml` the answer is the document itself, byte for byte.
     """
     found = await _draft(mine, caller)
-    headers = {"ETag": _etag(found.revision)}
+    headers = {"ETag": etags.etag(found.revision)}
     if YAML in request.headers.get("accept", ""):
         return Response(found.text, 200, headers, YAML)
     return Response(orjson.dumps(bodies.draft(found)), 200, headers, "application/json")
@@ -81,18 +81,18 @@ async def save_draft(
 
     `If-Match` names the draft that it was made from, so that two people who edit at once never write over each other.
     """
-    if if_match is None and if_none_match != "*":
-        raise Problem("if_match_missing")
+    first = if_match is None and if_none_match == etags.ANY
+    replaces = 0 if first else etags.revision(if_match)
     text = await request.body()
     if not _is_text(text):
-        raise Problem("invalid", errors=[FieldError("", "must be UTF-8 text without NUL")])
+        raise invalid("", "must be UTF-8 text without NUL")
     now = mine.clock()
     try:
         revision = await operations.save_draft(
             mine.engine,
             text,
             program_id=caller.program_id,
-            replaces=0 if if_match is None else _revision(if_match),
+            replaces=replaces,
             audit_id=mine.fresh_id(),
             by=caller.owner,
             now=now,
@@ -100,7 +100,7 @@ async def save_draft(
     except operations.DraftChanged as changed:
         raise _changed(changed) from None
     answer = bodies.saved(revision, at=now, by=caller.owner)
-    return Response(orjson.dumps(answer), 200, {"ETag": _etag(revision)}, "application/json")
+    return Response(orjson.dumps(answer), 200, {"ETag": etags.etag(revision)}, "application/json")
 
 
 @router.post(
@@ -115,7 +115,7 @@ async def check_draft(mine: PartsHere, caller: Writer) -> Response:
     found = await _draft(mine, caller)
     _, mistakes = await drafts.judged(mine.engine, found.text, program_id=caller.program_id)
     answer = bodies.checked(found.revision, mistakes)
-    return Response(orjson.dumps(answer), 200, {"ETag": _etag(found.revision)}, "application/json")
+    return Response(orjson.dumps(answer), 200, {"ETag": etags.etag(found.revision)}, "application/json")
 
 
 @router.post(
@@ -138,10 +138,9 @@ async def publish_draft(body: bodies.PublishIn, mine: PartsHere, caller: Writer,
     `If-Match` names the draft that was checked: changed since, it is not published. Shops are told by a
     `rules.published` message.
     """
-    if if_match is None:
-        raise Problem("if_match_missing")
+    checked = etags.revision(if_match)
     found = await _draft(mine, caller)
-    if _revision(if_match) != found.revision:
+    if found.revision != checked:
         raise _changed(operations.DraftChanged(found.revision))
     document = await _sound(found, mine, caller)
     now = mine.clock()
@@ -270,20 +269,8 @@ async def _canonical(side: str, mine: Parts, caller: Caller) -> tuple[str, bytes
 
 
 def _changed(changed: operations.DraftChanged) -> Problem:
-    headers = {"ETag": _etag(changed.revision)} if changed.revision else {}
+    headers = {"ETag": etags.etag(changed.revision)} if changed.revision else {}
     return Problem("changed_meanwhile", revision=changed.revision, headers=headers)
-
-
-def _etag(revision: int) -> str:
-    return f'"{revision}"'
-
-
-def _revision(etag: str) -> int:
-    """The revision that an ETag names; one that no draft has for anything else."""
-    inner = etag.strip().removeprefix('"').removesuffix('"')
-    return (
-        int(inner) if inner.isascii() and inner.isdigit() and len(inner) <= 9 and etag.strip() == f'"{inner}"' else -1
-    )
 
 
 def _is_text(body: bytes) -> bool:

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
+from app.api import ids
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.problems import Problem
 from app.api.routes.events import answered, problem_of
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas import tiers as bodies
+from app.api.schemas.common import CODE
 from app.domain import typeid
 from app.domain.commands import OPERATIONS, Command, Reference, TierFloor
 from app.domain.scopes import Scope
@@ -21,7 +23,6 @@ router = APIRouter(prefix="/v1/members", tags=["members"], route_class=PrivateRo
 
 Writer = Annotated[Caller, Depends(allowed(Scope.TIERS_WRITE))]
 _RULES = ("not_found", "unknown_tier", "event_id_reused", "no_rules", "unknown_outcome")
-_CODE = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
 @router.put(
@@ -60,9 +61,9 @@ async def remove_tier_floor(
     member_id: str,
     mine: PartsHere,
     caller: Writer,
-    reason: Annotated[str, Query(pattern=_CODE, description="A code for why, such as mistake.")],
+    reason: Annotated[str, Query(pattern=CODE, description="A code for why, such as mistake.")],
     ladder: Annotated[
-        str | None, Query(pattern=_CODE, description="The ladder; it may be left out where there is one.")
+        str | None, Query(pattern=CODE, description="The ladder; it may be left out where there is one.")
     ] = None,
     idempotency_key: Annotated[
         str | None, Header(pattern=r"^[\x20-\x7e]{1,128}$", description="Names this removal for ever.")
@@ -84,8 +85,8 @@ async def remove_tier_floor(
 
 
 async def _known(member_id: str, mine: Parts, caller: Caller) -> bytes:
-    id = typeid.decode(typeid.MEMBER, member_id)
-    if id is None or await members.state(mine.engine, id, program_id=caller.program_id) is None:
+    id = ids.in_path(typeid.MEMBER, member_id)
+    if await members.state(mine.engine, id, program_id=caller.program_id) is None:
         raise Problem("not_found")
     return id
 

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from app.api import paging
+from app.api import ids, paging
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import KINDS, FieldError, Problem
+from app.api.problems import KINDS, Problem, malformed_query
 from app.api.routes.events import answered
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
@@ -108,11 +108,9 @@ async def admit_refused(refused_id: str, mine: PartsHere, caller: Admitter) -> R
     A sale with a wrong clock is still a sale. The event says who let it in, with the flag `admitted`; anything else
     that is against it still is.
     """
-    id = typeid.decode(typeid.REFUSED, refused_id)
+    id = ids.in_path(typeid.REFUSED, refused_id)
     try:
-        command = None
-        if id is not None:
-            command = await waiting.command(mine.engine, id, program_id=caller.program_id, id=mine.fresh_id())
+        command = await waiting.command(mine.engine, id, program_id=caller.program_id, id=mine.fresh_id())
     except ValueError:
         raise Problem("not_admissible") from None
     if command is None:
@@ -127,5 +125,5 @@ def _member(text: str | None) -> bytes | None:
         return None
     id = typeid.decode(typeid.MEMBER, text)
     if id is None:
-        raise Problem("malformed_query", errors=(FieldError("/member", "is no id of a member"),))
+        raise malformed_query("member", "is no id of a member")
     return id

@@ -7,14 +7,12 @@ import orjson
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.api import identities
-from app.api.problems import FieldError, Problem
-from app.api.schemas.common import Id, In, Instant, Out, Page, example, maybe_time, time
+from app.api.problems import invalid
+from app.api.schemas.common import Code, Id, In, Instant, Note, Out, Page, example, maybe_time, time
 from app.domain import adjusting, chain, typeid
 from app.domain.adjusting import Proposal
 from app.domain.commands import Adjustment, Reference
 from app.domain.points import LIMIT
-
-NOTE = 1000
 
 
 def _not_zero(points: int) -> int:
@@ -28,7 +26,6 @@ SignedPoints = Annotated[
     Field(ge=-LIMIT, le=LIMIT, description="Whole points, in the unit's smallest part: above 0 given, below 0 taken."),
     AfterValidator(_not_zero),
 ]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class AdjustmentIn(In):
@@ -41,9 +38,7 @@ class AdjustmentIn(In):
     points: SignedPoints
     unit: Code = Field(examples=["points"])
     reason: Code = Field(description="One of the reasons that the program lists.", examples=["goodwill"])
-    note: Annotated[str, StringConstraints(min_length=1, max_length=NOTE)] | None = Field(
-        default=None, description="Why, in words; kept where it can be erased, and never sent to shops."
-    )
+    note: Note = None
     expires_at: Instant | None = Field(
         default=None, description="When points that are given end; without it, when the unit's points end."
     )
@@ -93,16 +88,13 @@ class AdjustmentPage(Page):
 def facts(body: AdjustmentIn, *, actor: str) -> Adjustment:
     """What a person asks for. Raises Problem with the field that is wrong."""
     if body.expires_at is not None and body.points < 0:
-        raise Problem("invalid", errors=(FieldError("/expires_at", "goes with points that are given"),))
+        raise invalid("/expires_at", "goes with points that are given")
     return Adjustment(body.points, body.unit, body.reason, actor, expires_at=body.expires_at)
 
 
 def member(body: AdjustmentIn, *, key: bytes) -> Reference:
     """Whom it is about. Raises Problem."""
-    try:
-        return identities.reference(body.member, key=key)
-    except ValueError as error:
-        raise Problem("invalid", errors=(FieldError("/member", str(error)),)) from None
+    return identities.reference(body.member, at="/member", key=key)
 
 
 def particulars(body: AdjustmentIn) -> bytes:

@@ -60,6 +60,14 @@ Id = Annotated[
     Field(description="Your own id: 1 to 128 printable ASCII characters.", examples=["till7-000123"]),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+CODE = r"^[a-z][a-z0-9_-]{0,31}$"
+Code = Annotated[str, StringConstraints(pattern=CODE)]
+"""What a program, or a shop, calls something: a unit, a tier, a tag, a reason."""
+
+Note = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None,
+    Field(description="Why, in words; kept where it can be erased, and never sent to shops."),
+]
 Amount = Annotated[
     str,
     StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,12})(\.[0-9]{1,4})?$"),
@@ -74,6 +82,7 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
     Field(description="RFC 3339 with an offset.", examples=["2026-11-21T09:41:00+01:00"]),
 ]
+NotAfter = Annotated[Instant | None, Field(description="Refuse it if it would be recorded later than this.")]
 Points = Annotated[int, Field(ge=1, le=2**53 - 1, description="Whole points, in the unit's smallest part.")]
 Attribute = Annotated[str, StringConstraints(max_length=1024)] | Annotated[int, Field(ge=-LIMIT, le=LIMIT)] | bool
 AttributeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]

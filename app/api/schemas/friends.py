@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from app.api.problems import FieldError, Problem
+from app.api.problems import invalid
 from app.domain import identities, referral_code, suspicions
 from app.domain.commands import Identity
 
@@ -28,7 +28,7 @@ def code(text: str, *, key: bytes) -> Identity:
     known = referral_code.normalized(text) or referral_code.foreign(text)
     if known is None:
         message = "is not a referral code: ten letters and digits, the last one a check"
-        raise Problem("invalid", errors=(FieldError("/referral_code", message),))
+        raise invalid("/referral_code", message)
     return identities.identity(identities.REFERRAL_CODE, known, key=key)
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.api.schemas import answers
-from app.api.schemas.common import Id, In, Instant, Name, Out, Points, example, time
-from app.api.schemas.events import Duration, MemberName, UnitCode
+from app.api.schemas.common import Code, Id, In, Instant, Name, NotAfter, Out, Points, example, time
+from app.api.schemas.events import Duration, MemberName
 from app.domain import chain, holds, typeid
 from app.domain.events import Recorded
 
@@ -21,12 +21,12 @@ class PlaceHoldIn(In):
     id: Id
     member: MemberName
     points: Points
-    unit: UnitCode | None = Field(default=None, description="Needed only where there are several units to spend.")
+    unit: Code | None = Field(default=None, description="Needed only where there are several units to spend.")
     lasts: Duration | None = Field(
         default=None, description="How long, from now; at most 7 days. If left out, as the program says."
     )
     occurred_at: OccurredAt = None
-    not_after: Instant | None = Field(default=None, description="Refuse it if it would be recorded later than this.")
+    not_after: NotAfter = None
     channel: Name | None = None
     location: Name | None = None
     terminal: Name | None = None

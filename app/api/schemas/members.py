@@ -6,15 +6,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.api.schemas.common import Attribute, AttributeName, Id, In, Instant, Name, Out, Page, example, maybe_time, time
+from app.api.schemas.common import (
+    Attribute,
+    AttributeName,
+    Code,
+    Id,
+    In,
+    Instant,
+    Name,
+    Out,
+    Page,
+    example,
+    maybe_time,
+    time,
+)
 from app.api.schemas.events import PersonIn
 from app.domain import referrals, tiers, typeid
 from app.domain.rules import Rules
 from app.domain.state import Account, HeldTag, MemberState, OpenLot
 from app.queries.balances import Balance
 from app.queries.members import Person
-
-TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class MemberIn(PersonIn):
@@ -146,7 +157,7 @@ class ProfileIn(In):
     """What is to be other; what is not named stays. null takes an attribute or a tag away."""
 
     attributes: dict[AttributeName, Attribute | None] = Field(default={}, max_length=64)
-    tags: dict[TagName, TagIn | None] = Field(
+    tags: dict[Code, TagIn | None] = Field(
         default={}, max_length=64, description="Set by hand; null also takes away what rules gave."
     )
 

@@ -1,15 +1,10 @@
 """Tiers that persons set by hand (semantics T4)."""
 
-from typing import Annotated
+from pydantic import ConfigDict, Field
 
-from pydantic import ConfigDict, Field, StringConstraints
-
-from app.api.schemas.common import Id, In, Instant, example
+from app.api.schemas.common import Code, Id, In, Instant, Note, example
 from app.domain import chain
 from app.domain.commands import TierFloor
-
-NOTE = 1000
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class TierFloorIn(In):
@@ -19,9 +14,7 @@ class TierFloorIn(In):
     tier: Code = Field(examples=["gold"])
     until: Instant | None = Field(default=None, description="When it ends; without it, when it is removed.")
     reason: Code = Field(description="A code for why, such as status_match.", examples=["status_match"])
-    note: Annotated[str, StringConstraints(min_length=1, max_length=NOTE)] | None = Field(
-        default=None, description="Why, in words; kept where it can be erased, and never sent to shops."
-    )
+    note: Note = None
 
     model_config = ConfigDict(
         json_schema_extra=example(

@@ -1,0 +1,9 @@
+"""The commands of bodies: amounts in minor units, identities as digests, earlier events by name."""
+
+from app.api.schemas.commands.events import to_command
+from app.api.schemas.commands.joining import enrolment
+
+__all__ = [
+    "enrolment",
+    "to_command",
+]

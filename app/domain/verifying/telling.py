@@ -1,0 +1,55 @@
+"""Whether a member's messages are all there, and what is told again is what was told."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from app.domain.events import Posted
+from app.domain.verifying import places
+from app.domain.verifying.history import History, StoredEvent
+from app.domain.verifying.places import Finding
+
+
+def findings(history: History) -> Iterator[Finding]:
+    """Numbered without gaps, from the first one on that must still be there."""
+    number, others = 0, set(history.notices)
+    sure = history.messages_from is None
+    for stored in history.events:
+        for message in stored.messages:
+            number = _past(number, others) + 1
+            if sure and message.number != number:
+                yield Finding(places.of_event(stored.recorded), f"message {number} is missing")
+            number = message.number
+            sure = sure or not history.may_lack(stored)
+    number = _past(number, others)
+    if sure and number != history.state.messages:
+        place = places.of_member(history.state.id)
+        yield Finding(place, f"has {number} messages, and should have {history.state.messages}")
+
+
+def same_told(stored: StoredEvent, again: Posted, history: History) -> bool:
+    """Whether what was told is what would be told; of an old event, as far as it is still there."""
+    told = [_told(m.number, m.type, m.body) for m in stored.messages]
+    would = [_told(m.number, m.type, m.body) for m in again.messages]
+    if not history.may_lack(stored):
+        return told == would
+    return all(_unnumbered(one) in map(_unnumbered, would) for one in told)
+
+
+def _past(number: int, others: set[int]) -> int:
+    """The number of the last message before the next one of an event."""
+    while number + 1 in others:
+        number += 1
+    return number
+
+
+def _told(number: int, type: str, body: bytes) -> tuple[int, str, Any]:
+    said = json.loads(body)
+    said["data"].pop("event", None)
+    return number, type, said
+
+
+def _unnumbered(told: tuple[int, str, Any]) -> tuple[str, Any]:
+    """Without the number, which nobody can tell once those before it are gone."""
+    _, type, said = told
+    return type, {**said, "data": {name: value for name, value in said["data"].items() if name != "sequence"}}
