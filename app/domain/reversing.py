@@ -1,13 +1,16 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
-from app.domain import accrual, chain, gifts, holds, limits, occasions, restoring, returning, taking, transfers
+from app.domain import accrual, chain, gifts, holds, limits, occasions, restoring, returning, seeing, taking, transfers
 from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded
 from app.domain.refusals import MorePointsThanLeft, NothingLeft, NotReversible, Refused
 from app.domain.rules import Rules
+from app.domain.seeing import BLIND
 from app.domain.state import MemberState
 
+_SINCE_ENGINE = 3
+"""What an activity used is told by what was seen of it from then on."""
 _SPENT = (Redemption.kind, Capture.kind)
 _CANCELLABLE = (Purchase.kind, Activity.kind, Hold.kind, *_SPENT)
 
@@ -53,7 +56,9 @@ def _room_back(state: MemberState, event: Recorded, rules: Rules, case: Case) ->
     """What an activity used under caps can be given again (semantics A5)."""
     facts = chain.decode_facts(event.kind, chain.decode_content(event.content).facts)
     assert isinstance(facts, Activity)
-    occasion = occasions.again(event, facts, chain.context_of(event.content))
+    context = chain.context_of(event.content)
+    seen = seeing.again(context) if case.moment.engine >= _SINCE_ENGINE else BLIND
+    occasion = occasions.again(event, facts, context, seen=seen)
     used = accrual.earned(None, occasion, rules).used
     return limits.counted(
         state,

@@ -9,7 +9,7 @@ from app.domain.accrual import Earned, earned
 from app.domain.calendar import Every
 from app.domain.combining import PROGRAM, Combine, Per
 from app.domain.commands import Activity, Cancellation, Enrolment, Named, PurchaseChange, ReturnedLine
-from app.domain.rules import Reward, Rewarded, Rule, Rules
+from app.domain.rules import Reward, Rewarded, Rule, Rules, Tagged
 from app.domain.state import MemberState
 from tests.domain.builders import (
     ANNA,
@@ -236,6 +236,20 @@ def test_a_canceled_activity_gives_room_back() -> None:
     made.do(Cancellation(Named(first.id)))
 
     assert gave(second) == {}
+    assert gave(made.do(Activity("survey"))) == {"points": 20}
+    assert wrong(made) == []
+
+
+def test_a_canceled_activity_gives_back_the_room_it_used_as_it_was_judged() -> None:
+    """Semantics A5, E6: by the tags that were held then, or it would seem to have used nothing."""
+    caps = (cap("rule:survey", times=1, every=Every.MONTH),)
+    survey = fixed(20, code="survey", kind="activity", tags=["vip"], caps=caps)
+    made = joined(make_rules(rule(Tagged("vip"), code="vip", unit="", kind="enrolment"), survey))
+    first = accepted(made.do(Activity("survey"))).recorded
+
+    made.do(Cancellation(Named(first.id)))
+
+    assert used(made.state) == {}
     assert gave(made.do(Activity("survey"))) == {"points": 20}
     assert wrong(made) == []
 
