@@ -29,9 +29,10 @@ from app.bench.scene import Program
 from app.bench.shops import Reply
 from app.db import endpoints, sealing, transactions
 from app.db import tables as t
-from app.db.claims import IN_FLIGHT, Claimed
+from app.db.claims import IN_FLIGHT
 from app.db.deliveries import DELIVERED, Attempt
 from app.domain import keys
+from app.main import unsealed
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender
 
@@ -217,7 +218,7 @@ async def _drained(stage: _Stage, wanted: dict[bytes, int]) -> float:
             clock=stage.clock,
             random=random.random,
             new_id=lambda: uuid_utils.uuid7().bytes,
-            unseal=partial(_unsealed, key=stage.key),
+            unseal=partial(unsealed, key=stage.key),
             version="bench",
             limits=delivery.Limits(grace_seconds=0.1),
             on_attempt=count,
@@ -243,11 +244,6 @@ async def _clear(stage: _Stage) -> None:
         mine = t.endpoint.update().where(e.program_id == stage.program.id)
         await connection.execute(mine.values(state="deleted", deleted_at=stage.clock()))
         await connection.execute(delete(t.pending_delivery).where(p.program_id == stage.program.id))
-
-
-def _unsealed(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
-    of = {"program_id": claimed.program_id, "endpoint_id": claimed.endpoint_id}
-    return sealing.live(sealing.unseal(claimed.secret, key=key, **of), now=now)
 
 
 def _at(seconds: list[float], share: float) -> float:
