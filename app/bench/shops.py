@@ -58,7 +58,9 @@ class _Connection(asyncio.Protocol):
             return
         body, self.read = self.read[end + len(_END) : size], self.read[size:]
         reply = self.reply(body)
-        if reply.after is not None:
+        if reply.after == 0:
+            self._answer(reply.status)
+        elif reply.after is not None:
             asyncio.get_running_loop().call_later(reply.after, self._answer, reply.status)
 
     def _answer(self, status: bytes) -> None:
