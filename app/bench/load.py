@@ -155,7 +155,7 @@ class _Line:
                     continue
                 if fd in partly:
                     data = partly.pop(fd) + data
-                if not _whole(data):
+                if not whole(data):
                     partly[fd] = data
                     continue
                 latencies.append(last - sent[fd])
@@ -198,7 +198,7 @@ def ask(connection: socket.socket, request: bytes) -> bytes:
     """Sends one request and waits for the whole answer."""
     connection.sendall(request)
     data = b""
-    while not _whole(data):
+    while not whole(data):
         more = connection.recv(_READ_BYTES)
         if not more:
             raise ConnectionError("the service closed the connection")
@@ -206,7 +206,8 @@ def ask(connection: socket.socket, request: bytes) -> bytes:
     return data
 
 
-def _whole(data: bytes) -> bool:
+def whole(data: bytes) -> bool:
+    """Whether these bytes are a whole answer."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return False

@@ -5,31 +5,34 @@ shops cost next to nothing, and so share this one.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_network
 
-import httpx
 import uuid_utils
 from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.bench import processes, scene
+from app.bench import offering, processes, scene, shops
+from app.bench.offering import Offer, Offered, Watch
 from app.bench.processes import BenchError, Listener
 from app.bench.results import Must
 from app.bench.scene import Program
+from app.bench.shops import Reply
 from app.db import endpoints, sealing, transactions
 from app.db import tables as t
-from app.db.claims import IN_FLIGHT, Claimed
+from app.db.claims import IN_FLIGHT
 from app.db.deliveries import DELIVERED, Attempt
 from app.domain import keys
+from app.main import unsealed
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender
 
@@ -37,8 +40,6 @@ BODY = json.dumps({"type": "points.earned", "data": "x" * 560}).encode()
 HEALTHY, TROUBLED = 7, 3
 OFFERED, OFFERED_BESIDE_BACKLOG = 200, 300
 LONGEST_SECONDS = 600.0
-LAST_SECONDS = 30.0
-"""So long the last webhooks are waited for."""
 SLOW_SECONDS = 2.0
 SETTLE_SECONDS = 2.0
 CARDS = 200
@@ -51,15 +52,6 @@ class Sizes:
     messages: int
     seconds: float
     backlog: int
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """Events offered at a steady rate: how long each answer took, how long until the webhook came, what was refused."""
-
-    answers: list[float]
-    webhooks: list[float]
-    refused: Counter[str]
 
 
 async def measure(
@@ -130,15 +122,16 @@ async def _beside_trouble(stage: _Stage, receiver: Listener, messages: int) -> f
 
 async def _offered(stage: _Stage, receiver: Listener, rate: int, seconds: float, *, backlog: int = 0) -> Offered:
     """Events at a steady rate to a service that delivers, to one endpoint that tells when each webhook has come."""
-    watched = _Watched()
-    async with watched.listening() as port:
+    watch, at = Watch(), scene.time_text(stage.clock())
+    async with shops.open_shop(watch.take) as port:
         watching = await _endpoint(stage, port)
         if backlog:
             await _queue(stage, [await _endpoint(stage, receiver.port)], backlog)
-        environment = scene.environment(stage.settings)
-        with processes.listener("app.bench.server", "--worker", environment=environment) as service:
+        with processes.listener("app.bench.server", "--worker", environment=scene.environment(stage.settings)) as it:
             await asyncio.sleep(SETTLE_SECONDS)
-            offered = await _offer(stage, service, watched, rate, seconds)
+            tag = uuid_utils.uuid7().hex[-12:]
+            offer = Offer(it.port, stage.program.key, tag, rate, seconds, event=partial(_purchase, at=at))
+            offered = await offering.make(offer, watch)
     await _clear(stage)
     if not offered.webhooks:
         raise BenchError(f"no webhook has come of {watching.hex()}")
@@ -151,110 +144,32 @@ async def _enrol(stage: _Stage) -> None:
         await asyncio.to_thread(scene.enrol, service.port, stage.program, CARDS, at=at)
 
 
-async def _offer(stage: _Stage, service: Listener, watched: "_Watched", rate: int, seconds: float) -> Offered:
-    offered = Offered([], [], Counter())
-    tag, began = uuid_utils.uuid7().hex[-12:], time.perf_counter()
-    limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
-    headers = {"Authorization": f"Bearer {stage.program.key}"}
-    url = f"http://127.0.0.1:{service.port}"
-    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=30) as client:
-        async with asyncio.TaskGroup() as sending:
-            for number in range(int(rate * seconds)):
-                await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-                sending.create_task(_one(client, f"{tag}-{number}", number, stage, watched, offered))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_SECONDS):
-                while len(watched.came.keys() & watched.sent.keys()) < len(offered.answers):
-                    watched.another.clear()
-                    await watched.another.wait()
-    offered.webhooks.extend(came - watched.sent[id] for id, came in watched.came.items() if id in watched.sent)
-    return offered
-
-
-async def _one(
-    client: httpx.AsyncClient, id: str, number: int, stage: _Stage, watched: "_Watched", offered: Offered
-) -> None:
+def _purchase(id: str, number: int, *, at: str) -> bytes:
     body = {
         "type": "purchase",
         "id": id,
         "member": f"card:{number % CARDS:010d}",
-        "occurred_at": scene.time_text(stage.clock()),
+        "occurred_at": at,
         "currency": "EUR",
         "total": "12.50",
     }
-    began = watched.sent[id] = time.perf_counter()
-    try:
-        answer = await client.post("/v1/events", json=body)
-    except httpx.TransportError as error:
-        offered.refused[type(error).__name__] += 1
-        return
-    if answer.status_code == 201:
-        offered.answers.append(time.perf_counter() - began)
-    else:
-        offered.refused[str(answer.status_code)] += 1
-
-
-@dataclass(slots=True)
-class _Watched:
-    """When each event was sent, and when its first webhook came, by the event's own id."""
-
-    sent: dict[str, float] = field(default_factory=dict)
-    came: dict[str, float] = field(default_factory=dict)
-    another: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        async with _serving(self._take) as port:
-            yield port
-
-    async def _take(self, body: bytes) -> bytes:
-        self.came.setdefault(json.loads(body)["data"]["id"], time.perf_counter())
-        self.another.set()
-        return b"200 OK"
+    return json.dumps(body).encode()
 
 
 @asynccontextmanager
 async def _troubled() -> AsyncIterator[list[int]]:
     """Ports of a shop that never answers, one that takes its time, and one that is down every other moment."""
-    taken = Counter[str]()
+    taken = itertools.count(1)
 
-    async def never(_: bytes) -> bytes:
-        await asyncio.sleep(LONGEST_SECONDS)
-        return b"200 OK"
+    def by_turns(_: bytes) -> Reply:
+        return Reply(b"503 Not now") if next(taken) // 5 % 2 else Reply()
 
-    async def slowly(_: bytes) -> bytes:
-        await asyncio.sleep(SLOW_SECONDS)
-        return b"200 OK"
-
-    async def by_turns(_: bytes) -> bytes:
-        taken["flapping"] += 1
-        return b"503 Not now" if taken["flapping"] // 5 % 2 else b"200 OK"
-
-    async with _serving(never) as dead, _serving(slowly) as slow, _serving(by_turns) as flapping:
+    async with (
+        shops.open_shop(lambda _: Reply(after=None)) as dead,
+        shops.open_shop(lambda _: Reply(after=SLOW_SECONDS)) as slow,
+        shops.open_shop(by_turns) as flapping,
+    ):
         yield [dead, slow, flapping]
-
-
-@asynccontextmanager
-async def _serving(take: Callable[[bytes], Awaitable[bytes]]) -> AsyncIterator[int]:
-    """A small HTTP server on a free port of 127.0.0.1."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = [line.partition(b":") for line in head.lower().split(b"\r\n")]
-                length = next((int(value) for name, _, value in lines if name == b"content-length"), 0)
-                status = await take(await reader.readexactly(length))
-                writer.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % status)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
 
 
 async def _endpoint(stage: _Stage, port: int) -> bytes:
@@ -303,7 +218,7 @@ async def _drained(stage: _Stage, wanted: dict[bytes, int]) -> float:
             clock=stage.clock,
             random=random.random,
             new_id=lambda: uuid_utils.uuid7().bytes,
-            unseal=partial(_unsealed, key=stage.key),
+            unseal=partial(unsealed, key=stage.key),
             version="bench",
             limits=delivery.Limits(grace_seconds=0.1),
             on_attempt=count,
@@ -329,11 +244,6 @@ async def _clear(stage: _Stage) -> None:
         mine = t.endpoint.update().where(e.program_id == stage.program.id)
         await connection.execute(mine.values(state="deleted", deleted_at=stage.clock()))
         await connection.execute(delete(t.pending_delivery).where(p.program_id == stage.program.id))
-
-
-def _unsealed(claimed: Claimed, now: datetime, *, key: bytes) -> list[bytes]:
-    of = {"program_id": claimed.program_id, "endpoint_id": claimed.endpoint_id}
-    return sealing.live(sealing.unseal(claimed.secret, key=key, **of), now=now)
 
 
 def _at(seconds: list[float], share: float) -> float:

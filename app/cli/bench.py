@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from app import localpg
 from app.bench import clearing, database, documents, report, results, running, scene
@@ -93,7 +94,7 @@ def _webhooks(*, quick: bool, seconds: float | None, backlog: int) -> None:
     try:
         with _database() as (settings, _):
             made = asyncio.run(keys.with_engine(settings, lambda engine: _programs(engine, settings, chosen(("hot",)))))
-            found = asyncio.run(
+            found = uvloop.run(  # as the worker runs
                 webhook_bench.measure(
                     settings, made[Scheme.PLAIN], sizes, clock=system_clock, say=opening.console.print
                 )

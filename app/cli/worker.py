@@ -5,6 +5,7 @@ import signal
 from typing import Annotated
 
 import typer
+import uvloop
 from prometheus_client import start_http_server
 
 from app.cli import opening
@@ -27,7 +28,7 @@ def worker(
         if metrics_port is not None:
             start_http_server(metrics_port, addr=settings.host)
         opening.console.print("worker running; Ctrl-C stops it")
-        asyncio.run(_run(settings))
+        uvloop.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

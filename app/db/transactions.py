@@ -103,6 +103,23 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
+async def passing(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """The same for what may be lost again: its commit does not wait for the disk, nor make others wait for it.
+
+    Should the server crash within the second, it is as if it had never been; nothing is ever half there.
+    """
+    async with driver(engine) as connection:
+        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off")
+        try:
+            yield connection
+        except Exception:  # whoever is cancelled gives the connection up
+            if not connection.is_closed():
+                await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+
+
+@asynccontextmanager
 async def preview(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     """A READ ONLY, REPEATABLE READ transaction: for what must see one state and change nothing."""
     async with driver(engine) as connection, connection.transaction(isolation="repeatable_read", readonly=True):

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -81,6 +81,8 @@ class Ledger:
         self._queues: dict[bytes, _Queue] = {}
         self._programs = asyncio.Semaphore(PROGRAMS_AT_ONCE)
         self._previews = asyncio.Semaphore(PREVIEWS_AT_ONCE)
+        self._under_way = 0
+        self._ended = asyncio.Event()
         self._closed = False
 
     async def submit(self, work: Sequence[Work], *, program_id: bytes) -> list[Outcome]:
@@ -125,6 +127,15 @@ class Ledger:
             outcomes = await fold([commands[i] for i in order], loaded, time=time.monotonic)
         return _as_sent(outcomes, order)
 
+    async def give_way(self, *, seconds: float) -> None:
+        """Waits, where batches are under way, for one to end, so long at most: for what may well be a little later."""
+        if not self._under_way:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
     async def drain(self) -> None:
         """Admits nothing more, commits what was admitted, gives the lanes up."""
         self._closed = True
@@ -145,13 +156,23 @@ class Ledger:
                 taken = _take(queue.requests, most=_half(queue.waiting + committed))
                 committed = sum(len(request.work) for request in taken)
                 queue.waiting -= committed
-                async with self._programs:
+                async with self._programs, self._counted():
                     await self._carry(program_id, queue, taken)
                 if queue.requests:
                     asyncio.get_running_loop().call_later(ANSWER_SECONDS, queue.answer)
         finally:
             queue.runner = None
             queue.answer()
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            self._ended.set()
+            self._ended = asyncio.Event()
 
     async def _carry(self, program_id: bytes, queue: _Queue, requests: list[_Request]) -> None:
         """Settles a batch; its answers wait in the queue, after those of the batch before it."""

@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,13 +18,14 @@ import structlog
 from app.db import claims, deliveries
 from app.db.claims import Claimed, Room
 from app.db.deliveries import Attempt
-from app.db.transactions import Connection, DatabaseError, Engine, transaction
+from app.db.transactions import Connection, DatabaseError, Engine, passing
 from app.domain import typeid
 from app.webhooks import outcomes, protection, retries, sender, signing
 
 RECORDED_AT_ONCE = 256
 TENDED_AT_ONCE = 1_000
-LINGER_SECONDS = 0.01  # between two claims, and before recording: so that there is more to do at once
+LINGER_SECONDS = 0.01  # from claim to claim, and before recording: so that there is more to do at once
+STARTED_AT_ONCE = 16  # then whatever else this process does has its turn
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 1.0
 LIST_SECONDS = 1.0
 TEND_SECONDS = 5.0
@@ -53,7 +54,8 @@ class Courier:
 
     `random` draws from [0, 1); `new_id` makes ids sortable by time; `unseal` turns what is stored of a delivery's
     endpoint into the secrets that live at an instant, newest first; `on_attempt` hears of every attempt once it is
-    recorded, `on_claim` of the seconds that each claim took.
+    recorded, `on_claim` of the seconds that each claim took. `give_way` returns when there is time for
+    more of a backlog.
     """
 
     engine: Engine
@@ -67,6 +69,7 @@ class Courier:
     limits: Limits = field(default=Limits())
     on_attempt: Callable[[Attempt], None] = lambda attempt: None
     on_claim: Callable[[float], None] = lambda seconds: None
+    give_way: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
 
 
 async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: asyncio.Event) -> None:
@@ -105,6 +108,7 @@ class _Run:
     programs: deque[bytes] = field(default_factory=deque)
     listed: float = -math.inf
     tended: float = -math.inf
+    claimed: float = -math.inf
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     flying: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     unrecorded: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
@@ -135,11 +139,14 @@ async def _claim_until(
             busy = started or run.cut_short or run.short_of_rate
             pause = BUSY_SECONDS if busy else min(2 * pause, IDLE_SECONDS)
             await _any(run.room if run.cut_short else hint, stopping, seconds=pause)
-            await asyncio.sleep(0 if run.cut_short else LINGER_SECONDS)
+            if run.cut_short:
+                await courier.give_way()
+            else:
+                await asyncio.sleep(max(0.0, run.claimed + LINGER_SECONDS - time.monotonic()))
 
 
 async def _claim_round(courier: Courier, run: _Run, group: asyncio.TaskGroup) -> int:
-    now = time.monotonic()
+    now = run.claimed = time.monotonic()
     if now >= run.listed + LIST_SECONDS:
         run.programs, run.listed = deque(await deliveries.programs(courier.engine)), now
     if now >= run.tended + TEND_SECONDS:
@@ -149,7 +156,7 @@ async def _claim_round(courier: Courier, run: _Run, group: asyncio.TaskGroup) ->
     started = 0
     for program_id in run.programs:
         claimed = await _claim(courier, run, program_id)
-        _start(claimed, courier, run, group)
+        await _start(claimed, courier, run, group)
         started += len(claimed)
     return started
 
@@ -160,7 +167,7 @@ async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed
         run.cut_short = True
         return []
     started, now = time.monotonic(), courier.clock()
-    async with transaction(courier.engine) as connection:
+    async with passing(courier.engine) as connection:  # a claim that is lost falls due again, as with its lease
         open = await claims.endpoints(connection, program_id=program_id, now=now)
         rooms = protection.rooms(
             open,
@@ -206,8 +213,10 @@ async def _take(
     return claimed
 
 
-def _start(claimed: Sequence[Claimed], courier: Courier, run: _Run, group: asyncio.TaskGroup) -> None:
-    for one in claimed:
+async def _start(claimed: Sequence[Claimed], courier: Courier, run: _Run, group: asyncio.TaskGroup) -> None:
+    for at, one in enumerate(claimed):
+        if at and at % STARTED_AT_ONCE == 0:
+            await courier.give_way()
         run.flying[one.program_id][one.endpoint_id] += 1
         task = group.create_task(_carry(one, courier, run))
         run.tasks.add(task)
@@ -269,7 +278,7 @@ async def _record_forever(courier: Courier, run: _Run, hint: asyncio.Event) -> N
     done, open = run.done, True
     while open:
         batch = [await done.get()]
-        if batch[0] is not None and done.qsize() < RECORDED_AT_ONCE:
+        if batch[0] is not None and done.qsize() < RECORDED_AT_ONCE and any(run.flying.values()):
             await asyncio.sleep(LINGER_SECONDS)
         while len(batch) < RECORDED_AT_ONCE and not done.empty():
             batch.append(done.get_nowait())

@@ -108,6 +108,7 @@ async def post(
     try:
         async with asyncio.timeout(deadline_seconds):
             response = await client.handle_async_request(_request(url, headers, body, connect_seconds))
+            response.headers.encoding = _ENCODING
             status, retry_after = response.status_code, response.headers.get("retry-after")
             asked = response.headers.get("webhook-delivery", "").strip().lower() or None
             try:
@@ -133,17 +134,21 @@ _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
     (aiohttp.ClientConnectionError, Failure.DISCONNECTED),
     (aiohttp.ClientPayloadError, Failure.DISCONNECTED),
 )
+_ENCODING = "iso-8859-1"  # of headers: whatever it is, it decodes; to find out tries every header, every time
 _parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
 def _request(url: str, headers: Mapping[str, str], body: bytes, connect_seconds: float) -> httpx.Request:
-    return httpx.Request(
+    request = httpx.Request(
         "POST",
         _parsed(url),
         headers={**headers, "accept": "*/*", "accept-encoding": "identity"},
-        content=body,
+        stream=httpx.ByteStream(body),  # as `content` it would be given headers that the transport gives it anyway
         extensions={"timeout": {"pool": connect_seconds}},  # what the transport takes as the limit of look-up to TLS
     )
+    request.headers.encoding = _ENCODING
+    request.read()
+    return request
 
 
 async def _read(response: httpx.Response, into: bytearray) -> None:

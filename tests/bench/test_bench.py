@@ -34,6 +34,7 @@ def test_the_bench_of_delivery_runs_and_no_event_is_refused(settings: Settings, 
 
     assert "deliveries sent and recorded" in said
     assert "event to webhook, p99" in said
+    assert "Exception in callback" not in said
 
 
 def test_a_case_brings_the_empty_route_it_is_held_against() -> None:
@@ -99,4 +100,4 @@ def told(settings: Settings, folder: Path, *arguments: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr

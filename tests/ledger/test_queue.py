@@ -52,6 +52,26 @@ async def test_commands_that_arrive_together_are_committed_together(
     await assert_whole(owner)
 
 
+async def test_who_gives_way_waits_for_the_batch_under_way_but_not_for_ever(
+    service: Service, settings: Settings
+) -> None:
+    await service.buy()
+    ledger = service.app.state.parts.ledger
+    async with asyncio.timeout(10):
+        await ledger.give_way(seconds=60)  # nothing is under way
+    async with members_locked(settings):
+        (task,) = await flying(service, purchase(id="under-way"))
+        await ledger.give_way(seconds=0.01)
+        waiting = asyncio.create_task(ledger.give_way(seconds=60))
+        await asyncio.sleep(0.2)
+        too_early = waiting.done()
+    async with asyncio.timeout(10):
+        await waiting
+
+    assert not too_early
+    assert (await task).status_code == 201
+
+
 async def test_a_full_queue_turns_whole_requests_away(
     service: Service, settings: Settings, owner: asyncpg.Connection
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 
 from app.db.transactions import Engine
+from app.operations import feeds
 from app.queries import backlog
 from tests.builders import START, Service
 from tests.webhooks import rows
@@ -33,6 +34,27 @@ async def test_what_counts_as_late_is_due_and_could_be_sent(engine: Engine) -> N
     assert (found.pending, found.due_since) == (6, recent)
     assert found.endpoints == {"enabled": 1, "paused": 1, "disabled": 1, "resting": 1}
     assert (later.due_since, later.endpoints["enabled"]) == (old, 2)
+
+
+async def test_what_has_no_place_in_the_feed_is_counted_until_it_has(
+    service: Service, engine: Engine, owner: asyncpg.Connection
+) -> None:
+    written = service.clock()
+    await service.enrol()
+    await owner.execute("UPDATE unsequenced SET written_at = $1", written)  # the database's own clock is ahead
+    service.clock.forward(minutes=7)
+    await service.enrol("1002")
+    total = await owner.fetchval("SELECT count(*) FROM message")
+
+    before = await backlog.read(engine, now=service.clock())
+    text = (await service.client.get("/metrics")).text
+    await feeds.sequence(engine, now=service.clock())
+    after = await backlog.read(engine, now=service.clock())
+
+    assert (before.unsequenced, before.unsequenced_since) == (total, written)
+    assert f"zegel_feed_unsequenced {float(total)}" in text
+    assert "zegel_feed_oldest_unsequenced_seconds 420.0" in text
+    assert (after.unsequenced, after.unsequenced_since) == (0, None)
 
 
 async def test_the_gauges_say_so(service: Service, owner: asyncpg.Connection) -> None:

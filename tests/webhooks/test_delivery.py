@@ -407,6 +407,40 @@ async def test_a_message_without_a_hint_is_noticed_within_two_seconds(
     assert took < 3
 
 
+async def test_a_backlog_gives_way_after_every_few_deliveries(courier: Courier, shop: Receiver, program: bytes) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url)
+    await rows.make_messages(courier.engine, program, [endpoint], count=3 * delivery.STARTED_AT_ONCE)
+    free = asyncio.Event()
+
+    async def give_way() -> None:
+        await free.wait()
+
+    async with delivering(replace(courier, give_way=give_way)):
+        await until(lambda: len(shop.requests) >= delivery.STARTED_AT_ONCE)
+        await asyncio.sleep(0.3)
+        before = len(shop.requests)
+        free.set()
+        await until(lambda: len(shop.requests) == 3 * delivery.STARTED_AT_ONCE)
+
+    assert before == delivery.STARTED_AT_ONCE
+
+
+async def test_what_is_new_and_little_does_not_wait_for_its_turn(
+    courier: Courier, shop: Receiver, program: bytes
+) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url)
+    await rows.make_messages(courier.engine, program, [endpoint], count=delivery.STARTED_AT_ONCE)
+    turns: list[int] = []
+
+    async def give_way() -> None:
+        turns.append(1)
+
+    async with delivering(replace(courier, give_way=give_way)):
+        await until(lambda: len(shop.requests) == delivery.STARTED_AT_ONCE)
+
+    assert turns == []
+
+
 async def test_one_dead_endpoint_among_ten_delays_none_of_the_others(
     limited: Callable[..., Courier], shop: Receiver, program: bytes
 ) -> None:

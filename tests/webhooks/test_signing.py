@@ -1,6 +1,8 @@
+import re
 import time
 
 import pytest
+import uuid_utils
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.webhooks import signing
@@ -76,3 +78,14 @@ def test_a_delivery_names_its_type_attempt_and_sender() -> None:
         "zegel-event-type": "tier.upgraded",
         "zegel-attempt": "3",
     }
+
+
+def test_all_attempts_of_a_message_are_one_trace_of_w3c_trace_context() -> None:
+    """As its version 00 has it: neither the trace nor the span is all zeros, which receivers must ignore."""
+    message, attempts = bytes(range(16)), [uuid_utils.uuid7().bytes for _ in range(50)]
+
+    sent = [signing.trace(message, id) for id in attempts]
+
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", one) for one in sent)
+    assert {one.split("-")[1] for one in sent} == {message.hex()}
+    assert len({one.split("-")[2] for one in sent} - {"0" * 16}) == 50
