@@ -8,11 +8,12 @@ from app.domain.refusals import Refusal
 from app.domain.state import MemberState, Scheduled
 from app.domain.steps import Step
 
-ENGINE = 2
+ENGINE = 3
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
 
 Since 2 a late event undoes the end of an account that it would have kept (semantics L10), and referrals are told of at
-every step, and counted for those who bring friends (semantics F2, F3).
+every step, and counted for those who bring friends (semantics F2, F3). Since 3 an entry that undoes what was owed says
+so by a draw from `OWED`.
 """
 
 
@@ -20,8 +21,15 @@ REACHED, UNREACHED = MILESTONES = ("milestone", "milestone_reversal")
 """The kinds of events that a total brings, and takes back (semantics A9)."""
 
 
+OWED = (0, 0)
+"""Stands for a lot in draws that undo what was owed, and so drawn from none: events are numbered from 1 on."""
+
+
 class Draw(NamedTuple):
-    """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry."""
+    """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry.
+
+    What was owed for a debit is put back to `OWED`.
+    """
 
     lot_sequence: int
     lot_position: int
