@@ -14,7 +14,8 @@ ENGINE = 3
 Since 2 a late event undoes the end of an account that it would have kept (semantics L10), and referrals are told of at
 every step, and counted for those who bring friends (semantics F2, F3). Since 3 an entry that undoes what was owed says
 so by a draw from `OWED`, a change of a purchase says that it captures no hold (semantics R8), and a notice of an end
-leaves out what will pay a deficit until then (semantics L16).
+leaves out what will pay a deficit until then (semantics L16). What waited fills a card before the command for which it
+was settled, as it does for the worker, and only what stands too much of a milestone is taken back (A9, K2).
 """
 
 
