@@ -275,7 +275,8 @@ _PARKED = (
     "facts particulars mode"
 ).split()
 _REFUSED = (
-    "source kind key refused_id member_id identity occurred_at refused_at code details facts particulars mode"
+    "source kind key refused_id member_id identity enrols_kind enrols_value occurred_at time_said not_after refused_at "
+    "code details facts particulars mode"
 ).split()
 _PARTICULARS = ["member_id", "sequence", "salt", "body"]
 _MESSAGE = ["message_id", "member_id", "sequence", "number", "type", "body", "created_at", "audience"]
@@ -471,9 +472,11 @@ def _parked_row(one: Parked) -> tuple[Any, ...]:
 
 def _refused_row(one: TurnedAway) -> tuple[Any, ...]:
     facts = orjson.dumps(facts_of(one.refusal)).decode()
-    who = (one.refused_id, one.member_id, one.identity)
+    enrols = (None, None) if one.enrols is None else (one.enrols.kind, one.enrols.value)
+    who = (one.refused_id, one.member_id, one.identity, *enrols)
+    when = (one.occurred_at, one.time_said, one.not_after, one.refused_at)
     said = (one.facts, one.particulars, one.mode.value)
-    return (one.source, one.kind, one.key, *who, one.occurred_at, one.refused_at, one.refusal.code, facts, *said)
+    return (one.source, one.kind, one.key, *who, *when, one.refusal.code, facts, *said)
 
 
 def _state_row(id: bytes, state: MemberState) -> tuple[Any, ...]:

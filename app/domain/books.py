@@ -39,11 +39,12 @@ DEBITS: Mapping[str, str] = {
 """The way of what a kind of event takes; what any other kind takes is reversed."""
 
 RESTORING = (Cancellation.kind, UNREACHED)
-"""Kinds that may put redeemed points back into their lots: what opens no lot then lowers what was redeemed."""
+"""Kinds that may put redeemed points back: what opens no lot then, or says by its draws that it puts some back, lowers
+what was redeemed."""
 
 
 RETURNING = (Return.kind, PurchaseChange.kind)
-"""Kinds that put redeemed points back where they have lots to put them into, and may give points as well."""
+"""Kinds that put redeemed points back where their draws say so, and may give points as well."""
 
 REVIVING = (REVIVAL,)
 """Kinds that put points back which had expired: what they credit lowers what has expired."""
@@ -144,8 +145,7 @@ def way(kind: str, entry: Entry) -> tuple[str, int]:
         return DEBITS.get(kind, REVERSED), -entry.points
     if kind in REVIVING:
         return EXPIRED, -entry.points
-    back = any(draw.points < 0 for draw in entry.draws)
-    no_lot = entry.available_at is None
-    if kind in PASSING or (no_lot and (kind in RESTORING or (kind in RETURNING and back))):
+    back = kind in (*RESTORING, *RETURNING) and any(draw.points < 0 for draw in entry.draws)
+    if back or kind in PASSING or (kind in RESTORING and entry.available_at is None):
         return REDEEMED, -entry.points
     return ISSUED, entry.points

@@ -86,6 +86,9 @@ CLOCK_CORRECTED = "clock_corrected"
 ADMITTED = "admitted"
 """Flag: the event had been refused, and somebody let it in (semantics E3)."""
 
+_COLLECTING = 3
+"""The engine since which what was settled for a command may fill a card before it, as it does for the worker."""
+
 _DRAWING = Redemption | Hold | Opening | Adjustment | LooseReturn | Transfer
 _SHORTEST_LIFE = timedelta(hours=20)
 """No lot that lives for a period of time ends sooner: to the end of a day on at least, and a day may have 23 hours."""
@@ -160,12 +163,17 @@ def settle(state: MemberState, moment: Moment) -> Decision:
     if not events:  # what was scheduled may be over, or have moved on, without an event
         return Decision(state if settled.scheduled == state.scheduled else state._replace(scheduled=settled.scheduled))
     following = _following(events)
-    if moment.versions.consuming:  # points that waited may fill a card
-        last = events[-1].recorded
-        rules = moment.versions.at(last.effective_at)
-        settled, reached = milestones.collect(settled, moment, rules, cause=last.id, at=last.effective_at)
-        events = (*events, *reached)
-    return Decision(settled, events, schedules=following)
+    settled, reached = _collected(settled, events, moment)
+    return Decision(settled, (*events, *reached), schedules=following)
+
+
+def _collected(state: MemberState, settled: Sequence[Posted], moment: Moment) -> tuple[MemberState, Sequence[Posted]]:
+    """What milestones consume after what was settled: points that waited may fill a card (semantics A9)."""
+    if not (settled and moment.versions.consuming):
+        return state, ()
+    last = settled[-1].recorded
+    rules = moment.versions.at(last.effective_at)
+    return milestones.collect(state, moment, rules, cause=last.id, at=last.effective_at)
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
@@ -175,6 +183,9 @@ def _decide(state: MemberState, case: Case) -> Decision:
         state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
     state, settled = settling.settle(state, moment)
+    if moment.engine >= _COLLECTING:  # so that it makes no difference whether the worker came first (K2)
+        state, reached = _collected(state, settled, moment)
+        settled, case = (*settled, *reached), _reached(case, reached)
     state, revived = reviving.revive(state, case, settled)
     if revived:  # what waited then may be active by now
         state, begun = settling.settle(state, moment)
@@ -198,6 +209,14 @@ def _decide(state: MemberState, case: Case) -> Decision:
     others = () if effect.elsewhere is None or other is None else (_elsewhere(*effect.elsewhere, other, case),)
     following = (*_following(events), *effect.schedules, *armed)
     return Decision(state, tuple(events), own=own.recorded, schedules=following, others=others)
+
+
+def _reached(case: Case, posted: Sequence[Posted]) -> Case:
+    """The case with milestones that have just been reached: its event may take them back."""
+    if not posted:
+        return case
+    known = (*case.beside.milestones, *(one.recorded for one in posted))
+    return case._replace(beside=case.beside._replace(milestones=known))
 
 
 def _following(events: Sequence[Posted]) -> tuple[Scheduled, ...]:

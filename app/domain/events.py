@@ -12,8 +12,11 @@ ENGINE = 3
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
 
 Since 2 a late event undoes the end of an account that it would have kept (semantics L10), and referrals are told of at
-every step, and counted for those who bring friends (semantics F2, F3). Since 3 a cancelled activity gives back the room
-under caps that it used by what was seen of it (semantics A5, E6).
+every step, and counted for those who bring friends (semantics F2, F3). Since 3 an entry that undoes what was owed says
+so by a draw from `OWED`, a change of a purchase says that it captures no hold (semantics R8), and a notice of an end
+leaves out what will pay a deficit until then (semantics L16). What waited fills a card before the command for which it
+was settled, as it does for the worker, only what stands too much of a milestone is taken back (A9, K2), and a cancelled
+activity gives back the room under caps that it used by what was seen of it (semantics A5, E6).
 """
 
 
@@ -21,8 +24,15 @@ REACHED, UNREACHED = MILESTONES = ("milestone", "milestone_reversal")
 """The kinds of events that a total brings, and takes back (semantics A9)."""
 
 
+OWED = (0, 0)
+"""Stands for a lot in draws that undo what was owed, and so drawn from none: events are numbered from 1 on."""
+
+
 class Draw(NamedTuple):
-    """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry."""
+    """Points a debit took from a lot; negative when an undo put them back. The lot is named by its credit entry.
+
+    What was owed for a debit is put back to `OWED`.
+    """
 
     lot_sequence: int
     lot_position: int

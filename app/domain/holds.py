@@ -23,6 +23,10 @@ NOT_CAPTURED = "hold_not_captured"
 """Flag: a hold that was to pay for a purchase kept nothing any more (semantics A1)."""
 
 
+UNCAPTURED: Step = ("", "", "not_captured", "0")
+"""The explanation of that."""
+
+
 class Placed(NamedTuple):
     """What a hold was placed for: points of a unit, until it lapses; `lots` are (sequence, position, points)."""
 
@@ -158,7 +162,7 @@ def _pay(
     state: MemberState, earlier: Earlier | None, case: Case, at: Place, *, taken: bool
 ) -> tuple[MemberState, Paid]:
     if earlier is None or earlier.event.kind != Hold.kind or earlier.event.member_id != state.id:
-        return state, Paid(steps=(("", "", "not_captured", "0"),), flags=(NOT_CAPTURED,))
+        return state, Paid(steps=(UNCAPTURED,), flags=(NOT_CAPTURED,))
     hold = earlier.event
     unit, points = placed(hold).unit, reserves.kept(state, hold.sequence)
     if points:

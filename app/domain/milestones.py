@@ -22,6 +22,9 @@ from app.domain.steps import Step
 MOST_AT_ONCE = 100
 """How many rewards one event may bring at most: each is an event of its own."""
 
+_ONLY_TOO_MANY = 3
+"""The engine since which a total that falls costs no milestone that it is still enough for."""
+
 _UNDOING = (Return.kind, PurchaseChange.kind, Cancellation.kind)
 _COUNTED = (books.ISSUED, books.REVERSED)
 
@@ -48,7 +51,10 @@ def follow(state: MemberState, own: Recorded, case: Case) -> tuple[MemberState, 
         state = _counted(state, stand, case.moment, rules, points=change)
         due = _due(milestone, stand.total + change) - _due(milestone, stand.total)
         if due < 0 and own.kind in _UNDOING:
-            state, events = _undo(state, stand, min(-due, stand.given), own, case)
+            too_many = stand.given - _due(milestone, stand.total + change)
+            if case.moment.engine < _ONLY_TOO_MANY:
+                too_many = stand.given
+            state, events = _undo(state, stand, max(0, min(-due, too_many)), own, case)
             posted += events
         elif due > 0 and not milestone.consume:
             state, events = _give(state, stand, due, rules, case.moment, cause=own.id, at=case.occurred_at)
@@ -67,6 +73,7 @@ def collect(
         if not milestone.consume or account is None:
             continue
         stand = _stand(state, milestone, rules, at=at)
+        account = lots.folded(account, state.lots, now=moment.judged_at)  # what was just given may have ended already
         times = min(_due(milestone, stand.total) - stand.given, account.available // milestone.every)
         if times > 0:
             state, events = _give(state, stand, times, rules, moment, cause=cause, at=at)

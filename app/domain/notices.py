@@ -42,6 +42,18 @@ def soonest(state: MemberState, account: Account) -> tuple[datetime, int] | None
     return end, sum(lot.remaining - lot.reserved for lot in mine if lots.in_account(lot, account).expires_at == end)
 
 
+def left_by(end: datetime, state: MemberState, account: Account) -> int:
+    """What would end then of what nobody keeps, once what waits until then has paid what is owed (semantics L9)."""
+    mine = [lots.in_account(lot, account) for lot in state.lots if lot.unit == account.unit]
+    later, _ = lots.repaid(mine, account.deficit, now=end)
+    pairs = zip(mine, later, strict=True)
+    return sum(
+        min(lot.remaining - lot.reserved, then.remaining - then.reserved)
+        for lot, then in pairs
+        if lot.expires_at == end
+    )
+
+
 def _due(account: Account, now: datetime) -> bool:
     """Whether something is about to be told, and will be seen to then."""
     return account.notice_at is not None and account.notice_at <= now

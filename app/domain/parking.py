@@ -4,7 +4,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.domain import chain
-from app.domain.commands import Cancellation, Command, Fulfilment, Mode, Named, PurchaseChange, Reference, Return
+from app.domain.commands import (
+    Cancellation,
+    Command,
+    Fulfilment,
+    Identity,
+    Mode,
+    Named,
+    PurchaseChange,
+    Reference,
+    Return,
+)
 from app.domain.refusals import Refusal, UnknownEvent
 
 WAITING = Return | Cancellation | Fulfilment | PurchaseChange
@@ -34,7 +44,11 @@ class Parked(NamedTuple):
 
 
 class TurnedAway(NamedTuple):
-    """A command that was refused, as it was sent; `identity` is the digest of who it was about (semantics E3)."""
+    """A command that was refused, as it was sent; `identity` is the digest of who it was about (semantics E3).
+
+    `enrols` is the identity itself where the command would have enrolled somebody by it (M1): personal, so it is kept
+    for no other, and no longer than the command.
+    """
 
     refused_id: bytes
     source: str
@@ -42,7 +56,10 @@ class TurnedAway(NamedTuple):
     key: str
     member_id: bytes | None
     identity: bytes | None
+    enrols: Identity | None
     occurred_at: datetime
+    time_said: bool
+    not_after: datetime | None
     refused_at: datetime
     refusal: Refusal
     facts: bytes

@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from app.domain import chain, lots, units
 from app.domain.effects import Case
-from app.domain.events import Draw, Earlier, Entry
+from app.domain.events import OWED, Draw, Earlier, Entry
 from app.domain.lots import Place, draw_order
 from app.domain.rules import Rules
 from app.domain.state import MemberState, OpenLot
+
+_OWED_SINCE = 3
+"""The engine since which entries say what they undo of what was owed."""
 
 SO_FAR = "spent_back"
 """Where an event's context tells how much of what was spent on a purchase has come back, by the entry's position."""
@@ -53,7 +56,18 @@ def give_back(
     if dates.expires_at is not None and dates.expires_at <= now:
         dates = dates._replace(expires_at=_grace(spent.unit, case) or dates.expires_at)
     state, credited = lots.credit_state(state, [(unit, owed - debt, dates)], now=now, first=first + len(entries))
+    if case.moment.engine >= _OWED_SINCE:
+        state, credited = _unspent(state, credited)
     return state, (*entries, *credited)
+
+
+def _unspent(state: MemberState, credited: tuple[Entry, ...]) -> tuple[MemberState, tuple[Entry, ...]]:
+    """The credit of what was owed and has been paid since: by it so much less was spent, and nothing earned."""
+    (entry,) = credited
+    account = state.accounts[entry.unit]
+    account = account._replace(earned=account.earned - entry.points, redeemed=account.redeemed - entry.points)
+    entry = entry._replace(draws=(*entry.draws, Draw(*OWED, -entry.points)))
+    return lots.with_account(state, account), (entry,)
 
 
 def restore(
@@ -76,7 +90,8 @@ def restore(
     now, until = case.moment.judged_at, _grace(unit, case)
     back = _put_back(state, unit, spent, points, skip=skip)
     over = [lot for lot in back if until is not None and lots.ended(lot.now, now=now)]
-    state, first = _posted(state, unit, [lot for lot in back if lot not in over], at=at, debt=debt)
+    owed = (Draw(*OWED, -debt),) if debt and case.moment.engine >= _OWED_SINCE else ()
+    state, first = _posted(state, unit, [lot for lot in back if lot not in over], at=at, debt=debt, owed=owed)
     at = at._replace(position=at.position + len(first))
     state, second = _posted(state, unit, over, at=at, until=until)
     return state, (*first, *second)
@@ -107,7 +122,14 @@ def _put_back(state: MemberState, unit: str, spent: Iterable[Draw], points: int,
 
 
 def _posted(
-    state: MemberState, unit: str, back: Sequence[_Put], *, at: Place, debt: int = 0, until: datetime | None = None
+    state: MemberState,
+    unit: str,
+    back: Sequence[_Put],
+    *,
+    at: Place,
+    debt: int = 0,
+    owed: tuple[Draw, ...] = (),
+    until: datetime | None = None,
 ) -> tuple[MemberState, tuple[Entry, ...]]:
     """The entry about points that are back, in lots that end `until` then from now on; none where nothing is back."""
     points = sum(lot.points for lot in back)
@@ -132,7 +154,7 @@ def _posted(
         redeemed=account.redeemed - points - debt,
         next_due_at=following,
     )
-    entry = Entry(at.position, unit, points + debt, after.balance, expires_at=until, draws=(*draws, *paid))
+    entry = Entry(at.position, unit, points + debt, after.balance, expires_at=until, draws=(*owed, *draws, *paid))
     return lots.with_account(state, after), (entry,)
 
 

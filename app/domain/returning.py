@@ -7,6 +7,7 @@ from app.domain import (
     accrual,
     chain,
     gifts,
+    holds,
     limits,
     messages,
     occasions,
@@ -31,6 +32,8 @@ from app.domain.rules import Rules
 from app.domain.seeing import Seen
 from app.domain.state import MemberState
 
+_HOLDS_TOLD = 3
+"""The engine since which a change says that it captures no holds."""
 LOOSE = "without_purchase"
 """Flag: goods came back without saying which purchase they are of (semantics R7)."""
 
@@ -63,7 +66,16 @@ def change(state: MemberState, facts: PurchaseChange, case: Case) -> Effect:
     told = _told(facts.goods, rules, case)
     said = {seeing.ATTRIBUTES: told} if told else {}
     after = now._replace(goods=facts.goods, parts={}, revision=facts.revision, told=told)
-    return _moved(state, earlier, now, after, case, said=said)
+    effect = _moved(state, earlier, now, after, case, said=said)
+    if case.moment.engine < _HOLDS_TOLD or not _more_holds(earlier, facts.goods):
+        return effect
+    return effect._replace(steps=(*effect.steps, holds.UNCAPTURED), flags=(*effect.flags, holds.NOT_CAPTURED))
+
+
+def _more_holds(earlier: Earlier, goods: Purchase) -> bool:
+    """Whether goods are said to be paid by a hold that their purchase did not name: a change captures none (R8)."""
+    paid = {payment.hold for payment in returns.standing(earlier.event, ()).goods.payments}
+    return any(payment.hold is not None and payment.hold not in paid for payment in goods.payments)
 
 
 def _told(goods: Purchase, rules: Rules, case: Case) -> dict[str, Any]:

@@ -26,6 +26,9 @@ from app.domain.state import MemberState, Scheduled
 
 ACTIVATION, EXPIRY = "activation", "expiry"
 
+_OWED_LEFT_OUT = 3
+"""The engine since which a notice leaves out what will pay a deficit."""
+
 _draft = posting.by_clock
 
 
@@ -76,8 +79,13 @@ def _notify(
             coming = notices.soonest(state, account)
             told_until = account.told_until if coming is None else coming[0]
             state = lots.with_account(state, account._replace(notice_at=None, told_until=told_until))
-            if coming is not None:
-                state, posted = _notice(state, unit, *coming, instant=instant, moment=moment)
+            if coming is None:
+                continue
+            end, points = coming
+            if account.deficit and moment.engine >= _OWED_LEFT_OUT:
+                points = notices.left_by(end, state, account)
+            if points:
+                state, posted = _notice(state, unit, end, points, instant=instant, moment=moment)
                 events.append(posted)
     return state, events
 

@@ -52,9 +52,10 @@ _put_back = (
     .where(_d.position == _e.position, _d.points < 0)
     .exists()
 )
-_restoring = is_any(_v.kind, RESTORING) | (is_any(_v.kind, RETURNING) & _put_back)
+_back = is_any(_v.kind, (*RESTORING, *RETURNING)) & _put_back
+_lotless = is_any(_v.kind, RESTORING) & _e.available_at.is_(None)
 _revived = (_e.points > 0) & is_any(_v.kind, REVIVING)
-_restored = (_e.points > 0) & (is_any(_v.kind, PASSING) | (_restoring & _e.available_at.is_(None)))
+_restored = (_e.points > 0) & (is_any(_v.kind, PASSING) | _lotless | _back)
 LINES = (
     select(
         _e.unit,

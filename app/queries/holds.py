@@ -49,9 +49,18 @@ async def accounts_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, p
     then = await past.accounts(engine, member_id, as_of, program_id=program_id)
     kept = await _kept_then(engine, member_id, as_of, program_id=program_id)
     if not kept:
-        return then
+        return replace(then, accounts=tuple(map(_paid, then.accounts)))
     over = await _ended(engine, member_id, as_of, kept, program_id=program_id)
-    return replace(then, accounts=tuple(_with(account, kept, over) for account in then.accounts))
+    return replace(then, accounts=tuple(_paid(_with(account, kept, over)) for account in then.accounts))
+
+
+def _paid(account: Account) -> Account:
+    """The account without what is owed beside points that count and nobody keeps: they had paid it (semantics L9).
+
+    By the clock, also where that was written down only later.
+    """
+    paid = min(account.deficit, max(0, account.active - account.held))
+    return account._replace(active=account.active - paid, deficit=account.deficit - paid) if paid else account
 
 
 async def lots_then(

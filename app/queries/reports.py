@@ -127,13 +127,14 @@ def _of_lot(one: Any) -> ColumnElement[bool]:
 
 
 _drawing = t.event.alias("drawing")
+_of_others = _d.lot_sequence != _d.sequence  # what a credit pays of a deficit at once is spent by nobody
 _draws = (
     select(
         _d.member_id,
         _d.lot_sequence,
         _d.lot_position,
         func.sum(_d.points).label("points"),
-        func.sum(_d.points).filter(books.redeems(_drawing.c.kind, _d.points)).label("redeemed"),
+        func.sum(_d.points).filter(_of_others & books.redeems(_drawing.c.kind, _d.points)).label("redeemed"),
         func.sum(_d.points).filter(books.expires(_drawing.c.kind, _d.points)).label("expired"),
     )
     .join(_drawing, _of_event(_drawing.c, _d))

@@ -13,7 +13,7 @@ from app.db import hot, rows
 from app.db import tables as t
 from app.domain import chain
 from app.domain.books import WAYS, Moved, Trial
-from app.domain.commands import Transfer, TransferIn
+from app.domain.commands import Cancellation, Transfer, TransferIn, TransferReversal
 from app.domain.state import GENESIS, Usage
 from app.domain.verifying import Finding, History, StoredEvent, StoredMessage
 from app.queries import books
@@ -246,10 +246,34 @@ def _one_sided(kind: str, other: str) -> Select[Any]:
     """How many sides of a transfer lack the other one, which is known by the key that follows from the transfer."""
     mine, its = t.event.alias("mine"), t.event.alias("its")
     transfer, received = (mine, its) if kind == Transfer.kind else (its, mine)
-    key = func.concat("tin:", func.replace(cast(transfer.c.event_id, Text()), "-", ""))
-    same = (its.c.program_id == mine.c.program_id) & (its.c.kind == other) & (received.c.key == key)
+    key = received.c.key == _key_after("tin:", transfer)
+    same = (its.c.program_id == mine.c.program_id) & (its.c.kind == other) & key
     query = select(func.count()).select_from(mine.outerjoin(its, same))
     return query.where(mine.c.program_id == _PROGRAM, mine.c.kind == kind, its.c.event_id.is_(None))
+
+
+def _unreversed() -> Select[Any]:
+    """How many cancellations of transfers did not reach the receiver."""
+    mine, transfer, its = t.event.alias("mine"), t.event.alias("transfer"), t.event.alias("its")
+    undone = (transfer.c.program_id == mine.c.program_id) & (transfer.c.event_id == mine.c.about)
+    same = (its.c.program_id == mine.c.program_id) & (its.c.kind == TransferReversal.kind)
+    joined = mine.join(transfer, undone).outerjoin(its, same & (its.c.key == _key_after("trv:", mine)))
+    query = select(func.count()).select_from(joined).where(mine.c.program_id == _PROGRAM, its.c.event_id.is_(None))
+    return query.where(mine.c.kind == Cancellation.kind, transfer.c.kind == Transfer.kind)
+
+
+def _uncancelled() -> Select[Any]:
+    """How many receivers gave points back of a transfer that its giver did not cancel."""
+    mine, its = t.event.alias("mine"), t.event.alias("its")
+    same = (its.c.program_id == mine.c.program_id) & (its.c.kind == Cancellation.kind)
+    joined = mine.outerjoin(its, same & (mine.c.key == _key_after("trv:", its)))
+    query = select(func.count()).select_from(joined).where(mine.c.program_id == _PROGRAM, its.c.event_id.is_(None))
+    return query.where(mine.c.kind == TransferReversal.kind)
+
+
+def _key_after(prefix: str, event: Any) -> Any:
+    """The key that follows from an event's id."""
+    return func.concat(prefix, func.replace(cast(event.c.event_id, Text()), "-", ""))
 
 
 _ORPHANS = {
@@ -279,6 +303,8 @@ _ORPHANS = {
     ),
     "transfer events without their transfer_in": hot.Statement(_one_sided(Transfer.kind, TransferIn.kind)),
     "transfer_in events without their transfer": hot.Statement(_one_sided(TransferIn.kind, Transfer.kind)),
+    "cancellations of transfers without their transfer_reversal": hot.Statement(_unreversed()),
+    "transfer_reversal events without their cancellation": hot.Statement(_uncancelled()),
     "fingerprint rows without their member": hot.Statement(_without(t.fingerprint, t.member, "member_id")),
     "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
 }

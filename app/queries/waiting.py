@@ -11,7 +11,7 @@ from app.db import rows
 from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import chain
-from app.domain.commands import Command, Enrolment, Identity, Mode, Reference, ReferralClaim, ReferralReview
+from app.domain.commands import Command, Enrolment, Identity, Mode, Opening, Reference, ReferralClaim, ReferralReview
 from app.domain.parking import REFUSED_KEPT_FOR, Parked
 
 _p, _r, _e = t.parked.c, t.refused.c, t.event.c
@@ -96,8 +96,8 @@ async def refused(
 async def command(engine: AsyncEngine, refused_id: bytes, *, program_id: bytes, id: bytes) -> Command | None:
     """The command that was turned away, under a new id, to be judged again; None where there is none.
 
-    Raises ValueError where what was sent cannot be judged again without its sender: an enrolment's identities and the
-    code of a friend are kept nowhere.
+    Whom the event would have enrolled, it enrols (M1). Raises ValueError where what was sent cannot be judged again
+    without its sender: an enrolment's identities and the code of a friend are kept nowhere.
     """
     query = select(*_r).where(_r.program_id == program_id, _r.refused_id == refused_id)
     async with reading(engine) as connection:
@@ -106,16 +106,26 @@ async def command(engine: AsyncEngine, refused_id: bytes, *, program_id: bytes, 
         return None
     if row["kind"] in _OF_PERSONS or (row["member_id"] is None and row["identity"] is None):
         raise ValueError("who it is about is kept nowhere")
-    identity = None if row["identity"] is None else Identity("", "", row["identity"])
-    who = Reference(identity=identity) if row["member_id"] is None else Reference(member_id=row["member_id"])
+    if row["kind"] == Opening.kind and row["particulars"]:
+        raise ValueError("the referral code of the other system is found by no digest that is kept")
     return Command(
         id=id,
         source=row["source"],
         key=row["key"],
-        member=who,
+        member=_who(row),
         occurred_at=row["occurred_at"],
         facts=chain.decode_facts(row["kind"], row["facts"]),
         particulars=row["particulars"],
         mode=Mode(row["mode"]),
+        not_after=row["not_after"],
         in_time=True,
+        time_said=row["time_said"] is not False,  # None: written before that was kept
     )
+
+
+def _who(row: Any) -> Reference:
+    """The member as the command named them: by an identity they may have got since, or to be enrolled by it."""
+    if row["member_id"] is not None:
+        return Reference(member_id=row["member_id"])
+    kind, value = row["enrols_kind"] or "", row["enrols_value"] or ""
+    return Reference(identity=Identity(kind, value, row["identity"]), enrol=row["enrols_kind"] is not None)

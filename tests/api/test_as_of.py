@@ -9,7 +9,7 @@ import pytest
 from app.cli import verify
 from app.settings import Settings
 from app.worker import settling
-from tests.builders import LADDER, START, Clock, Service, at, open_service, publish, purchase
+from tests.builders import LADDER, PLAIN, START, Clock, Service, at, open_service, publish, purchase
 
 DOCUMENT = LADDER.replace("points: {name: Points}", "points: {name: Points, pending: P3D, expires: {after: P20D}}")
 GRACE = DOCUMENT.replace("{after: P20D}", "{after: P9D}, grace: P4D")
@@ -108,6 +108,28 @@ async def test_accounts_that_end_together_are_shown_as_they_were(settings: Setti
 async def held(service: Service, member: str, **asked: str) -> dict[str, Any]:
     """The points of a member, without when they end."""
     return {**(await shown(service, member, "balance", **asked))["units"]["points"], "expiring": None}
+
+
+async def test_what_waited_had_paid_what_was_owed_before_that_was_written_down(
+    settings: Settings, clock: Clock
+) -> None:
+    """Semantics L9, L14: as it was shown at the instant, by the clock."""
+    document = PLAIN.replace("{name: Points}", "{name: Points, pending: P5D}")
+    await publish(settings, clock=clock, document=document + "redemptions: {offline_allowance: {points: 50}}\n")
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("40.00")).json()["member"]
+        await service.redeem(15, offline=True)
+        clock.forward(days=6)
+        shown, instant = (await service.units(member))["points"], clock.now
+        clock.forward(days=1)
+        await service.buy("1.00")
+
+        asked = {"as_of": at(instant), "by": "recording"}
+        found = (await service.client.get(f"/v1/members/{member}/balance", params=asked)).json()["units"]["points"]
+
+        names = ("balance", "available", "pending", "deficit")
+        assert [shown[name] for name in names] == [25, 25, 0, 0]
+        assert [found[name] for name in names] == [25, 25, 0, 0]
 
 
 async def test_by_effect_what_was_reported_late_had_happened(settings: Settings, clock: Clock) -> None:

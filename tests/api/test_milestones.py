@@ -61,3 +61,20 @@ async def test_one_batch_gives_what_single_events_give(
         kinds = await owner.fetch("SELECT kind FROM event WHERE kind LIKE 'milestone%' ORDER BY sequence")
         assert [row["kind"] for row in kinds] == ["milestone", "milestone"]  # the star, and the card that stays full
         assert await verify.run(settings) == []
+
+
+async def test_goods_without_their_purchase_cost_the_milestones_they_were_given_for(
+    settings: Settings, clock: Clock
+) -> None:
+    """Semantics A9, R7: what the database holds of them is read for such a return too."""
+    document = CARDS + "returns: {without_purchase: allow}\n"
+    await publish(settings, clock=clock, document=document)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("20.00")).json()["member"]
+        said = {"type": "return", "id": "r1", "member": "card:1001", "occurred_at": at(clock.now), "currency": "EUR"}
+
+        assert (await service.send({**said, "amount": "5.00"})).status_code == 201
+
+        found = await service.units(member)
+        assert [found[unit]["balance"] for unit in ("points", "stars")] == [15, 1]
+        assert await verify.run(settings) == []

@@ -268,6 +268,22 @@ async def test_what_has_no_cost_has_no_value(service: Service) -> None:
     assert (points["breakage"]["rate"], points["breakage"]["points"], points["breakage"]["value"]) == (None, None, None)
 
 
+async def test_what_pays_a_deficit_is_not_spent(settings: Settings, clock: Clock) -> None:
+    """Semantics L9: of 50 points of which 30 pay what is owed, 20 end, and nobody has spent any of them."""
+    document = CHEAP + "redemptions: {offline_allowance: {points: 100}}\n"
+    await publish(settings, clock=clock, document=document)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol()
+        await service.redeem(30, offline=True)
+        await service.buy("50.00")
+        clock.forward(days=40)
+        await settled(service)
+
+        breakage = (await liability(service))["units"]["points"]["breakage"]
+
+        assert (breakage["expired"], breakage["redeemed"]) == (20, 0)
+
+
 async def test_the_estimate_of_breakage_can_be_worked_out_by_hand(settings: Settings, clock: Clock) -> None:
     """Lots of 100 (30 spent, of which 10 came back), and of 60 (20 returned): 80 + 40 expired, 20 were spent."""
     await publish(settings, clock=clock, document=CHEAP)

@@ -275,6 +275,27 @@ async def test_a_changed_side_is_found(two: Service, owner: asyncpg.Connection, 
     assert [finding for finding in await proven(two) if found in finding]
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("DELETE FROM event WHERE kind = 'cancellation'", "transfer_reversal events without their cancellation: 1 of"),
+        ("UPDATE event SET key = 'trv:x' WHERE kind = 'transfer_reversal'", "transfer_reversal events without their"),
+        ("DELETE FROM event WHERE kind = 'transfer_reversal'", "cancellations of transfers without their transfer_re"),
+    ],
+)
+async def test_a_changed_side_of_a_cancellation_is_found(
+    two: Service, owner: asyncpg.Connection, change: str, found: str
+) -> None:
+    """Semantics L15, E6: and so for what takes a transfer back."""
+    await two.send(given())
+    await two.send(cancelled("t1", "transfer"))
+    assert await proven(two) == []
+
+    await owner.execute(change)
+
+    assert [finding for finding in await proven(two) if found in finding]
+
+
 @pytest.fixture
 async def pair(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Service, Service]]:
     """Two processes' worth of the service, in which nothing limits a day."""

@@ -7,7 +7,7 @@ import pytest
 from app.domain import books
 from app.domain.books import Cut, Moved
 from app.domain.calendar import Every, Period
-from app.domain.events import Entry
+from app.domain.events import OWED, Draw, Entry
 from tests.domain.builders import AMSTERDAM, NOW
 
 FEBRUARY, MARCH, APRIL = [
@@ -27,6 +27,8 @@ def by_month(since: datetime | None, until: datetime | None, *, most: int = 10) 
 @pytest.mark.parametrize(
     ("kind", "points", "lot", "way", "counted"),
     [
+        ("return", 5, True, "issued", 5),
+        ("purchase_change", 5, False, "issued", 5),
         ("purchase", 5, True, "issued", 5),
         ("purchase", 5, False, "issued", 5),
         ("redemption", -5, False, "redeemed", 5),
@@ -46,6 +48,28 @@ def test_each_entry_goes_one_way(kind: str, points: int, lot: bool, way: str, co
 
     assert books.way(kind, entry) == (way, counted)
     assert Moved().and_more(way, counted).net == points
+
+
+@pytest.mark.parametrize("kind", ["return", "purchase_change", "cancellation"])
+@pytest.mark.parametrize(
+    ("lot", "draws"),
+    [
+        (False, (Draw(3, 0, -5),)),
+        (False, (Draw(*OWED, -5),)),
+        (True, (Draw(7, 0, 2), Draw(*OWED, -5))),
+    ],
+    ids=["into its lot", "owed", "owed, and paid since"],
+)
+def test_what_was_spent_and_is_back_lessens_what_was_redeemed(kind: str, lot: bool, draws: tuple[Draw, ...]) -> None:
+    """Semantics L15, R4: whatever becomes of it, nothing has been issued."""
+    entry = Entry(0, "points", 5, 0, available_at=NOW if lot else None, draws=draws)
+
+    assert books.way(kind, entry) == ("redeemed", -5)
+
+
+def test_a_credit_of_a_return_that_pays_what_is_owed_is_issued_all_the_same() -> None:
+    """Semantics L9: a credit opens its lot in full."""
+    assert books.way("return", Entry(0, "points", 5, 0, available_at=NOW, draws=(Draw(7, 0, 2),))) == ("issued", 5)
 
 
 def test_sums_add_up() -> None:

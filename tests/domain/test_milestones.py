@@ -19,6 +19,7 @@ from tests.domain.builders import (
     changed,
     fixed,
     gave,
+    kinds,
     line,
     make_rules,
     on,
@@ -270,3 +271,41 @@ def test_no_sequence_gains_by_milestones(todo: Any) -> None:
 
     assert_nothing_gained(tried)
     assert all(balances(tried.books).get(code, 0) == 0 for code in ("stamps", "stars"))
+
+
+def test_points_that_waited_fill_the_card_before_the_command_that_they_are_settled_for() -> None:
+    """Semantics A9, K2: as if the worker had come first; and the proof finds the same."""
+    made = member(card_rules(pending=Span(days=7)), now=on("2026-11-01"))
+    made.do(coffees(7))
+    made.now = on("2026-11-10")
+
+    decision = made.do(coffees(1))
+
+    assert kinds(decision) == ["activation", "milestone", "purchase"]
+    assert wrong(made) == []
+
+
+def test_a_card_that_the_stamps_are_still_enough_for_is_not_taken_back() -> None:
+    """Semantics A9, engine 3: seven that count filled one, seven more wait and come back."""
+    made = member(card_rules(pending=Span(days=7)), now=on("2026-11-01"))
+    made.do(coffees(7))
+    made.now = on("2026-11-10")
+    made.settle()
+    waiting = made.bought(coffees(7))
+
+    decision = made.do(back(waiting))
+
+    assert kinds(decision) == ["return"]
+    assert rewards(made) == ["reward.issued"]
+    assert wrong(made) == []
+
+
+def test_stamps_that_have_ended_when_they_are_given_fill_no_card() -> None:
+    """Semantics A9, L10: a lot may be born expired."""
+    made = member(card_rules(expires="P1D"), now=on("2026-11-10"))
+
+    made.do(coffees(7), at=on("2026-11-01"))
+
+    assert rewards(made) == []
+    assert balances(made) == {"stamps": 0}
+    assert wrong(made) == []

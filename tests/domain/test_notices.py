@@ -7,7 +7,7 @@ import pytest
 
 from app.domain import engine
 from app.domain.calendar import Every, Period, parse_span
-from app.domain.commands import Activity, Cancellation, Enrolment, Hold, Mode, Named, Redemption, Release
+from app.domain.commands import Activity, Cancellation, Enrolment, Hold, Mode, Named, Redemption, Release, Return
 from app.domain.events import Decision
 from app.domain.rules import AdjustmentTerms, Rules, Versions
 from app.domain.state import MemberState
@@ -19,6 +19,7 @@ from tests.domain.builders import (
     Books,
     accepted,
     card,
+    cents,
     changed,
     command,
     end_of,
@@ -119,6 +120,25 @@ def test_what_is_spent_before_is_not_told() -> None:
 
     assert settled(made, on("2028-01-01")).events == ()
     assert made.state.accounts["points"].notice_at is None
+
+
+@pytest.mark.parametrize(("second", "expected"), [("50.00", [({"points": 20}, "2026-12-27")]), ("30.00", [])])
+def test_what_will_pay_a_deficit_before_it_ends_is_not_told(second: str, expected: list[Any]) -> None:
+    """Semantics L16, L9: 30 are owed beside points that wait and will be told of before their wait is over."""
+    brief = unit(expires="P7D", notice=parse_span("P14D"), pending=parse_span("P20D"))
+    made = books(brief, now=on("2026-11-10"))
+    first = made.do(purchase("30.00"))
+    made.now = on("2026-11-30", "10:00")
+    made.do(purchase(second))
+    made.do(Redemption(30))
+    assert first.own is not None
+    made.do(Return(Named(event_id=first.own.id)))
+    assert (made.state.accounts["points"].deficit, made.state.accounts["points"].pending) == (30, cents(second) // 100)
+
+    told_of = notices(settled(made, on("2026-12-19")))
+
+    assert told_of == expected
+    assert wrong(made) == []
 
 
 def test_points_given_within_the_days_ahead_are_told_at_once() -> None:

@@ -105,8 +105,8 @@ async def list_refused(
 async def admit_refused(refused_id: str, mine: PartsHere, caller: Admitter) -> Response:
     """Judges a refused event again as it was sent, without the limits on its time or on what an offline till may owe.
 
-    A sale with a wrong clock is still a sale. The event says who let it in, with the flag `admitted`; anything else
-    that is against it still is.
+    A sale with a wrong clock is still a sale, and whom it would have enrolled is enrolled. The event says who let it
+    in, with the flag `admitted`; anything else that is against it still is.
     """
     id = ids.in_path(typeid.REFUSED, refused_id)
     try:

@@ -19,7 +19,9 @@ RECEIPT_WIDTH = 40
 class DrawOut(Out):
     """Points taken from a lot; the lot is named by the event and entry that credited it."""
 
-    sequence: int = Field(description="The member's event that credited the lot.")
+    sequence: int = Field(
+        description="The member's event that credited the lot; 0 where an undo lessens what was owed, and no lot."
+    )
     position: int
     points: int = Field(description="Negative where an undo put points back.")
 

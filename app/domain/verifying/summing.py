@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from app.domain.events import OWED
 from app.domain.verifying import places
 from app.domain.verifying.history import History
 from app.domain.verifying.places import Finding
@@ -60,12 +61,13 @@ def _lots(history: History) -> Iterator[Finding]:
         for entry in event.entries:
             if entry.points > 0 and entry.available_at is not None:
                 left[event.sequence, entry.position] = entry.points
-            for draw in entry.draws:
+            draws = [draw for draw in entry.draws if draw[:2] != OWED]
+            for draw in draws:
                 name = (draw.lot_sequence, draw.lot_position)
                 if name not in left:
                     yield Finding(places.of_event(event), f"draws from lot {name[0]}.{name[1]}, which is not there")
                 left[name] = left.get(name, 0) - draw.points
-            drawn = sum(draw.points for draw in entry.draws)
+            drawn = sum(draw.points for draw in draws)
             short = -entry.points - drawn if entry.available_at is None else -drawn
             if entry.unit in with_lots and short:
                 owed[entry.unit] = owed.get(entry.unit, 0) + short

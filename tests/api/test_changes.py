@@ -1,0 +1,51 @@
+"""A purchase changed down and up again: points that paid for it, and holds that a change names (semantics R8, R4)."""
+
+from typing import Any
+
+from app.domain.books import Moved
+from tests.api.test_holds import account, held, paid_by
+from tests.api.test_returns import books, proven, returned
+from tests.builders import START, Service, at
+
+
+def changed(total: str, *, revision: int, **more: Any) -> dict[str, Any]:
+    """The body of a change of the purchase p2."""
+    body = {"type": "purchase_change", "id": f"c{revision}", "member": "card:1001", "purchase": "p2"}
+    return {**body, "occurred_at": at(START), "revision": revision, "currency": "EUR", "total": total, **more}
+
+
+async def test_points_that_came_back_with_goods_are_not_taken_again_with_others(service: Service) -> None:
+    """Semantics R8, R4, R6: 40 points paid 5.00 of 15.00; nothing of it is left, then all, then nothing again."""
+    await service.buy("100.00", id="p1")
+    await service.send(held(40))
+    await service.buy("15.00", id="p2", payments=paid_by("h1"))
+    assert await account(service) == (70, 70, 0, 0)
+
+    down = await service.send(changed("0.00", revision=1))
+    assert [entry["points"] for entry in down.json()["entries"]] == [40, -10]
+    assert await account(service) == (100, 100, 0, 0)
+    up = await service.send(changed("15.00", revision=2, payments=paid_by("h1")))
+    assert [entry["points"] for entry in up.json()["entries"]] == [10]
+    assert up.json()["flags"] == []
+    assert await account(service) == (110, 110, 0, 0)
+    back = await service.send(returned("p2"))
+
+    assert [entry["points"] for entry in back.json()["entries"]] == [-10]
+    assert await account(service) == (100, 100, 0, 0)
+    (trial,) = await books(service)
+    assert trial.moved == Moved(issued=120, reversed=20)
+    assert await proven(service) == []
+
+
+async def test_a_change_captures_no_hold_and_says_so(service: Service) -> None:
+    """Semantics R8, A1: the hold stands, and can be captured by itself."""
+    await service.buy("100.00", id="p1")
+    await service.buy("15.00", id="p2")
+    await service.send(held(40))
+
+    change = await service.send(changed("20.00", revision=1, payments=paid_by("h1")))
+
+    assert change.json()["flags"] == ["hold_not_captured"]
+    assert change.json()["explanation"][-1]["step"] == "not_captured"
+    assert (await account(service))[2] == 40
+    assert await proven(service) == []
