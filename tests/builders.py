@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.cli.keys import make_key
-from app.db import transactions
 from app.domain.scopes import Scope
 from app.main import Options, create_app, fresh_id
 from app.operations import programs
@@ -157,20 +159,15 @@ async def publish(
     settings: Settings, *, clock: Clock, document: str = PLAIN, program: str = PROGRAM
 ) -> programs.Published:
     """Publishes a document, in force from the clock's time on."""
-    assert settings.database_url is not None
-    engine = transactions.create_engine(settings.database_url, pool_size=3)
-    try:
-        return await programs.publish(
-            engine,
-            reading.read(document),
-            code=program,
-            id=fresh_id(),
-            audit_id=fresh_id(),
-            actor="test",
-            now=clock(),
-        )
-    finally:
-        await engine.dispose()
+    return await programs.publish(
+        _brief(settings.database_url),
+        reading.read(document),
+        code=program,
+        id=fresh_id(),
+        audit_id=fresh_id(),
+        actor="test",
+        now=clock(),
+    )
 
 
 async def key_for(
@@ -182,14 +179,17 @@ async def key_for(
     owner: str | None = None,
 ) -> str:
     """A key's text."""
-    assert settings.database_url is not None
-    engine = transactions.create_engine(settings.database_url, pool_size=3)
-    try:
-        return await make_key(
-            engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
-        )
-    finally:
-        await engine.dispose()
+    engine = _brief(settings.database_url)
+    return await make_key(
+        engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
+    )
+
+
+@cache
+def _brief(url: str | None) -> AsyncEngine:
+    """Remembers how statements are written, for all tests, and keeps no connection."""
+    assert url is not None
+    return create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
 
 
 @asynccontextmanager

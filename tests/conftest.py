@@ -18,7 +18,7 @@ from app import localpg
 from app.cli import opening
 from app.db import transactions
 from app.settings import Settings
-from tests import copies
+from tests import copies, introspection
 from tests.builders import SECRET, Clock, Service, open_service, publish
 
 TEMPLATE = "zegel_template"
@@ -40,6 +40,13 @@ def plain_logs() -> None:
     structlog.configure(
         processors=[processors.add_log_level, processors.format_exc_info, processors.JSONRenderer()],
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_types() -> Iterator[None]:
+    """The driver learns PostgreSQL's own types once."""
+    with introspection.remembered():
+        yield
 
 
 @pytest.fixture(scope="session")
