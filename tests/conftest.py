@@ -86,7 +86,7 @@ def structure(server: localpg.Server, template: str, free: list[str]) -> str:
 
 
 @pytest.fixture
-def database(server: localpg.Server, template: str, structure: str, free: list[str]) -> Iterator[str]:
+def empty_database(server: localpg.Server, template: str, structure: str, free: list[str]) -> Iterator[str]:
     """The name of an empty, migrated database that nobody else uses."""
     name = free.pop() if free else asyncio.run(copies.create(server, template))
     yield name
@@ -97,12 +97,12 @@ def database(server: localpg.Server, template: str, structure: str, free: list[s
 
 
 @pytest.fixture
-def settings(server: localpg.Server, database: str) -> Settings:
+def settings(server: localpg.Server, empty_database: str) -> Settings:
     """Settings of a fresh database, as the service's own role."""
     return Settings(
-        database_url=server.url(database, user=opening.SERVICE),
-        migration_database_url=server.url(database, user=localpg.SUPERUSER),
-        janitor_database_url=server.url(database, user=opening.JANITOR),
+        database_url=server.url(empty_database, user=opening.SERVICE),
+        migration_database_url=server.url(empty_database, user=localpg.SUPERUSER),
+        janitor_database_url=server.url(empty_database, user=opening.JANITOR),
         secret=SECRET,
         webhook_allow_http=True,
         webhook_allowed_networks=("127.0.0.0/8",),
