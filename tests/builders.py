@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any
 
 import httpx
-from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.keys import make_key
+from app.db import transactions
 from app.domain.scopes import Scope
 from app.main import Options, create_app, fresh_id
 from app.operations import programs
@@ -159,15 +159,16 @@ async def publish(
     settings: Settings, *, clock: Clock, document: str = PLAIN, program: str = PROGRAM
 ) -> programs.Published:
     """Publishes a document, in force from the clock's time on."""
-    return await programs.publish(
-        _brief(settings.database_url),
-        reading.read(document),
-        code=program,
-        id=fresh_id(),
-        audit_id=fresh_id(),
-        actor="test",
-        now=clock(),
-    )
+    async with _setting_up(settings) as engine:
+        return await programs.publish(
+            engine,
+            reading.read(document),
+            code=program,
+            id=fresh_id(),
+            audit_id=fresh_id(),
+            actor="test",
+            now=clock(),
+        )
 
 
 async def key_for(
@@ -179,17 +180,26 @@ async def key_for(
     owner: str | None = None,
 ) -> str:
     """A key's text."""
-    engine = _brief(settings.database_url)
-    return await make_key(
-        engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
-    )
+    async with _setting_up(settings) as engine:
+        return await make_key(
+            engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
+        )
+
+
+@asynccontextmanager
+async def _setting_up(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The engine of all tests of this process, which keeps how statements are written but no connection."""
+    assert settings.database_url is not None
+    engine = _engine(settings.database_url)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 @cache
-def _brief(url: str | None) -> AsyncEngine:
-    """Remembers how statements are written, for all tests, and keeps no connection."""
-    assert url is not None
-    return create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+def _engine(url: str) -> AsyncEngine:
+    return transactions.create_engine(url, pool_size=1)
 
 
 @asynccontextmanager

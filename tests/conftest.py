@@ -28,6 +28,12 @@ hypothesis.settings.register_profile("zegel", deadline=None, derandomize="CI" in
 hypothesis.settings.load_profile("zegel")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long comes first, after the shuffle, so that no process is left with it while the other rests."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
