@@ -92,9 +92,12 @@ def structure(server: localpg.Server, template: str, free: list[str]) -> str:
 
 
 @pytest.fixture
-def empty_database(server: localpg.Server, template: str, structure: str, free: list[str]) -> Iterator[str]:
+def empty_database(
+    server: localpg.Server, template: str, structure: str, free: list[str], request: pytest.FixtureRequest
+) -> Iterator[str]:
     """The name of an empty, migrated database that nobody else uses."""
-    name = free.pop() if free else asyncio.run(copies.create(server, template))
+    used = request.node.get_closest_marker("new_copy") is None and free
+    name = free.pop() if used else asyncio.run(copies.create(server, template))
     yield name
     if asyncio.run(copies.renew(server, name, structure=structure)):
         free.append(name)

@@ -20,8 +20,8 @@ MANY_PROGRAMS = f"""
 
 
 @pytest.fixture
-def copy(server: localpg.Server, template: str) -> Iterator[str]:
-    """A copy that nobody is given after this test."""
+def new_copy(server: localpg.Server, template: str) -> Iterator[str]:
+    """The name of a copy that no test has used or will use."""
     name = asyncio.run(copies.create(server, template))
     yield name
     asyncio.run(copies.drop(server, name))
@@ -48,11 +48,11 @@ async def filled(server: localpg.Server, copy: str) -> list[str]:
 
 
 async def test_a_renewed_copy_holds_no_row_and_nobody_is_connected(
-    server: localpg.Server, copy: str, structure: str
+    server: localpg.Server, new_copy: str, structure: str
 ) -> None:
-    assert await renewed_after(server, copy, PROGRAM, structure=structure)
+    assert await renewed_after(server, new_copy, PROGRAM, structure=structure)
 
-    assert await filled(server, copy) == []
+    assert await filled(server, new_copy) == []
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ async def test_a_renewed_copy_holds_no_row_and_nobody_is_connected(
     ],
 )
 async def test_a_copy_that_is_another_than_the_template_is_not_used_again(
-    server: localpg.Server, copy: str, structure: str, statement: str
+    server: localpg.Server, new_copy: str, structure: str, statement: str
 ) -> None:
-    assert not await renewed_after(server, copy, statement, structure=structure)
+    assert not await renewed_after(server, new_copy, statement, structure=structure)
