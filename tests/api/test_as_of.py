@@ -48,7 +48,7 @@ async def step(service: Service, number: int, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, GRACE], ids=["plain", "grace"])
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 10))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
 async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clock, document: str, seed: int) -> None:
     """By recording: exactly what a reader saw then, whatever has come since."""
     await publish(settings, clock=clock, document=document)
