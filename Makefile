@@ -42,10 +42,10 @@ fmt: setup  ## Format, and mend what can be mended
 	$(BIN)/ruff format .
 
 test: setup  ## The suite, on the embedded PostgreSQL
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 test-slow: setup  ## The long and the random families at full size
-	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(ARGS)
 
 openapi: setup  ## Write openapi.json anew after a reviewed change
 	$(BIN)/python -m tests.api.write_openapi

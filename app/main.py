@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 from ipaddress import ip_network
 from pathlib import Path
@@ -108,8 +108,9 @@ def alembic_config() -> Config:
     return Config(ROOT / "alembic.ini")
 
 
+@cache
 def newest_migration() -> str | None:
-    """The schema version that this code knows."""
+    """The schema version that this code knows; asked once, since every migration is read for it."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.keys import make_key
 from app.db import transactions
@@ -157,9 +159,7 @@ async def publish(
     settings: Settings, *, clock: Clock, document: str = PLAIN, program: str = PROGRAM
 ) -> programs.Published:
     """Publishes a document, in force from the clock's time on."""
-    assert settings.database_url is not None
-    engine = transactions.create_engine(settings.database_url, pool_size=3)
-    try:
+    async with _setting_up(settings) as engine:
         return await programs.publish(
             engine,
             reading.read(document),
@@ -169,8 +169,6 @@ async def publish(
             actor="test",
             now=clock(),
         )
-    finally:
-        await engine.dispose()
 
 
 async def key_for(
@@ -182,14 +180,26 @@ async def key_for(
     owner: str | None = None,
 ) -> str:
     """A key's text."""
-    assert settings.database_url is not None
-    engine = transactions.create_engine(settings.database_url, pool_size=3)
-    try:
+    async with _setting_up(settings) as engine:
         return await make_key(
             engine, settings, program=program, shop=shop, scopes=scopes, label="test", days=None, owner=owner
         )
+
+
+@asynccontextmanager
+async def _setting_up(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The engine of all tests of this process, which keeps how statements are written but no connection."""
+    assert settings.database_url is not None
+    engine = _engine(settings.database_url)
+    try:
+        yield engine
     finally:
         await engine.dispose()
+
+
+@cache
+def _engine(url: str) -> AsyncEngine:
+    return transactions.create_engine(url, pool_size=1)
 
 
 @asynccontextmanager

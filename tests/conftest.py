@@ -18,6 +18,7 @@ from app import localpg
 from app.cli import opening
 from app.db import transactions
 from app.settings import Settings
+from tests import copies, introspection
 from tests.builders import SECRET, Clock, Service, open_service, publish
 
 TEMPLATE = "zegel_template"
@@ -25,6 +26,12 @@ TEMPLATE = "zegel_template"
 # Machines are noisy, so no example has a deadline; where others must see the same failure, examples are the same.
 hypothesis.settings.register_profile("zegel", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("zegel")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long comes first, after the shuffle, so that no process is left with it while the other rests."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +48,19 @@ def plain_logs() -> None:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def known_types() -> Iterator[None]:
+    """The driver learns PostgreSQL's own types once."""
+    with introspection.remembered():
+        yield
+
+
 @pytest.fixture(scope="session")
 def server(worker_id: str, testrun_uid: str) -> Iterator[localpg.Server]:
     """The run's PostgreSQL, shared by its workers."""
     home = Path(tempfile.gettempdir(), f"zegel-tests-{os.geteuid()}")
-    with localpg.open_server(home, settings=(*localpg.TEST, "max_connections=200", "shared_buffers=256MB")) as server:
+    settings = (*localpg.TEST, "max_connections=200", "shared_buffers=256MB", "autovacuum=off")
+    with localpg.open_server(home, settings=settings) as server:
         yield server
 
 
@@ -55,26 +70,53 @@ def template(server: localpg.Server, testrun_uid: str) -> str:
     name = f"{TEMPLATE}_{testrun_uid[:12]}"
     with open(Path(tempfile.gettempdir(), f"{name}.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if asyncio.run(_create(server, name, "template0")):
+        if asyncio.run(copies.create_template(server, name)):
             opening.upgrade(server.url(name, user=localpg.SUPERUSER), login=opening.SERVICE, janitor=opening.JANITOR)
     return name
 
 
+@pytest.fixture(scope="session")
+def free(server: localpg.Server) -> Iterator[list[str]]:
+    """This worker's copies of the template that nobody uses."""
+    free: list[str] = []
+    yield free
+    for name in free:
+        asyncio.run(copies.drop(server, name))
+
+
+@pytest.fixture(scope="session")
+def structure(server: localpg.Server, template: str, free: list[str]) -> str:
+    """What an untouched copy is known by; asked of a copy, since nobody may be connected to what is copied."""
+    free.append(asyncio.run(copies.create(server, template)))
+    return asyncio.run(copies.structure(server, free[-1]))
+
+
 @pytest.fixture
-def settings(server: localpg.Server, template: str) -> Iterator[Settings]:
+def empty_database(
+    server: localpg.Server, template: str, structure: str, free: list[str], request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The name of an empty, migrated database that nobody else uses."""
+    used = request.node.get_closest_marker("new_copy") is None and free
+    name = free.pop() if used else asyncio.run(copies.create(server, template))
+    yield name
+    if asyncio.run(copies.renew(server, name, structure=structure)):
+        free.append(name)
+    else:
+        asyncio.run(copies.drop(server, name))
+
+
+@pytest.fixture
+def settings(server: localpg.Server, empty_database: str) -> Settings:
     """Settings of a fresh database, as the service's own role."""
-    name = f"t_{os.urandom(8).hex()}"
-    asyncio.run(_create(server, name, template))
-    yield Settings(
-        database_url=server.url(name, user=opening.SERVICE),
-        migration_database_url=server.url(name, user=localpg.SUPERUSER),
-        janitor_database_url=server.url(name, user=opening.JANITOR),
+    return Settings(
+        database_url=server.url(empty_database, user=opening.SERVICE),
+        migration_database_url=server.url(empty_database, user=localpg.SUPERUSER),
+        janitor_database_url=server.url(empty_database, user=opening.JANITOR),
         secret=SECRET,
         webhook_allow_http=True,
         webhook_allowed_networks=("127.0.0.0/8",),
         pool_size=4,
     )
-    asyncio.run(_drop(server, name))
 
 
 @pytest.fixture
@@ -106,22 +148,3 @@ async def service(settings: Settings, clock: Clock, anyio_backend: str) -> Async
     async with AsyncExitStack() as stack:
         await publish(settings, clock=clock)
         yield await stack.enter_async_context(open_service(settings, clock=clock))
-
-
-async def _create(server: localpg.Server, name: str, template: str) -> bool:
-    connection = await asyncpg.connect(server.url("postgres", user=localpg.SUPERUSER))
-    try:
-        if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            return False
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return True
-    finally:
-        await connection.close()
-
-
-async def _drop(server: localpg.Server, name: str) -> None:
-    connection = await asyncpg.connect(server.url("postgres", user=localpg.SUPERUSER))
-    try:
-        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    finally:
-        await connection.close()

@@ -48,7 +48,7 @@ async def step(service: Service, number: int, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, GRACE], ids=["plain", "grace"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
 async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clock, document: str, seed: int) -> None:
     """By recording: exactly what a reader saw then, whatever has come since."""
     await publish(settings, clock=clock, document=document)
@@ -74,7 +74,7 @@ async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clo
         assert len({str(then["balance"]["units"]["points"]) for _, then in seen}) > 8
 
 
-@pytest.mark.parametrize("seed", [0, 2, 5, 8])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 5, 8))])
 async def test_accounts_that_end_together_are_shown_as_they_were(settings: Settings, clock: Clock, seed: int) -> None:
     """Semantics L4, L10, L14: by recording, whether an end was written down by then, later, or undone since.
 

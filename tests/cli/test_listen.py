@@ -3,8 +3,6 @@
 import asyncio
 import json
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +14,15 @@ from rich.text import Text
 from standardwebhooks import Webhook
 from typer.testing import CliRunner
 
-from app.cli import root
+from app.cli import main, root
 from app.cli.errors import CliError
 from app.cli.listening import display, forwarding, position, running
 from app.cli.listening.position import Kept
 from app.cli.listening.running import Listening
-from app.main import ROOT
 from app.operations import feeds
 from app.settings import Settings
 from app.webhooks import signing
+from tests import forked
 from tests.builders import Clock, Service, key_for, publish
 from tests.ledger.processes import environment, serving
 from tests.webhooks import receiver
@@ -222,11 +220,8 @@ def test_the_command_listens_to_a_service_and_hands_on(settings: Settings, tmp_p
             with serving(env, folder=tmp_path) as served:
                 await served.ready()
                 url = served.url
-                command = [sys.executable, "-c", "from app.cli import main; main()", "listen"]
                 options = ["--url", url, "--key", key, "--forward", shop.url, "--begin", "oldest", "--secret", TEXT]
-                process = subprocess.Popen(
-                    [*command, *options], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-                )
+                process = forked.Process(main, "listen", *options, env=env, folder=tmp_path)
                 try:
                     async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}) as client:
                         body = {"id": "e1", "identities": {"card": "1"}}
@@ -234,9 +229,9 @@ def test_the_command_listens_to_a_service_and_hands_on(settings: Settings, tmp_p
                     await _until(lambda: len(shop.requests) == 1)
                 finally:
                     process.terminate()
-                    out, err = await asyncio.to_thread(process.communicate)
-                assert TEXT in err
-                return list(shop.requests), out
+                    await asyncio.to_thread(process.wait)
+                assert TEXT in process.err
+                return list(shop.requests), process.out
 
     requests, out = asyncio.run(through())
 

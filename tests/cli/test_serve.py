@@ -1,14 +1,14 @@
 """`zegel serve` says in one line why it cannot start."""
 
 import os
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import pytest
 
-from app.cli import opening
+from app.cli import main, opening
 from app.settings import Settings
+from tests import forked
 
 SECRET = "0123456789abcdef" * 2
 
@@ -30,31 +30,26 @@ def test_what_keeps_the_service_from_starting_is_one_line(
     said = {"DATABASE_URL": url, "ZEGEL_SECRET": secret, "ZEGEL_PORT": "0", "ZEGEL_DATA": str(tmp_path)}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEGEL")} | said
 
-    ended = subprocess.run(
-        [sys.executable, "-c", "from app.cli import main; main()", command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ended = forked.Process(main, command, env=environment, folder=tmp_path)
 
-    assert ended.returncode == 1, ended.stderr
-    (line,) = ended.stderr.strip().splitlines()
+    assert ended.wait() == 1, ended.err
+    (line,) = ended.err.strip().splitlines()
     assert line.startswith("zegel: ")
     assert reason in line
 
 
-def test_few_open_files_become_as_many_as_the_system_allows() -> None:
-    """A session starts with 1,024 on most systems: too few for callers and deliveries together."""
-    code = """
-import resource
-from app.cli import opening
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-opening.allow_many_files()
-print(*resource.getrlimit(resource.RLIMIT_NOFILE))
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+def few_files() -> None:
+    """Prints the limits of a process that began with few open files, and asked for many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    opening.allow_many_files()
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 
-    soft, hard = map(int, ended.stdout.split())
+
+def test_few_open_files_become_as_many_as_the_system_allows(tmp_path: Path) -> None:
+    """A session starts with 1,024 on most systems: too few for callers and deliveries together."""
+    ended = forked.Process(few_files, env=os.environ, folder=tmp_path)
+
+    assert ended.wait() == 0, ended.err
+    soft, hard = map(int, ended.out.split())
     assert soft == (opening.OPEN_FILES if hard < 0 else min(opening.OPEN_FILES, hard))

@@ -183,6 +183,7 @@ async def test_a_backlog_is_sequenced_in_pages(
 
 
 @pytest.mark.parametrize("analyzed", [True, False])
+@pytest.mark.new_copy
 async def test_a_page_looks_its_messages_up_one_by_one(
     engine: AsyncEngine, owner: asyncpg.Connection, program: bytes, analyzed: bool
 ) -> None:

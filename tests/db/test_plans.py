@@ -44,6 +44,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("table", ["empty", "full", "unanalyzed", "analyzed when it was empty"])
+@pytest.mark.new_copy
 async def test_every_statement_looks_its_rows_up_by_their_whole_key(
     service: Service, owner: asyncpg.Connection, table: str
 ) -> None:
@@ -66,6 +67,7 @@ async def test_every_statement_looks_its_rows_up_by_their_whole_key(
         assert "Join Filter" not in found, f"{name}:\n{found}"
 
 
+@pytest.mark.new_copy
 async def test_accounts_that_end_or_are_to_be_told_are_found_by_their_index(
     service: Service, owner: asyncpg.Connection
 ) -> None:
@@ -79,6 +81,7 @@ async def test_accounts_that_end_or_are_to_be_told_are_found_by_their_index(
         assert f"Index Scan using {index} on account" in found, found
 
 
+@pytest.mark.new_copy
 async def test_tiers_that_are_due_are_found_by_their_index(service: Service, owner: asyncpg.Connection) -> None:
     """Semantics T3, K1: in their order, so that a page is enough."""
     await owner.execute("SET enable_seqscan = off")

@@ -28,6 +28,7 @@ from tests.docs.reading import ROOT, blocks
 SECRET = bytes(range(32))
 BODY = '{"type":"points.earned","data":{"name":"é"}}'.encode()
 READY_SECONDS = 40
+WALK_SECONDS = 180
 
 
 def delivery(body: bytes = BODY, *, age: int = 0) -> dict[str, str]:
@@ -206,7 +207,9 @@ def walk(url: str, environment: dict[str, str]) -> list[str]:
     commands = [block.text for block in blocks("README.md", "bash")]
     script = f"\necho; echo '{mark}'\n".join(["set -eu", *commands])
     script = script.replace(".venv/bin/zegel", zegel()).replace("http://127.0.0.1:8080", url)
-    run = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WALK_SECONDS
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout.split(f"\n{mark}\n")[1:]
 
@@ -228,6 +231,7 @@ def assert_shows(shown: Any, answered: Any, place: str = "") -> None:
             assert shown == answered, place
 
 
+@pytest.mark.timeout(300)
 def test_the_walk_of_the_readme_answers_what_it_shows() -> None:
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("curl or bash is not installed")

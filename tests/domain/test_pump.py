@@ -162,28 +162,28 @@ def assert_nothing_gained(tried: Pump, *, lost: bool = False) -> None:
     assert wrong(tried.books) == []
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(moves)
 def test_no_sequence_that_ends_with_no_goods_gains_anything(todo: Any) -> None:
     """Semantics R6: nothing expires here, so it also ends with nothing lost."""
     assert_nothing_gained(pump(rules(), todo))
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(moves)
 def test_nor_where_points_expire_meanwhile(todo: Any) -> None:
     """Semantics R6, L8, L12: what expired is lost, and nothing is gained."""
     assert_nothing_gained(pump(rules(expires="P7D"), todo), lost=True)
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(moves)
 def test_nor_where_points_put_back_live_on_for_days_of_grace(todo: Any) -> None:
     """Semantics R6, L8: grace may save what would have expired, and makes no more of it than there was."""
     assert_nothing_gained(pump(rules(expires="P7D", grace="P3D"), todo), lost=True)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(moves)
 def test_nor_where_rules_choose_and_are_capped(todo: Any) -> None:
     """Semantics R6, A4, A5: and no room stays used."""

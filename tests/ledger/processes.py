@@ -3,10 +3,7 @@
 import asyncio
 import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +14,10 @@ from typing import Any
 
 import httpx
 
+from app.cli import main
 from app.main import ROOT
 from app.settings import Settings
+from tests import forked
 
 READY_SECONDS = 90.0
 
@@ -47,10 +46,9 @@ def environment(settings: Settings | None, *, folder: Path) -> dict[str, str]:
 
 def run(*arguments: str, env: dict[str, str], folder: Path) -> str:
     """One `zegel` command; what it printed."""
-    command = [sys.executable, "-c", "from app.cli import main; main()", *arguments]
-    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    done = forked.Process(main, *arguments, env=env, folder=folder)
+    assert done.wait() == 0, done.err
+    return done.out.strip()
 
 
 class Serving:
@@ -61,7 +59,7 @@ class Serving:
         self._env = env
         self._folder = folder
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forked.Process | None = None
 
     @property
     def url(self) -> str:
@@ -74,9 +72,9 @@ class Serving:
 
     def start(self) -> None:
         """Starts it; `ready` waits until it answers."""
-        command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", str(self.port)]
-        with (self._folder / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen([*command, *self._options], env=self._env, cwd=self._folder, stderr=log)
+        arguments = ("serve", "--port", str(self.port), *self._options)
+        log = self._folder / "serve.log"
+        self._process = forked.Process(main, *arguments, env=self._env, folder=self._folder, log=log)
 
     async def ready(self) -> None:
         """Waits until it takes requests."""
@@ -87,7 +85,7 @@ class Serving:
                 with suppress(httpx.TransportError):
                     if (await client.get("/health/ready")).status_code == 200:
                         return
-                assert self._process.poll() is None, (self._folder / "serve.log").read_text()[-2_000:]
+                assert self._process.code is None, self._process.err[-2_000:]
                 assert time.monotonic() < ends, "not ready in time"
                 await asyncio.sleep(0.02)
 
@@ -95,11 +93,11 @@ class Serving:
         """kill -9, and wait for its end."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
 
     def terminate(self) -> None:
         """Asks it to end."""
-        os.kill(self.pid, signal.SIGTERM)
+        assert self._process is not None
+        self._process.terminate()
 
     async def ended(self, *, within: float) -> int:
         """The exit code, if it ends in time."""

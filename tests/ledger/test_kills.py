@@ -23,6 +23,9 @@ from tests.database import assert_whole
 from tests.ledger.processes import Serving, Till, environment, look_up, run, serving
 
 WRITERS = 8
+ACKNOWLEDGED = 50
+"""So much is acknowledged at least, before it is looked up."""
+PEACE_SECONDS = 60.0
 
 
 def an_hour_ago() -> Clock:
@@ -52,11 +55,18 @@ async def kill_under_load(service: Serving, key: str, *, seconds: float, seed: i
     work = [asyncio.create_task(till.work(service.url, key, stopping)) for till in tills]
     try:
         kills = await kill_now_and_then(service, until=time.monotonic() + seconds, chance=chance)
-        await asyncio.sleep(0.5)
+        await enough(tills)
     finally:
         stopping.set()
         await asyncio.gather(*work)
     return kills, tills
+
+
+async def enough(tills: list[Till]) -> None:
+    """Waits until so much was acknowledged that there is something to lose, however slow the machine."""
+    async with asyncio.timeout(PEACE_SECONDS):
+        while sum(len(till.acknowledged) for till in tills) < ACKNOWLEDGED:
+            await asyncio.sleep(0.1)
 
 
 async def assert_kept(owner: asyncpg.Connection, tills: list[Till]) -> None:
@@ -80,7 +90,7 @@ async def kept_through_kills(settings: Settings, owner: asyncpg.Connection, fold
         kills, tills = await kill_under_load(service, key, seconds=seconds, seed=5)
         await look_up(service.url, key, tills)
 
-    assert sum(len(till.acknowledged) for till in tills) >= 50
+    assert sum(len(till.acknowledged) for till in tills) >= ACKNOWLEDGED
     assert sum(till.interrupted for till in tills) >= kills
     await assert_kept(owner, tills)
     return kills

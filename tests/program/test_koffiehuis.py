@@ -15,6 +15,7 @@ from app.domain.rules import Multiply, Rate, ReferralGift
 from app.program import compiling, reading
 
 SAMPLE = Path(__file__).parents[2] / "programs" / "koffiehuis.yaml"
+CANONICAL = reading.canonical(reading.read(SAMPLE.read_bytes()))
 
 
 def koffiehuis() -> rules.Rules:
@@ -104,7 +105,7 @@ values = st.recursive(
 
 @given(st.data())
 def test_whatever_is_changed_in_it_is_either_told_or_compiles(data: st.DataObject) -> None:
-    content = json.loads(reading.canonical(reading.read(SAMPLE.read_bytes())))
+    content = json.loads(CANONICAL)
     for _ in range(data.draw(st.integers(1, 3))):
         part, key = data.draw(st.sampled_from(list(places(content))))
         if data.draw(st.booleans()):

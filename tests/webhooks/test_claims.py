@@ -282,6 +282,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("table", ["empty", "full", "unanalyzed", "analyzed when it was empty"])
+@pytest.mark.new_copy
 async def test_every_statement_runs_along_its_index(engine: Engine, owner: asyncpg.Connection, table: str) -> None:
     await owner.execute("ALTER TABLE pending_delivery SET (autovacuum_enabled = off)")
     await owner.execute("ALTER TABLE message SET (autovacuum_enabled = off)")

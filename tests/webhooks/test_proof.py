@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ import pytest
 from app import localpg
 from app.cli import opening
 from app.domain import typeid
-from app.main import ROOT
+from tests import forked
 from tests.builders import PLAIN, PROGRAM
 from tests.ledger.processes import Serving, Till, environment, run, serving
 from tests.webhooks import working
@@ -69,16 +68,15 @@ class Worker:
     """A worker's process, started again each time it is killed."""
 
     env: dict[str, str]
-    process: "subprocess.Popen[bytes] | None" = None
+    folder: Path
+    process: forked.Process | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.webhooks.working"]
-        self.process = subprocess.Popen(command, env=self.env, cwd=ROOT, stdout=subprocess.PIPE)
+        self.process = forked.Process(working.main, env=self.env, folder=self.folder)
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.communicate()
 
     async def freeze(self, seconds: float) -> None:
         assert self.process is not None
@@ -129,7 +127,7 @@ async def proven(folder: Path, *, seconds: float, seed: int, orders: dict[str, s
         secrets = await subscribe(service, key, shop, orders or {})
         address = {"DATABASE_URL": server.url(opening.DATABASE, user=opening.SERVICE)}
         secret = (folder / "data" / "secret").read_text().strip()
-        workers = [Worker({**os.environ, **address, "ZEGEL_SECRET": secret}) for _ in range(2)]
+        workers = [Worker({**os.environ, **address, "ZEGEL_SECRET": secret}, folder) for _ in range(2)]
         for worker in workers:
             worker.start()
             stack.callback(worker.kill)

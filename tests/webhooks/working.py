@@ -39,5 +39,6 @@ async def work() -> None:
         await delivery.deliver_forever(courier, stopping=asyncio.Event(), hint=asyncio.Event())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The process."""
     asyncio.run(work())
