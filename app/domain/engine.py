@@ -414,6 +414,7 @@ def _occasion(
         visits=context.get(visits.VISITS, {}),
         room=context.get(limits.ROOM, {}),
         seen=seen,
+        engine=case.moment.engine,
     )
 
 

@@ -8,11 +8,12 @@ from app.domain.refusals import Refusal
 from app.domain.state import MemberState, Scheduled
 from app.domain.steps import Step
 
-ENGINE = 2
+ENGINE = 3
 """The number of this core's behavior. A change that alters a result is a new number; old ones stay callable.
 
 Since 2 a late event undoes the end of an account that it would have kept (semantics L10), and referrals are told of at
-every step, and counted for those who bring friends (semantics F2, F3).
+every step, and counted for those who bring friends (semantics F2, F3). Since 3 prices without tax are told from those
+with it (semantics A1).
 """
 
 

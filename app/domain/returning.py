@@ -92,6 +92,7 @@ def bring_back_loose(state: MemberState, facts: LooseReturn, case: Case) -> Effe
         source=case.command.source,
         channel=facts.goods.channel,
         location=facts.goods.location,
+        engine=case.moment.engine,
     )
     given = accrual.earned(facts.goods, occasion, accrual.bare(rules))
     before, known = state.accounts, {unit: points for unit, points in given.points if unit in state.accounts}
@@ -199,6 +200,7 @@ def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[Left] | No
         visits=context.get(visits.VISITS, {}),
         room=context.get(limits.ROOM, {}) if now.room is None else now.room,
         seen=seeing.again({**context, **told}),
+        engine=event.engine,
     )
     return accrual.earned(goods, occasion, rules, left=left)
 

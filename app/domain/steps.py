@@ -33,6 +33,7 @@ WHY_NOT = (
     "other_currency",
     "missing_tax",
     "missing_discount",
+    "other_payment",
     "no_room",
     "not_best",
     "not_first",

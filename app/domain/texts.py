@@ -74,6 +74,7 @@ REASONS: Mapping[str, Mapping[Language, str]] = {
     "other_channel": _said("{rule}: not in this channel", "{rule}: niet via dit kanaal"),
     "other_currency": _said("{rule}: not in this currency", "{rule}: niet in deze munt"),
     "other_location": _said("{rule}: not at this location", "{rule}: niet op deze plek"),
+    "other_payment": _said("{rule}: not for this way of paying", "{rule}: niet voor deze betaalwijze"),
     "other_schedule": _said("{rule}: not for this occasion", "{rule}: niet voor deze gelegenheid"),
     "other_segment": _said("{rule}: not for this group", "{rule}: niet voor deze groep"),
     "other_shop": _said("{rule}: not in this shop", "{rule}: niet in deze winkel"),

@@ -82,6 +82,11 @@ def _rate(path: Path, rate: document.Rate, parts: Parts) -> Iterator[Problem]:
             yield Problem((*path, "number"), text, names.nearest(rate.number, known))
     if rate.per is None and rate.basis != "charged":
         yield Problem((*path, "basis"), "is for rates on money")
+    for name in ("paid_by", "not_paid_by"):
+        if rate.per is None and getattr(rate, name) is not None:
+            yield Problem((*path, name), "is for rates on money")
+    if rate.paid_by is not None and rate.not_paid_by is not None:
+        yield Problem((*path, "not_paid_by"), "must not stand beside paid_by: say what counts, or what does not")
 
 
 def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:

@@ -68,6 +68,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
             for code, amount in (document.cash_rounding or {}).items()
         },
         unpaid_kinds=frozenset(document.payments_without_points),
+        net=document.prices == "net",
         shortage=shortage,
         returns_lower_tiers=document.returns.lower_tiers,
         points_back=document.returns.points_back,
