@@ -14,7 +14,7 @@ from datetime import datetime
 from app.domain import books, chain, contributions, engine, gifts, tiers, verifying
 from app.domain.bonuses import Side
 from app.domain.commands import Occurrence, ReferralBonus, ReferralReversal
-from app.domain.events import MILESTONES, Posted, Recorded
+from app.domain.events import ENGINE, MILESTONES, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.reviving import REVIVAL
 from app.domain.rules import Rules, Versions
@@ -132,7 +132,7 @@ def _try(
     state: MemberState, stored: StoredEvent, versions: Versions, trial: Trial, past: list[StoredEvent], tried: Tried
 ) -> MemberState:
     """One recorded event as the draft would have it: what the clock brought is brought anew, but for friends' bonuses,
-    which follow what was recorded of the friend."""
+    which follow what was recorded of the friend. By this engine, as the draft would be if it were published."""
     kind = stored.recorded.kind
     if kind in _FOLLOWING or (verifying.by_clock(stored) and kind not in _SCHEDULED):
         return state
@@ -144,7 +144,9 @@ def _try(
         moment = _moment(trial, versions, now=content.judged_at, state=state)
         decision = engine.settle(state._replace(scheduled=(*state.scheduled, bonus)), moment)
     else:
-        decision = verifying.decide_again(state, [stored], versions, program_id=trial.program_id, before=past)
+        decision = verifying.decide_again(
+            state, [stored], versions, program_id=trial.program_id, before=past, engine_number=ENGINE
+        )
     if decision.refusal is not None:
         tried.refused[stored.recorded.kind, decision.refusal.code] += 1
         return state

@@ -417,8 +417,12 @@ def decide_again(
     *,
     program_id: bytes,
     before: Sequence[StoredEvent],
+    engine_number: int | None = None,
 ) -> Decision:
-    """What the core decides for a recorded command, or for a run of clock events, on a state and what came `before`."""
+    """What the core decides for a recorded command, or for a run of clock events, on a state and what came `before`.
+
+    As the engine that recorded it decided, unless another one is asked for.
+    """
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
@@ -432,7 +436,7 @@ def decide_again(
         judged_at=content.judged_at,
         silent=content.silent,
         ids=Ids(fresh=lambda: settled_id, random=_recalled(context)),
-        engine=content.engine,
+        engine=content.engine if engine_number is None else engine_number,
     )
     if by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in _SCHEDULED)

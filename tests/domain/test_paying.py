@@ -1,5 +1,6 @@
 """Rates that count what was paid in some ways, and prices without tax (semantics A1): worked out by hand."""
 
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -7,20 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import paying
+from app.domain import books, paying
 from app.domain.accrual import Earned, earned
+from app.domain.backtesting import Trial, Tried, trying
 from app.domain.commands import Enrolment, Line, Payment, Purchase, PurchaseChange, ReturnedLine
 from app.domain.paying import NotPaidBy, PaidBy
 from app.domain.refusals import NothingLeft
-from app.domain.rules import Basis, Multiply, Rule, Rules
+from app.domain.rules import Basis, Multiply, Rule, Rules, Versions
 from app.domain.state import MemberState
+from app.domain.verifying import StoredEvent
 from tests.domain.builders import (
     ANNA,
+    NOW,
+    PROGRAM,
     SPENT,
     Books,
     back,
     card,
     cents,
+    changed,
     cover,
     gave,
     line,
@@ -174,6 +180,22 @@ def test_a_return_of_what_an_older_engine_judged_takes_what_it_gave() -> None:
     assert made.state.accounts["points"].balance == 100
     assert gave(made.do(back(bought))) == {"points": -100}
     assert wrong(made) == []
+
+
+def test_a_draft_is_tried_as_this_engine_would_judge_it() -> None:
+    """Semantics A1: what engine 2 took as gross is tried as net; on the other side stands what was recorded."""
+    rules = make_rules(rate(basis=Basis.WITHOUT_TAX), net=True)
+    made = new_books(rules)
+    made.engine_number = 2
+    made.bought(purchase(None, line("121.00", tax="21.00")))
+    draft, day = changed(rules, version=2), timedelta(days=1)
+    trial, tried = Trial(PROGRAM, Versions((rules,)), draft, NOW - day, NOW + day), Tried(ANNA)
+
+    for _ in trying(ANNA, [StoredEvent(one.recorded) for one in made.posted], trial, tried):
+        pass
+
+    assert tried.before.moved == {("points", books.ISSUED): 100}
+    assert tried.after.moved == {("points", books.ISSUED): 121}
 
 
 def test_an_article_back_takes_its_share_of_what_was_paid_in_a_way() -> None:
