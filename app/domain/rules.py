@@ -227,12 +227,12 @@ class Reward:
 class Milestone(NamedTuple):
     """What a member's total of a unit brings in a period: at each multiple of `every`, or at each of `at` (A9).
 
-    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a reward.
+    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a gift.
     """
 
     code: str
     unit: str
-    gives: tuple[str, int] | Rewarded
+    gives: tuple[str, int] | Gift
     every: int = 0
     at: tuple[int, ...] = ()
     within: Within = LIFETIME
@@ -490,6 +490,7 @@ def _reads(rules: Rules) -> Reads:
     conditions = [rule.applies.condition for rule in rules.rules if rule.applies.condition is not None]
     names = frozenset(name for condition in conditions for name in condition.names)
     segments = "segments" in names or any(rule.applies.segments for rule in rules.rules)
+    given = [*(rule.gives for rule in rules.rules), *(milestone.gives for milestone in rules.milestones)]
     numbers = {rule.gives.number for rule in rules.rules if isinstance(rule.gives, Measured)}
     return Reads(
         names=names,
@@ -497,7 +498,7 @@ def _reads(rules: Rules) -> Reads:
         line=frozenset(name for name in rules.attributes.line if f"line_{name}" in names),
         tags="tags" in names or any(rule.applies.tags for rule in rules.rules),
         segments=segments,
-        profile=segments or any(isinstance(rule.gives, Tagged) for rule in rules.rules),
+        profile=segments or any(isinstance(gives, Tagged) for gives in given),
     )
 
 

@@ -41,7 +41,7 @@ WHY_NOT = (
     "stopped",
 )
 """Why a rule gave nothing: it does not apply (A3), lacks what it counts (A1), or yields to others (A4, A5)."""
-BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken")
+BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken", "tag_taken", "tier_taken")
 """What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
 OTHER = ("milestone", "consumed", "qualified", "freed", "received", "adjusted")
 """What else brings or uses points, or looks at them: milestones (A9), reviews (T3), holds, transfers, persons."""

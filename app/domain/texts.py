@@ -31,6 +31,8 @@ STEPS: Mapping[str, Mapping[Language, str]] = {
     "program_cap": _said("{rule}: {number} over the limit for all", "{rule}: {number} boven de grens voor alles"),
     "tag": _said("{rule}: {number}", "{rule}: {number}"),
     "reward_taken": _said("{rule} taken back: {number}", "{rule} teruggenomen: {number}"),
+    "tag_taken": _said("{rule} taken back: {number}", "{rule} teruggenomen: {number}"),
+    "tier_taken": _said("{rule} taken back: {number}", "{rule} teruggenomen: {number}"),
     "round": _said("rounded: {number}", "afgerond: {number}"),
     "adjusted": _said("by hand: {number}", "met de hand: {number}"),
     "captured": _said("paid: {number}", "betaald: {number}"),

@@ -98,7 +98,7 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
             yield Problem((*path, "reward"), "there is no such reward", names.nearest(rule.reward, parts.rewards))
         return
     if rule.tier is not None:
-        yield from _tier((*path, "tier"), rule.tier, parts)
+        yield from tier((*path, "tier"), rule.tier, parts)
         if rule.unit is not None:
             yield Problem((*path, "unit"), "must not stand beside tier: a tier is of no unit")
         return
@@ -115,7 +115,8 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         yield from names.whole_parts((*path, "fixed"), rule.fixed, rule.unit, parts)
 
 
-def _tier(path: Path, gift: document.TierGift, parts: Parts) -> Iterator[Problem]:
+def tier(path: Path, gift: document.TierGift, parts: Parts) -> Iterator[Problem]:
+    """What is wrong with a tier that is given."""
     known = {code: place for place, code in parts.level_ids}
     if gift.tier not in known:
         yield Problem((*path, "tier"), "there is no such tier", names.nearest(gift.tier, known))

@@ -22,7 +22,7 @@ def rule(
 ) -> rules.Rule:
     """One rule of a document; `ladders` are those of its tiers."""
     if stated.tier is not None:
-        gives: rules.Gives = _promoted(stated.tier, ladders, zone)
+        gives: rules.Gives = promoted(stated.tier, ladders, zone)
     else:
         gives = _gives(stated, 0 if stated.unit is None else known[stated.unit].decimals, currencies)
     return rules.Rule(
@@ -40,7 +40,8 @@ def rule(
     )
 
 
-def _promoted(gift: documents.TierGift, ladders: Mapping[str, str], zone: ZoneInfo) -> rules.Promoted:
+def promoted(gift: documents.TierGift, ladders: Mapping[str, str], zone: ZoneInfo) -> rules.Promoted:
+    """A tier that is given; `ladders` are those of the program's tiers."""
     until = None if gift.until is None else values.ends_at(gift.until, zone=zone)
     return rules.Promoted(ladders[gift.tier], gift.tier, lasts=gift.for_, until=until)
 
