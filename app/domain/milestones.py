@@ -17,7 +17,7 @@ from app.domain.lots import Place
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import Gift, Milestone, Rules
 from app.domain.state import MemberState
-from app.domain.steps import Step
+from app.domain.steps import TAKEN, Step
 from app.domain.usage import Counted
 
 MOST_AT_ONCE = 100
@@ -242,7 +242,7 @@ def _take_back(
         lost = [(milestone.code, milestone.gives)]
         given = gifts.moved(lost, (), rules, occurred_at=event.occurred_at, sequence=event.sequence)
         state = gifts.withdrawn(state, rules, sequence=event.sequence, now=case.moment.judged_at)
-        steps = ((milestone.code, "", f"{milestone.gives.kind}_taken", milestone.gives.code),)
+        steps = ((milestone.code, "", TAKEN[milestone.gives.kind], milestone.gives.code),)
     else:
         code, points = milestone.gives[0], times * milestone.gives[1]
         state, taken, forgiven = taking.take(
