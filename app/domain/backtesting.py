@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
 
 from app.domain import books, chain, contributions, engine, gifts, tiers, verifying
 from app.domain.bonuses import Side
@@ -139,7 +140,7 @@ def _try(
     if kind in _SCHEDULED:
         content = chain.decode_content(stored.recorded.content)
         bonus = _occurring(content, trial) if kind == Occurrence.kind else _priced(content, versions, trial)
-        if bonus is None:
+        if bonus is None or _has_come(content, past):
             return state
         moment = _moment(trial, versions, now=content.judged_at, state=state)
         decision = engine.settle(state._replace(scheduled=(*state.scheduled, bonus)), moment)
@@ -152,8 +153,15 @@ def _try(
         return state
     past.extend(StoredEvent(posted.recorded) for posted in decision.events)
     _count(decision.events, trial, tried)
-    mine = tuple(one for one in decision.schedules if one.member_id == state.id and _is_new(one, trial))
-    return decision.state._replace(scheduled=(*decision.state.scheduled, *mine))
+    mine = (one for one in decision.schedules if one.member_id == state.id)
+    waiting = tuple(one for one in (*decision.state.scheduled, *mine) if _is_new(one, trial))
+    return decision.state._replace(scheduled=waiting)
+
+
+def _has_come(content: chain.Content, past: Sequence[StoredEvent]) -> bool:
+    """Whether the one before it, which fell due with it, has brought it already: periods of a tier (semantics K3)."""
+    settled = takewhile(lambda one: one.recorded.recorded_at >= content.judged_at, reversed(past))
+    return any(one.recorded.key == content.key for one in settled)
 
 
 def _is_new(scheduled: Scheduled, trial: Trial) -> bool:

@@ -164,16 +164,19 @@ def settle(state: MemberState, moment: Moment) -> Decision:
         last = events[-1].recorded
         rules = moment.versions.at(last.effective_at)
         settled, reached = milestones.collect(settled, moment, rules, cause=last.id, at=last.effective_at)
-        events = (*events, *reached)
+        settled, armed = schedules.armed(settled, (one.recorded for one in reached), moment)
+        events, following = (*events, *reached), (*following, *armed)
     return Decision(settled, events, schedules=following)
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
     moment = case.moment
     events: list[Posted] = []
+    arming: list[Posted] = []
     if state.enrolled_at is None and not isinstance(case.command.facts, Enrolment):
         state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
+        arming.append(enrolled)
     state, settled = settling.settle(state, moment)
     state, revived = reviving.revive(state, case, settled)
     if revived:  # what waited then may be active by now
@@ -182,13 +185,14 @@ def _decide(state: MemberState, case: Case) -> Decision:
     events.extend(settled)
     effect = _effect(state, _since_settled(case, settled) if settled and case.beside.named else case)
     state, own = _post(effect, case)
-    events.append(own)
-    state, armed = schedules.armed(state, own.recorded, case)
+    after = [own]
     if case.moment.versions.milestones:
         state, reached = milestones.follow(state, own.recorded, case)
-        events.extend(reached)
+        after += reached
     state, restored = reviews.undo(state, own.recorded, moment)
-    events.extend(restored)
+    after += restored
+    events += after
+    state, armed = schedules.armed(state, [one.recorded for one in (*arming, *after)], moment)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
         events.extend(settled)

@@ -47,7 +47,9 @@ def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Poste
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
         state, expired = _lots_due(state, instant, moment)
+        state = schedules.armed_by_clock(state, expired, moment)
         state, ran = _run_scheduled(state, instant, moment)
+        state = schedules.armed_by_clock(state, ran, moment)
         events += [*expired, *ran]
     return state, tuple(events)
 
