@@ -30,13 +30,13 @@ class Till:
         return await self.sell(goods, key=key, **more)
 
     async def sell(self, goods: list[dict[str, Any]], *, key: str | None = None, **more: Any) -> dict[str, int]:
-        total = sum(cents(one["amount"]) for one in goods)
+        total = money.decimal_text(sum(cents(one["amount"]) for one in goods), decimals=2)
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         body = {"type": "purchase", "member": "card:1001", "occurred_at": at(self.service.clock.now), "currency": "EUR"}
         said = {
             **body,
             "id": f"p{next(self.service.keys)}",
-            "total": money.decimal_text(total, decimals=2),
+            "total": total,
             "lines": goods,
             **more,
         }
@@ -122,7 +122,7 @@ async def airline(till: Till, settings: Settings) -> None:
 
 
 async def grocer(till: Till, settings: Settings) -> None:
-    basket = [
+    basket: list[dict[str, Any]] = [
         {"amount": "26.00", "categories": ["bread"]},
         {"amount": "13.45", "quantity": "1.345", "categories": ["cheese"]},
         {"amount": "9.00", "categories": ["tobacco"]},
@@ -140,7 +140,7 @@ async def grocer(till: Till, settings: Settings) -> None:
 
 
 async def free_and_plus(till: Till, settings: Settings) -> None:
-    plan = {"amount": "39.00", "sku": "PLUS-YEAR"}
+    plan: dict[str, Any] = {"amount": "39.00", "sku": "PLUS-YEAR"}
     # 24.95 × 0.02 = 0.499; 10.00 × 0.02, the plan counts from the next on; then 24.95 × 0.04 = 0.998.
     assert await till.buy(("24.95",)) == {"credit": 49}
     assert await till.sell([plan, {"amount": "10.00"}]) == {"credit": 20}
