@@ -26,6 +26,8 @@ BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
 _SCHEDULED = (*BONUSES, Occurrence.kind)
 _FOLLOWING = (*MILESTONES, REVIVAL)
 """What follows on events: the draft decides anew whether it does."""
+_GIFTS = gifts.GIFTS.encode()
+"""Where the name of what an event gave besides points, or took back, stands in its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Sums:
             self.moved[entry.unit, way] = self.moved.get((entry.unit, way), 0) + points
         for name, part in contributions.of(event).items():
             self.given[name] = self.given.get(name, 0) + part
+        if _GIFTS not in event.content:  # most events: reading what was judged is a tenth of a trial
+            return
         context = chain.context_of(event.content)
         self.rewards.update(code for _, kind, code in context.get(gifts.GIFTS, ()) if kind == "reward")
         self.rewards.subtract(code for _, kind, code in context.get(gifts.TAKEN, ()) if kind == "reward")
@@ -225,7 +229,7 @@ def _moment(trial: Trial, versions: Versions, *, now: datetime, state: MemberSta
 
 
 def _judged_at(stored: StoredEvent) -> datetime:
-    return chain.decode_content(stored.recorded.content).judged_at
+    return chain.judged_at(stored.recorded.content)
 
 
 def _held(state: MemberState, rules: Rules, instant: datetime) -> dict[str, str]:

@@ -467,7 +467,7 @@ def decide_again(
         identities=identities,
         beside=Beside(
             named=_named(command, before),
-            milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
+            milestones=_reached(command, before),
             recent=_recent(command, before),
             seen=seeing.again(context),
             since=_since(state, command, before, versions),
@@ -489,6 +489,13 @@ def _since(
         return ()
     kinds = reviving.kinds(versions)
     return tuple(one.recorded for one in events if one.recorded.kind in kinds)
+
+
+def _reached(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
+    """Of what may undo milestones, those that were reached and taken back before (semantics A9)."""
+    if not commands.names(command):
+        return ()
+    return tuple(one.recorded for one in events if one.recorded.kind in MILESTONES)
 
 
 def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
