@@ -179,6 +179,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
         arming.append(enrolled)
     state, settled = settling.settle(state, moment)
     state, revived = reviving.revive(state, case, settled)
+    arming += revived
     if revived:  # what waited then may be active by now
         state, begun = settling.settle(state, moment)
         settled = (*settled, *revived, *begun)

@@ -47,7 +47,7 @@ def armed_by_clock(state: MemberState, events: Iterable[Posted], moment: Moment)
 
     Nothing follows on what lies before past history that was sent (semantics E7). A proof knows these rows already.
     """
-    if moment.silent or moment.engine < _ARMED_BY_CLOCK_SINCE:
+    if moment.silent:
         return state
     for event in (posted.recorded for posted in events if posted.recorded.tier_changes):
         if state.quiet_before is not None and event.effective_at < state.quiet_before:
@@ -200,6 +200,8 @@ def _on_tier(
     One that a late event gave back goes on from where it was first reached, with what is due since it was lost (T8).
     """
     if all(after != when.tier for *_, after in event.tier_changes):
+        return state, []
+    if event.source == CLOCK and moment.engine < _ARMED_BY_CLOCK_SINCE:
         return state, []
     counted = Counted(_counter(schedule.code), BEGINNING, None, times=1)
     state = usage.added(state, [counted], now=moment.judged_at, kept=rules.late)
