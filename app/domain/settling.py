@@ -24,7 +24,7 @@ from app.domain.posting import Moment
 from app.domain.runs import Run
 from app.domain.state import MemberState, Scheduled
 
-ACTIVATION, EXPIRY = "activation", "expiry"
+ACTIVATION, EXPIRY = "activation", posting.EXPIRY
 
 _draft = posting.by_clock
 

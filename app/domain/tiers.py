@@ -31,7 +31,8 @@ Moved = tuple[TierTerm, TierChange | None]
 class Happened(NamedTuple):
     """The event that may move its member: when, under which rules, as the member's which; with the accounts after it.
 
-    `before` are the accounts before it, where it may cost a tier; `now` is when it is judged.
+    `before` are the accounts before it, where it may cost a tier; `now` is when it is judged. `entries` are those that
+    may add to what a review found: not the end of points, which it found there unless they came later (semantics T8).
     """
 
     rules: Rules
