@@ -172,8 +172,16 @@ def floor(row: Row) -> Floor:
 def _missed(text: str | None) -> Missed | None:
     if text is None:
         return None
-    at, tier, had = orjson.loads(text)
-    return Missed(datetime.fromisoformat(at), tier, tuple((unit, points) for unit, points in had))
+    return _missed_in(orjson.loads(text))
+
+
+def _missed_in(said: list[Any] | None) -> Missed | None:
+    """What a review missed: when, of which tier, what there was, and what the one before it missed, if so."""
+    if said is None:
+        return None
+    at, tier, had, *before = said
+    found = tuple((unit, points) for unit, points in had)
+    return Missed(datetime.fromisoformat(at), tier, found, _missed_in(before[0]) if before else None)
 
 
 def scheduled(row: Row) -> Scheduled:
@@ -545,12 +553,14 @@ def _reserves(id: bytes, lots: Iterable[OpenLot]) -> dict[tuple[Any, ...], tuple
     }
 
 
+def _said_missed(missed: Missed) -> list[Any]:
+    before = [] if missed.before is None else [_said_missed(missed.before)]
+    return [messages.time_text(missed.at), missed.tier, missed.had, *before]
+
+
 def term_row(id: bytes, term: TierTerm) -> tuple[Any, ...]:
     """A tier, as `TERM` names the columns."""
-    missed = None
-    if term.missed is not None:
-        said = [messages.time_text(term.missed.at), term.missed.tier, term.missed.had]
-        missed = orjson.dumps(said).decode()
+    missed = None if term.missed is None else orjson.dumps(_said_missed(term.missed)).decode()
     known = (term.began_at, term.earned, term.confirmed, term.review_at, term.falls_at, term.falls_to, term.notice_at)
     return (id, term.ladder, term.sequence, term.tier, term.since, *known, missed)
 

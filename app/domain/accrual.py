@@ -49,7 +49,7 @@ def earned(goods: Purchase | None, occasion: Occasion, rules: Rules, *, left: Se
     With `left`, one for each line, for what is left of the goods.
     """
     scene = Scene(occasion, rules, goods, left)
-    basket = Basket(goods, rules, left) if goods is not None else None
+    basket = Basket(goods, rules, left, engine=occasion.engine) if goods is not None else None
     sums: list[tuple[str, int]] = []
     steps: list[Step] = []
     shares: list[Share] = []
@@ -197,10 +197,12 @@ def _shares(
     per = gives.per.get(basket.currency)
     if per is None:
         return "other_currency"
-    found = basket.basis(gives.basis)
+    found = basket.basis(gives.basis, gives.counted)
     bases = [basis for i in covered if (basis := found[i]) is not None]
     if len(bases) < len(covered):
-        return "missing_tax" if gives.basis is Basis.WITHOUT_TAX else "missing_discount"
+        return "missing_discount" if gives.basis is Basis.BEFORE_DISCOUNT else "missing_tax"
+    if gives.counted is not None and not any(bases):
+        return "other_payment"
     if gives.whole_steps:
         return list(zip(covered, _stepped(gives.give * scale, per, bases), strict=True))
     each_minor = gives.give.numerator * scale // (gives.give.denominator * per)  # whole by the making of the scale

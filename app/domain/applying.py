@@ -13,6 +13,7 @@ from app.domain.combining import Room
 from app.domain.commands import Line, Purchase
 from app.domain.condition_words import MILLION
 from app.domain.conditions import Bound, Condition
+from app.domain.events import ENGINE
 from app.domain.periods import LIFETIME
 from app.domain.recurrences import WEEKDAYS
 from app.domain.rules import Applies, Rules
@@ -38,6 +39,8 @@ class Occasion(NamedTuple):
     seen: Seen = BLIND
     room: Mapping[str, Room] = MappingProxyType({})
     """By the counter of a cap, what was left under it (A5); all of it where nothing is said."""
+    engine: int = ENGINE
+    """Whose behavior is asked for: that of the event whose goods they are (architecture §4)."""
 
 
 class Scene:

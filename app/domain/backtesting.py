@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
 
 from app.domain import books, chain, contributions, engine, gifts, tiers, verifying
 from app.domain.bonuses import Side
 from app.domain.commands import Occurrence, ReferralBonus, ReferralReversal
-from app.domain.events import MILESTONES, Posted, Recorded
+from app.domain.events import ENGINE, MILESTONES, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.reviving import REVIVAL
 from app.domain.rules import Rules, Versions
@@ -25,6 +26,8 @@ BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
 _SCHEDULED = (*BONUSES, Occurrence.kind)
 _FOLLOWING = (*MILESTONES, REVIVAL)
 """What follows on events: the draft decides anew whether it does."""
+_GIFTS = gifts.GIFTS.encode()
+"""Where the name of what an event gave besides points, or took back, stands in its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Sums:
             self.moved[entry.unit, way] = self.moved.get((entry.unit, way), 0) + points
         for name, part in contributions.of(event).items():
             self.given[name] = self.given.get(name, 0) + part
+        if _GIFTS not in event.content:  # most events: reading what was judged is a tenth of a trial
+            return
         context = chain.context_of(event.content)
         self.rewards.update(code for _, kind, code in context.get(gifts.GIFTS, ()) if kind == "reward")
         self.rewards.subtract(code for _, kind, code in context.get(gifts.TAKEN, ()) if kind == "reward")
@@ -132,26 +137,35 @@ def _try(
     state: MemberState, stored: StoredEvent, versions: Versions, trial: Trial, past: list[StoredEvent], tried: Tried
 ) -> MemberState:
     """One recorded event as the draft would have it: what the clock brought is brought anew, but for friends' bonuses,
-    which follow what was recorded of the friend."""
+    which follow what was recorded of the friend. By this engine, as the draft would be if it were published."""
     kind = stored.recorded.kind
     if kind in _FOLLOWING or (verifying.by_clock(stored) and kind not in _SCHEDULED):
         return state
     if kind in _SCHEDULED:
         content = chain.decode_content(stored.recorded.content)
         bonus = _occurring(content, trial) if kind == Occurrence.kind else _priced(content, versions, trial)
-        if bonus is None:
+        if bonus is None or _has_come(content, past):
             return state
         moment = _moment(trial, versions, now=content.judged_at, state=state)
         decision = engine.settle(state._replace(scheduled=(*state.scheduled, bonus)), moment)
     else:
-        decision = verifying.decide_again(state, [stored], versions, program_id=trial.program_id, before=past)
+        decision = verifying.decide_again(
+            state, [stored], versions, program_id=trial.program_id, before=past, engine_number=ENGINE
+        )
     if decision.refusal is not None:
         tried.refused[stored.recorded.kind, decision.refusal.code] += 1
         return state
     past.extend(StoredEvent(posted.recorded) for posted in decision.events)
     _count(decision.events, trial, tried)
-    mine = tuple(one for one in decision.schedules if one.member_id == state.id and _is_new(one, trial))
-    return decision.state._replace(scheduled=(*decision.state.scheduled, *mine))
+    mine = (one for one in decision.schedules if one.member_id == state.id)
+    waiting = tuple(one for one in (*decision.state.scheduled, *mine) if _is_new(one, trial))
+    return decision.state._replace(scheduled=waiting)
+
+
+def _has_come(content: chain.Content, past: Sequence[StoredEvent]) -> bool:
+    """Whether the one before it, which fell due with it, has brought it already: periods of a tier (semantics K3)."""
+    settled = takewhile(lambda one: one.recorded.recorded_at >= content.judged_at, reversed(past))
+    return any(one.recorded.key == content.key for one in settled)
 
 
 def _is_new(scheduled: Scheduled, trial: Trial) -> bool:
@@ -215,7 +229,7 @@ def _moment(trial: Trial, versions: Versions, *, now: datetime, state: MemberSta
 
 
 def _judged_at(stored: StoredEvent) -> datetime:
-    return chain.decode_content(stored.recorded.content).judged_at
+    return chain.judged_at(stored.recorded.content)
 
 
 def _held(state: MemberState, rules: Rules, instant: datetime) -> dict[str, str]:

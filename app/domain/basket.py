@@ -5,8 +5,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from app.domain.commands import Line, Payment, Purchase
+from app.domain import paying
+from app.domain.commands import Line, Purchase
+from app.domain.paying import NotPaidBy, Paid
 from app.domain.rules import NOTHING, Basis, Cover, Rule, Rules
+
+NET_SINCE = 3
+"""The engine since which prices without tax are told from those with it (semantics A1)."""
 
 Exact = int | Fraction
 """An exact number: minor units, or smallest parts times the plan's scale."""
@@ -24,11 +29,11 @@ class Left(NamedTuple):
 
 
 class Basket:
-    """The basis of each line, spread and freed of what points paid for, made once per kind of basis (A1)."""
+    """The basis of each line, spread and freed of what does not count, made once per kind of basis (A1)."""
 
-    __slots__ = ("_bases", "_left", "currency", "goods", "lines", "payments", "unpaid")
+    __slots__ = ("_bases", "_left", "currency", "goods", "lines", "net", "payments", "unpaid")
 
-    def __init__(self, goods: Purchase, rules: Rules, left: Sequence[Left] | None) -> None:
+    def __init__(self, goods: Purchase, rules: Rules, left: Sequence[Left] | None, *, engine: int) -> None:
         self.lines = goods.lines
         self.goods: Sequence[int] = range(len(goods.lines))
         if any(line.amount < 0 for line in goods.lines):  # deductions, such as a deposit back, are no goods
@@ -39,18 +44,36 @@ class Basket:
         self.currency = goods.currency
         self.payments = goods.payments
         self.unpaid = rules.unpaid_kinds
-        self._bases: dict[Basis, list[Exact | None]] = {}
+        self.net = rules.net and engine >= NET_SINCE
+        self._bases: dict[tuple[Basis, Paid | None], list[Exact | None]] = {}
 
-    def basis(self, kind: Basis) -> list[Exact | None]:
-        """Per line its basis; None where the line does not say what the basis needs."""
-        found = self._bases.get(kind)
+    def basis(self, kind: Basis, counted: Paid | None = None) -> list[Exact | None]:
+        """Per line its basis; None where the line does not say what the basis needs.
+
+        Of it counts what was paid as `counted` says, or else as the program does.
+        """
+        found = self._bases.get((kind, counted))
         if found is None:
-            amounts = [_amount(line, kind) for line in self.lines]
-            found = _spread(amounts, self.lines, self.payments, self.unpaid)
+            share = self._share(NotPaidBy(self.unpaid) if counted is None else counted)
+            amounts = [amount(line, kind, net=self.net) for line in self.lines]
+            found = [None if one is None else max(0, one) * share for one in amounts]
             if self._left is not None:
                 found = [None if all is None else all * part.share for all, part in zip(found, self._left, strict=True)]
-            self._bases[kind] = found
+            self._bases[kind, counted] = found
         return found
+
+    def _share(self, counted: Paid) -> Exact:
+        """How much of each of the goods counts: deductions and payments are spread over them in proportion (A1).
+
+        Payments are of what was due in all, and so with the tax that comes on top of prices without it.
+        """
+        goods = sum([line.amount for line in self.lines if line.amount > 0])
+        kept = sum([line.amount for line in self.lines])
+        due = kept + sum([line.tax or 0 for line in self.lines]) if self.net else kept
+        paid = paying.share(counted, self.payments, due=due)
+        if kept == goods:
+            return paid
+        return paid * Fraction(max(0, kept), goods) if goods else 0
 
     def covered(self, rule: Rule) -> Sequence[int]:
         """The positions of the goods a rule covers: what it includes less what it excludes (A3), deductions aside."""
@@ -75,25 +98,21 @@ class Basket:
         return int(text) if text.isdigit() else Fraction(Decimal(text))
 
 
-def _amount(line: Line, basis: Basis) -> int | None:
-    if basis is Basis.CHARGED:
-        return line.amount
-    if basis is Basis.WITHOUT_TAX:
-        return None if line.tax is None else line.amount - line.tax
-    return None if line.discount is None else line.amount + line.discount
-
-
-def _spread(
-    amounts: list[int | None], lines: Sequence[Line], payments: Sequence[Payment], unpaid: frozenset[str]
-) -> list[Exact | None]:
-    """Deductions (negative lines) and payments that do not count are spread over the goods in proportion (A1)."""
-    charged = sum(line.amount for line in lines if line.amount > 0)
-    away = -sum(line.amount for line in lines if line.amount < 0)
-    away += sum(max(0, payment.amount) for payment in payments if payment.kind in unpaid)
-    if away == 0:
-        return [None if amount is None else max(0, amount) for amount in amounts]
-    left = Fraction(max(0, charged - away), charged) if charged else Fraction(0)
-    return [None if amount is None else max(0, amount) * left for amount in amounts]
+def amount(line: Line, basis: Basis, *, net: bool) -> int | None:
+    """What a basis counts of a line, whose amount is without tax where prices are `net`; None where it is not said."""
+    match basis:
+        case Basis.CHARGED:
+            return line.amount
+        case Basis.WITHOUT_TAX if net:
+            return line.amount
+        case Basis.WITHOUT_TAX:
+            return None if line.tax is None else line.amount - line.tax
+        case Basis.WITH_TAX if not net:
+            return line.amount
+        case Basis.WITH_TAX:
+            return None if line.tax is None else line.amount + line.tax
+        case Basis.BEFORE_DISCOUNT:
+            return None if line.discount is None else line.amount + line.discount
 
 
 def covers(rule: Rule, line: Line) -> bool:

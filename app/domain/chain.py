@@ -94,16 +94,15 @@ def fields(parts: Iterable[bytes]) -> bytes:
 
 def split_fields(data: bytes) -> list[bytes]:
     """The inverse of `fields`. Raises ValueError on a torn or over-long encoding."""
-    parts, at = [], 0
-    while at < len(data):
-        if at + 4 > len(data):
+    parts, at, end, length_at = [], 0, len(data), _LENGTH.unpack_from
+    while at < end:
+        begins = at + 4
+        if begins > end:
             raise ValueError("torn length")
-        (length,) = _LENGTH.unpack_from(data, at)
-        at += 4
-        if at + length > len(data):
+        at = begins + length_at(data, at)[0]
+        if at > end:
             raise ValueError("torn field")
-        parts.append(data[at : at + length])
-        at += length
+        parts.append(data[begins:at])
     return parts
 
 
@@ -452,10 +451,7 @@ def encode_content(content: Content) -> bytes:
 @lru_cache(maxsize=64)
 def decode_content(data: bytes) -> Content:
     """The inverse of `encode_content`. Raises ValueError if the bytes are not of this version."""
-    parts = split_fields(data)
-    if len(parts) != 13 or parts[0] != CONTENT_VERSION:
-        raise ValueError("not the content of an event")
-    _, program, member, event, source, kind, key, numbers, rules, digest, facts, context, particulars = parts
+    _, program, member, event, source, kind, key, numbers, rules, digest, facts, context, particulars = _parts(data)
     sequence, occurred, effective, recorded, judged, version, engine, silent = _FIXED.unpack(numbers)
     return Content(
         program_id=program,
@@ -480,9 +476,21 @@ def decode_content(data: bytes) -> Content:
     )
 
 
+def _parts(data: bytes) -> list[bytes]:
+    parts = split_fields(data)
+    if len(parts) != 13 or parts[0] != CONTENT_VERSION:
+        raise ValueError("not the content of an event")
+    return parts
+
+
+def judged_at(content: bytes) -> datetime:
+    """When an event was judged, of its content."""
+    return instant(_FIXED.unpack(_parts(content)[7])[4])
+
+
 def context_of(content: bytes) -> dict[str, Any]:
     """What besides the facts was judged, of an event's content."""
-    context = decode_content(content).context
+    context = _parts(content)[11]
     found: dict[str, Any] = orjson.loads(context) if context else {}
     return found
 

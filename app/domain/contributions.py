@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from app.domain import books
 from app.domain.events import Recorded
+from app.domain.steps import LIMITED
 
 SCALE = 1_000_000
 """Parts of a smallest part in which is counted: the steps of an explanation have six decimals at most."""
@@ -15,9 +16,14 @@ SUMMING = frozenset({"multiply", "round"})
 """Steps whose number is the unit's sum after them: they gave what it grew by, or took what it shrank by."""
 
 
+TRIMMING = frozenset(LIMITED)
+"""Steps whose number a cap took of what their rule gave."""
+
+
 def of(event: Recorded) -> Mapping[tuple[str, str], int]:
     """What each rule gave of what an event issued, by rule and unit, in `SCALE`ths of a smallest part; "" rounding.
 
+    What caps took of it is not among it, and counts off the rule that it was taken of (semantics A5).
     What no step accounts for (an adjustment, an opening) is in the name of the event's kind. The parts of a unit sum to
     what was issued of it.
     """
@@ -37,6 +43,8 @@ def of(event: Recorded) -> Mapping[tuple[str, str], int]:
             gave = _parts(number)
         elif what in SUMMING:
             gave = _parts(number) - running[unit]
+        elif what in TRIMMING:
+            gave = -_parts(number)
         else:
             continue
         running[unit] += gave

@@ -163,43 +163,52 @@ def settle(state: MemberState, moment: Moment) -> Decision:
     if not events:  # what was scheduled may be over, or have moved on, without an event
         return Decision(state if settled.scheduled == state.scheduled else state._replace(scheduled=settled.scheduled))
     following = _following(events)
-    settled, reached = _collected(settled, events, moment)
-    return Decision(settled, (*events, *reached), schedules=following)
+    settled, reached, armed = _collected(settled, events, moment)
+    return Decision(settled, (*events, *reached), schedules=(*following, *armed))
 
 
-def _collected(state: MemberState, settled: Sequence[Posted], moment: Moment) -> tuple[MemberState, Sequence[Posted]]:
-    """What milestones consume after what was settled: points that waited may fill a card (semantics A9)."""
+def _collected(
+    state: MemberState, settled: Sequence[Posted], moment: Moment
+) -> tuple[MemberState, Sequence[Posted], Sequence[Scheduled]]:
+    """What milestones consume after what was settled, since points that waited may fill a card; and what that arms."""
     if not (settled and moment.versions.consuming):
-        return state, ()
+        return state, (), ()
     last = settled[-1].recorded
     rules = moment.versions.at(last.effective_at)
-    return milestones.collect(state, moment, rules, cause=last.id, at=last.effective_at)
+    state, reached = milestones.collect(state, moment, rules, cause=last.id, at=last.effective_at)
+    state, armed = schedules.armed(state, [one.recorded for one in reached], moment)
+    return state, reached, armed
 
 
 def _decide(state: MemberState, case: Case) -> Decision:
     moment = case.moment
     events: list[Posted] = []
+    arming: list[Posted] = []
     if state.enrolled_at is None and not isinstance(case.command.facts, Enrolment):
         state, enrolled = _enrol_first(state, case)
         events.append(enrolled)
+        arming.append(enrolled)
     state, settled = settling.settle(state, moment)
+    collected: Sequence[Scheduled] = ()
     if moment.engine >= _COLLECTING:  # so that it makes no difference whether the worker came first (K2)
-        state, reached = _collected(state, settled, moment)
+        state, reached, collected = _collected(state, settled, moment)
         settled, case = (*settled, *reached), _reached(case, reached)
     state, revived = reviving.revive(state, case, settled)
+    arming += revived
     if revived:  # what waited then may be active by now
         state, begun = settling.settle(state, moment)
         settled = (*settled, *revived, *begun)
     events.extend(settled)
     effect = _effect(state, _since_settled(case, settled) if settled and case.beside.named else case)
     state, own = _post(effect, case)
-    events.append(own)
-    state, armed = schedules.armed(state, own.recorded, case)
+    after = [own]
     if case.moment.versions.milestones:
         state, reached = milestones.follow(state, own.recorded, case)
-        events.extend(reached)
+        after += reached
     state, restored = reviews.undo(state, own.recorded, moment)
-    events.extend(restored)
+    after += restored
+    events += after
+    state, armed = schedules.armed(state, [one.recorded for one in (*arming, *after)], moment)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
         state, settled = settling.settle(state, moment)
         events.extend(settled)
@@ -207,7 +216,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
         state = state._replace(quiet_before=moment.recorded_at)
     other = case.beside.other
     others = () if effect.elsewhere is None or other is None else (_elsewhere(*effect.elsewhere, other, case),)
-    following = (*_following(events), *effect.schedules, *armed)
+    following = (*_following(events), *collected, *effect.schedules, *armed)
     return Decision(state, tuple(events), own=own.recorded, schedules=following, others=others)
 
 
@@ -433,6 +442,7 @@ def _occasion(
         visits=context.get(visits.VISITS, {}),
         room=context.get(limits.ROOM, {}),
         seen=seen,
+        engine=case.moment.engine,
     )
 
 

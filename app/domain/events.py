@@ -16,7 +16,10 @@ every step, and counted for those who bring friends (semantics F2, F3). Since 3 
 so by a draw from `OWED`, a change of a purchase says that it captures no hold (semantics R8), and a notice of an end
 leaves out what will pay a deficit until then (semantics L16). What waited fills a card before the command for which it
 was settled, as it does for the worker, only what stands too much of a milestone is taken back (A9, K2), and a cancelled
-activity gives back the room under caps that it used by what was seen of it (semantics A5, E6).
+activity gives back the room under caps that it used by what was seen of it (semantics A5, E6). Prices without tax are
+told from those with it (A1), points taken back with a milestone may cost a tier (T5), tiers that the clock brings arm
+schedules (K3), and a late event undoes each of several reviews in a row, whose counts the end of late points leaves
+alone (T8).
 """
 
 

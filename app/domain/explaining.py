@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from app.domain import chain, money, points
-from app.domain.basket import covers
+from app.domain.basket import NET_SINCE, amount, covers
 from app.domain.commands import Line, Purchase
 from app.domain.events import Recorded
 from app.domain.rules import Basis, Multiply, PerItem, Rate, Rule, Rules
@@ -35,11 +35,14 @@ class _Telling(NamedTuple):
     language: Language
     rules: Rules | None
     goods: Purchase | None
+    net: bool = False
+    """Whether the amounts of its lines are without tax."""
 
 
 def explained(event: Recorded, rules: Rules | None, language: Language) -> Explained:
     """An event's explanation in a language; `rules` are the version that judged it, None where it is not at hand."""
-    telling = _Telling(language, rules, _goods(event))
+    net = rules is not None and rules.net and event.engine >= NET_SINCE
+    telling = _Telling(language, rules, _goods(event), net)
     texts = tuple(_step(step, telling) for step in event.steps)
     gave = [(step, text) for step, text in zip(event.steps, texts, strict=True) if step[2] not in REASONS]
     units = dict.fromkeys(step[1] for step, _ in gave if step[1])
@@ -96,7 +99,7 @@ def _by_rule(rule: Rule, what: str, value: str, number: str, telling: _Telling) 
 
 def _worth(covered: Sequence[Line], kind: Basis, basis: Fraction | None, goods: Purchase, telling: _Telling) -> str:
     """What a rate counted: the line, if it is one; else the sum; or so much of it, where a part did not count."""
-    sum_of = sum(_amount(line, kind) for line in covered)
+    sum_of = sum(amount(line, kind, net=telling.net) or 0 for line in covered)
     whole = _money(sum_of, goods, telling)
     if basis is not None and abs(basis - sum_of) >= 1:  # beyond what the six decimals of a step cut off
         return OF[telling.language].format(part=_money(round(basis), goods, telling), whole=whole)
@@ -108,12 +111,6 @@ def _worth(covered: Sequence[Line], kind: Basis, basis: Fraction | None, goods: 
     if quantity > 1 and sum_of % quantity == 0:
         whole = f"{_plain(line.quantity, telling.language)} × {_money(int(sum_of / quantity), goods, telling)}"
     return f"{whole} {name[:_NAME]}".rstrip()
-
-
-def _amount(line: Line, kind: Basis) -> int:
-    if kind is Basis.WITHOUT_TAX:
-        return line.amount - (line.tax or 0)
-    return line.amount + (line.discount or 0) if kind is Basis.BEFORE_DISCOUNT else line.amount
 
 
 def _items(rule: Rule, goods: Purchase, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""What totals bring: every so many of a unit, or at certain totals, points or a reward (semantics A9).
+"""What totals bring: every so many of a unit, or at certain totals, points, a reward, a tag or a tier (semantics A9).
 
 A total is what events gave of the unit in a period, less what was taken back; a milestone that stands too much after
 goods came back is taken back, newest first. Each is an event of its own, right after the one that reached it.
@@ -9,18 +9,20 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.domain import books, chain, gifts, lots, messages, periods, posting, restoring, taking, usage
-from app.domain.commands import CLOCK, Cancellation, PurchaseChange, Return
+from app.domain.commands import CLOCK, Cancellation, Command, LooseReturn, PurchaseChange, Return, names
 from app.domain.effects import Case
 from app.domain.events import REACHED, UNREACHED, Earlier, Entry, Posted, Recorded
 from app.domain.gifts import Given
 from app.domain.lots import Place
 from app.domain.posting import Draft, Moment, Tell
-from app.domain.rules import Milestone, Rewarded, Rules
+from app.domain.rules import Gift, Milestone, Rules
 from app.domain.state import MemberState, Usage
-from app.domain.steps import Step
+from app.domain.steps import TAKEN, Step
 
 MOST_AT_ONCE = 100
-"""How many rewards one event may bring at most: each is an event of its own."""
+"""How many gifts one event may bring at most: each is an event of its own."""
+_COSTS_TIERS_SINCE = 3
+"""The engine since which what is taken back with a milestone may cost a tier (semantics T5)."""
 
 _ONLY_TOO_MANY = 3
 """The engine since which a total that falls costs no milestone that it is still enough for."""
@@ -61,6 +63,11 @@ def follow(state: MemberState, own: Recorded, case: Case) -> tuple[MemberState, 
             posted += events
     state, events = collect(state, case.moment, rules, cause=own.id, at=case.occurred_at)
     return state, [*posted, *events]
+
+
+def undone_by(command: Command) -> bool:
+    """Whether milestones may be taken back by it: goods may come back without naming their purchase (semantics R7)."""
+    return bool(names(command)) or isinstance(command.facts, LooseReturn)
 
 
 def collect(
@@ -138,11 +145,11 @@ def _counted(
 def _give(
     state: MemberState, stand: _Stand, times: int, rules: Rules, moment: Moment, *, cause: bytes, at: datetime
 ) -> tuple[MemberState, list[Posted]]:
-    """Points of several milestones reached at once come in one event, rewards in one each: so each has a name."""
-    rewards = isinstance(stand.milestone.gives, Rewarded)
-    times = min(times, MOST_AT_ONCE) if rewards else times
+    """Points of several milestones reached at once come in one event, gifts in one each: so each has a name."""
+    gifted = isinstance(stand.milestone.gives, Gift)
+    times = min(times, MOST_AT_ONCE) if gifted else times
     state = _counted(state, stand, moment, rules, times=times)
-    if not rewards:
+    if not gifted:
         state, posted = _reach(state, stand, times, rules, moment, cause=cause, at=at)
         return state, [posted]
     events = []
@@ -164,10 +171,12 @@ def _reach(
         tells.append((messages.REDEEMED, {"points": {unit.code: used}}))
         steps.append((milestone.code, unit.code, "consumed", str(used)))
     given = Given({})
-    if isinstance(milestone.gives, Rewarded):
-        gained = [(milestone.code, milestone.gives)]
-        given = gifts.give(gained, rules, occurred_at=at, sequence=state.sequence + 1)
-        steps.append((milestone.code, "", "reward", milestone.gives.reward))
+    if isinstance(milestone.gives, Gift):
+        gained, number = [(milestone.code, milestone.gives)], state.sequence + 1
+        given = gifts.give(gained, rules, occurred_at=at, sequence=number)
+        state = gifts.promoted(state, gained, rules, occurred_at=at, sequence=number, now=now)
+        state = gifts.into(state, given, rules, occurred_at=at, sequence=number, now=now)
+        steps.append((milestone.code, "", milestone.gives.kind, milestone.gives.code))
     else:
         unit, points = rules.units[milestone.gives[0]], times * milestone.gives[1]
         dates = lots.dates(unit, occurred_at=at, now=now, zone=rules.zone, joined=state.enrolled_at)
@@ -224,7 +233,7 @@ def _take_back(
 
     Of what goes back, so much is taken at once as its goods fell `short` of.
     """
-    milestone, earlier = stand.milestone, Earlier(event)
+    milestone, earlier, before = stand.milestone, Earlier(event), state.accounts
     rules = case.moment.versions.numbered(event.rules_version)
     entries: tuple[Entry, ...] = ()
     tells: tuple[Tell, ...] = ()
@@ -240,10 +249,11 @@ def _take_back(
     steps: tuple[Step, ...] = ()
     forgiven: dict[str, int] = {}
     given = Given({})
-    if isinstance(milestone.gives, Rewarded):
+    if isinstance(milestone.gives, Gift):
         lost = [(milestone.code, milestone.gives)]
         given = gifts.moved(lost, (), rules, occurred_at=event.occurred_at, sequence=event.sequence)
-        steps = ((milestone.code, "", "reward_taken", milestone.gives.reward),)
+        state = gifts.withdrawn(state, rules, sequence=event.sequence, now=case.moment.judged_at)
+        steps = ((milestone.code, "", TAKEN[milestone.gives.kind], milestone.gives.code),)
     else:
         code, points = milestone.gives[0], times * milestone.gives[1]
         state, taken, forgiven = taking.take(
@@ -254,7 +264,8 @@ def _take_back(
     said = {"milestone": milestone.code, "since": chain.micros(stand.since), "times": times}
     context = {**taking.context(earlier, forgiven), **said, **given.context}
     draft = _draft(state, UNREACHED, rules, case.moment, at=case.occurred_at, key="mrv", entries=entries, steps=steps)
-    draft = draft._replace(context=context, tells=(*tells, *given.tells), about=event.id)
+    costs = before if case.moment.engine >= _COSTS_TIERS_SINCE else None
+    draft = draft._replace(context=context, tells=(*tells, *given.tells), about=event.id, before=costs)
     return posting.post(state, draft, case.moment)
 
 

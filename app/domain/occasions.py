@@ -31,4 +31,5 @@ def again(
         visits=context.get(visits.VISITS, {}),
         seen=seen,
         room=context.get(limits.ROOM, {}) if room is None else room,
+        engine=event.engine,
     )

@@ -13,6 +13,11 @@ from app.domain.rules import Rules, Versions
 from app.domain.state import Account, MemberState, Scheduled
 from app.domain.steps import Step
 
+EXPIRY = "expiry"
+"""The kind of events by which points end (semantics L10)."""
+_LATE_ENDS_SINCE = 3
+"""The engine since which the end of points that came too late for a review takes nothing from what it found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ids:
@@ -94,7 +99,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         sequence,
         accounts if draft.as_of is None else lots.by_the_instant(state.accounts, state.lots, now=draft.as_of),
         draft.before if draft.rules.returns_lower_tiers else None,
-        draft.entries,
+        () if draft.kind == EXPIRY and moment.engine >= _LATE_ENDS_SINCE else draft.entries,
     )
     moved = draft.given + tiers.moved(state, happened, passed=[term.ladder for term, _ in draft.given])
     if moved:

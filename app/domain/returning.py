@@ -105,6 +105,7 @@ def bring_back_loose(state: MemberState, facts: LooseReturn, case: Case) -> Effe
         source=case.command.source,
         channel=facts.goods.channel,
         location=facts.goods.location,
+        engine=case.moment.engine,
     )
     given = accrual.earned(facts.goods, occasion, accrual.bare(rules))
     before, known = state.accounts, {unit: points for unit, points in given.points if unit in state.accounts}

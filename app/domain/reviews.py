@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from app.domain import floors, ladders, lots, messages, posting, tiers
 from app.domain.events import Posted, Recorded
@@ -15,6 +15,8 @@ from app.domain.steps import Step
 from app.domain.tiers import TierChange
 
 REVIEW, NOTICE = "tier_review", "tier_notice"
+_IN_A_ROW_SINCE = 3
+"""The engine since which a late event may undo also what an earlier review of several in a row missed."""
 
 
 class Outcome(StrEnum):
@@ -87,12 +89,31 @@ def undo(state: MemberState, own: Recorded, moment: Moment) -> tuple[MemberState
         ladder = next((ladder for ladder in then.ladders if ladder.code == term.ladder), None)
         if ladder is None or ladder.units != tuple(unit for unit, _ in missed.had):
             continue
-        would = ladders.decided(ladder.rank(missed.tier), dict(missed.had), ladder)
+        would = _left(missed, ladder)
         falls_to = None if term.falls_to is None else ladder.rank(term.falls_to)
         if would > (tiers.earned(term, ladder) if falls_to is None else falls_to):
             state, posted = _restore(state, ladder, term, missed, would, then, moment=moment)
             events.append(posted)
     return state, events
+
+
+def _left(missed: Missed, ladder: Ladder) -> int:
+    """The rank that reviews in a row leave, by what each is known by now to have found (semantics T8)."""
+    held = ladder.rank(missed.tier)
+    if _follows(missed.before, ladder):
+        held = max(held, _left(missed.before, ladder))
+    return ladders.decided(held, dict(missed.had), ladder)
+
+
+def _highest_missed(missed: Missed, ladder: Ladder) -> int:
+    """The highest rank that one of reviews in a row took."""
+    rank = ladder.rank(missed.tier)
+    return max(rank, _highest_missed(missed.before, ladder)) if _follows(missed.before, ladder) else rank
+
+
+def _follows(before: Missed | None, ladder: Ladder) -> TypeGuard[Missed]:
+    """Whether there is an earlier review in the row, of a ladder on the same units."""
+    return before is not None and ladder.units == tuple(unit for unit, _ in before.had)
 
 
 def _of(given: floors.Floors, code: str) -> floors.Floors:
@@ -108,7 +129,8 @@ def _review(
 ) -> tuple[MemberState, Posted]:
     # As stored: settled up to this instant, with what ends at it still there.
     active = tiers.active(state.accounts, ladder)
-    found = _decided(term, active, ladder, instant, rules, state.enrolled_at)
+    before = term.missed if moment.engine >= _IN_A_ROW_SINCE else None
+    found = _decided(term, active, ladder, instant, rules, state.enrolled_at, before=before)
     return _post(state, ladder, term, found, active, rules, instant=instant, moment=moment)
 
 
@@ -119,6 +141,8 @@ def _decided(
     instant: datetime,
     rules: Rules,
     joined: datetime | None,
+    *,
+    before: Missed | None,
 ) -> _Reviewed:
     rank, outcome = tiers.earned(term, ladder), Outcome.NONE
     if term.falls_at is not None and term.falls_at <= instant:
@@ -136,7 +160,7 @@ def _decided(
     if left >= rank:
         kept_term = term._replace(confirmed=ladder.tiers[left].code, review_at=following, missed=None)
         return _Reviewed(kept_term._replace(falls_at=None, falls_to=None), left, Outcome.RENEWED)
-    missed = Missed(instant, ladder.tiers[rank].code, tuple(active.items()))
+    missed = Missed(instant, ladder.tiers[rank].code, tuple(active.items()), before)
     grace = ladders.grace_ends(ladder, reviewed_at=instant, zone=rules.zone)
     if grace is None:
         after = term._replace(confirmed=ladder.tiers[left].code, review_at=following if left else None, missed=missed)
@@ -255,7 +279,7 @@ def _restore(
     again = ladders.next_review(ladder, reviewed_at=missed.at, joined=joined, zone=zone)
     if again is not None and again <= moment.judged_at:
         again = ladders.first_review(ladder, reached_at=moment.judged_at, joined=joined, zone=zone)
-    whole = would >= ladder.rank(missed.tier)
+    whole = would >= _highest_missed(missed, ladder)
     after = term._replace(
         confirmed=ladder.tiers[would].code,
         review_at=again,
@@ -264,6 +288,6 @@ def _restore(
         falls_to=None if whole or term.falls_at is None else ladder.tiers[would].code,
     )
     graced = after.falls_at is not None
-    rank = tiers.earned(term, ladder) if graced else would
+    rank = max(tiers.earned(term, ladder), would) if graced else would
     found = _Reviewed(after, rank, Outcome.RESTORED)
     return _post(state, ladder, term, found, dict(missed.had), then, instant=missed.at, moment=moment)

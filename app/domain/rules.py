@@ -14,6 +14,7 @@ from app.domain.calendar import Span
 from app.domain.combining import Cap, Group, Multipliers, Per
 from app.domain.conditions import Condition
 from app.domain.ladders import Ladder
+from app.domain.paying import Paid
 from app.domain.periods import LIFETIME, Within
 from app.domain.reads import NOTHING_DECLARED, Attributes, Reads
 from app.domain.recurrences import Window
@@ -28,6 +29,7 @@ class Basis(StrEnum):
 
     CHARGED = "charged"
     WITHOUT_TAX = "without_tax"
+    WITH_TAX = "with_tax"
     BEFORE_DISCOUNT = "before_discount"
 
 
@@ -109,6 +111,8 @@ class Rate:
     per: Mapping[str, int]
     basis: Basis = Basis.CHARGED
     whole_steps: bool = False
+    counted: Paid | None = None
+    """Which payments count, where the rate says it instead of the program (semantics A1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +227,12 @@ class Reward:
 class Milestone(NamedTuple):
     """What a member's total of a unit brings in a period: at each multiple of `every`, or at each of `at` (A9).
 
-    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a reward.
+    With `consume`, so many of the unit are drawn each time. It gives points of a unit, or a gift.
     """
 
     code: str
     unit: str
-    gives: tuple[str, int] | Rewarded
+    gives: tuple[str, int] | Gift
     every: int = 0
     at: tuple[int, ...] = ()
     within: Within = LIFETIME
@@ -414,7 +418,9 @@ class Rules:
     out_of_time: OutOfTime = OutOfTime.REFUSE
     cash_rounding: Mapping[str, int] = field(default_factory=dict)
     unpaid_kinds: frozenset[str] = frozenset({"points"})
-    """Kinds of payment that are left out of every basis (semantics A1)."""
+    """Kinds of payment that are left out of every basis whose rate does not say itself what counts (semantics A1)."""
+    net: bool = False
+    """Whether prices are without tax, which comes on top of them (semantics A1)."""
     shortage: Shortage = OWED
     """What becomes of points that a return should take and that are spent (semantics R3)."""
     points_back: bool = True
@@ -484,6 +490,7 @@ def _reads(rules: Rules) -> Reads:
     conditions = [rule.applies.condition for rule in rules.rules if rule.applies.condition is not None]
     names = frozenset(name for condition in conditions for name in condition.names)
     segments = "segments" in names or any(rule.applies.segments for rule in rules.rules)
+    given = [*(rule.gives for rule in rules.rules), *(milestone.gives for milestone in rules.milestones)]
     numbers = {rule.gives.number for rule in rules.rules if isinstance(rule.gives, Measured)}
     return Reads(
         names=names,
@@ -491,7 +498,7 @@ def _reads(rules: Rules) -> Reads:
         line=frozenset(name for name in rules.attributes.line if f"line_{name}" in names),
         tags="tags" in names or any(rule.applies.tags for rule in rules.rules),
         segments=segments,
-        profile=segments or any(isinstance(rule.gives, Tagged) for rule in rules.rules),
+        profile=segments or any(isinstance(gives, Tagged) for gives in given),
     )
 
 

@@ -1,10 +1,11 @@
 """What the program's schedules bring: a `scheduled` event at an instant, judged by the rules for it (semantics K3).
 
-What follows on an event is armed with it, as a row that falls due. A schedule on the latest purchase has one row, which
-moves on when it falls due and there was a later purchase. What comes by the calendar is armed by the day, outside.
+What follows on an event, or on a tier that the clock brought, is armed with it, as a row that falls due. A schedule on
+the latest purchase has one row, which moves on when it falls due and there was a later purchase. What comes by the
+calendar is armed by the day, outside.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,31 +14,66 @@ from app.domain import accrual, calendar, chain, gifts, limits, lots, messages, 
 from app.domain.applying import Occasion
 from app.domain.calendar import Span
 from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
-from app.domain.effects import Case
-from app.domain.events import Recorded
+from app.domain.events import Posted, Recorded
 from app.domain.periods import BEGINNING
 from app.domain.posting import Draft, Moment, Tell
 from app.domain.rules import After, Follows, Rules, Schedule
 from app.domain.state import MemberState, Scheduled, Usage
 
+_ARMED_BY_CLOCK_SINCE = 3
+"""The engine since which tiers that the clock brings are followed, too."""
+_MOST_STEPS = 10_000
+"""How many periods a tier is followed back, to where one that was given back had come: 27 years of days."""
 
-def armed(state: MemberState, own: Recorded, case: Case) -> tuple[MemberState, tuple[Scheduled, ...]]:
-    """What an event arms: by the schedules of the version that judged it; history arms nothing (semantics E7)."""
-    if own.kind == Purchase.kind:
-        state = state._replace(bought_at=max(own.occurred_at, state.bought_at or own.occurred_at))
+
+def armed(state: MemberState, events: Iterable[Recorded], moment: Moment) -> tuple[MemberState, tuple[Scheduled, ...]]:
+    """What events arm: by the schedules of the versions that judged them; history arms nothing (semantics E7)."""
     rows: list[Scheduled] = []
-    for schedule in case.rules.schedules if not case.moment.silent else ():
-        if not isinstance(schedule.when, After):
+    for event in events:
+        if event.kind == Purchase.kind:
+            state = state._replace(bought_at=max(event.occurred_at, state.bought_at or event.occurred_at))
+        if moment.silent:
             continue
-        if schedule.when.what is Follows.PURCHASE:
-            state, row = _on_purchase(state, schedule, own, case)
+        rules = moment.versions.numbered(event.rules_version)
+        for schedule in rules.schedules:
+            state, row = _armed(state, schedule, event, rules, moment)
             rows += row
-        elif schedule.when.what is Follows.TIER:
-            state, row = _on_tier(state, schedule, schedule.when, own, case)
-            rows += row
-        elif own.kind == Enrolment.kind:
-            rows.append(_row(state, schedule, case.rules, own))
     return state, tuple(rows)
+
+
+def armed_by_clock(state: MemberState, events: Iterable[Posted], moment: Moment) -> MemberState:
+    """The member with what follows on tiers that the clock moved them to: it may be due before the clock stops (K2).
+
+    Nothing follows on what lies before past history that was sent (semantics E7). A proof knows these rows already.
+    """
+    if moment.silent:
+        return state
+    for event in (posted.recorded for posted in events if posted.recorded.tier_changes):
+        if state.quiet_before is not None and event.effective_at < state.quiet_before:
+            continue
+        rules = moment.versions.numbered(event.rules_version)
+        for schedule in rules.schedules:
+            state, rows = _armed(state, schedule, event, rules, moment)
+            state = state._replace(scheduled=(*state.scheduled, *_new(rows, state)))
+    return state
+
+
+def _armed(
+    state: MemberState, schedule: Schedule, event: Recorded, rules: Rules, moment: Moment
+) -> tuple[MemberState, list[Scheduled]]:
+    when = schedule.when
+    if not isinstance(when, After):
+        return state, []
+    if when.what is Follows.PURCHASE:
+        return _on_purchase(state, schedule, event, rules, moment)
+    if when.what is Follows.TIER:
+        return _on_tier(state, schedule, when, event, rules, moment)
+    return state, [_row(state, schedule, rules, event)] if event.kind == Enrolment.kind else []
+
+
+def _new(rows: Iterable[Scheduled], state: MemberState) -> Iterator[Scheduled]:
+    known = {row.key for row in state.scheduled}
+    return (row for row in rows if row.key not in known)
 
 
 def moved_on(state: MemberState, scheduled: Scheduled, rules: Rules) -> Scheduled | None:
@@ -119,12 +155,7 @@ def again(scheduled: Scheduled, rules: Rules) -> Scheduled | None:
     when = _schedule(rules, facts.schedule).when
     if not isinstance(when, After) or when.each is None:
         return None
-    step = replace(facts, step=facts.step + 1)
-    months, days = when.each.months * step.step, when.each.days * step.step
-    passed = Span(when.wait.months + months, when.wait.days + days)  # since it was reached, so that no day drifts
-    key = f"{scheduled.key.rpartition(':')[0]}:{step.step}"
-    due_at = calendar.later(chain.instant(facts.since), passed, rules.zone)
-    return scheduled._replace(due_at=due_at, key=key, facts=chain.encode_facts(step))
+    return _at_step(scheduled, replace(facts, step=facts.step + 1), when, rules)
 
 
 def days(first: date, last: date, *, most: int) -> Iterator[date]:
@@ -147,31 +178,55 @@ def due_on(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _on_purchase(
-    state: MemberState, schedule: Schedule, own: Recorded, case: Case
+    state: MemberState, schedule: Schedule, own: Recorded, rules: Rules, moment: Moment
 ) -> tuple[MemberState, list[Scheduled]]:
     """One row for a member, armed by a purchase while there is none; how many there were is kept (`usage`)."""
     used = usage.used(state, _counter(schedule.code), BEGINNING)
     if used.points or own.kind != Purchase.kind:
         return state, []
-    row = _row(state, schedule, case.rules, own)
+    row = _row(state, schedule, rules, own)
     key = f"sch:{schedule.code}:{state.id.hex()}:{used.times}"
     counted = Usage(_counter(schedule.code), BEGINNING, None, points=1, times=1)
-    state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
+    state = usage.added(state, [counted], now=moment.judged_at, kept=rules.late)
     return state, [row._replace(key=key)]
 
 
 def _on_tier(
-    state: MemberState, schedule: Schedule, when: After, own: Recorded, case: Case
+    state: MemberState, schedule: Schedule, when: After, event: Recorded, rules: Rules, moment: Moment
 ) -> tuple[MemberState, list[Scheduled]]:
-    """A row each time the tier is reached, of which only the last counts: rows of before cannot be taken away."""
-    if all(after != when.tier for *_, after in own.tier_changes):
+    """A row each time the tier is reached, of which only the last counts: rows of before cannot be taken away.
+
+    One that a late event gave back goes on from where it was first reached, with what is due since it was lost (T8).
+    """
+    if all(after != when.tier for *_, after in event.tier_changes):
+        return state, []
+    if event.source == CLOCK and moment.engine < _ARMED_BY_CLOCK_SINCE:
         return state, []
     counted = Usage(_counter(schedule.code), BEGINNING, None, times=1)
-    state = usage.added(state, [counted], now=case.moment.judged_at, kept=case.rules.late)
-    row = _row(state, schedule, case.rules, own)
+    state = usage.added(state, [counted], now=moment.judged_at, kept=rules.late)
     round = usage.used(state, _counter(schedule.code), BEGINNING).times
-    facts = Occurrence(schedule.code, round=round, since=chain.micros(own.occurred_at))
-    return state, [row._replace(facts=chain.encode_facts(facts))]
+    row = _row(state, schedule, rules, event)
+    if event.source != CLOCK:
+        facts = Occurrence(schedule.code, round=round, since=chain.micros(event.occurred_at))
+        return state, [row._replace(facts=chain.encode_facts(facts))]
+    row = row._replace(key=f"sch:{schedule.code}:{state.id.hex()}-{event.sequence}:0")  # a proof does not know its id
+    mine = (term for term in state.tiers if (term.sequence, term.tier) == (event.sequence, when.tier))
+    since = max((term.since for term in mine), default=event.occurred_at)
+    for step in range(_MOST_STEPS if when.each is not None else 1):
+        facts = Occurrence(schedule.code, step=step, round=round, since=chain.micros(since))
+        row = _at_step(row, facts, when, rules)
+        if row.due_at > event.effective_at or since == event.occurred_at:
+            return state, [row]
+    return state, []
+
+
+def _at_step(row: Scheduled, facts: Occurrence, when: After, rules: Rules) -> Scheduled:
+    """The row of a step: since the tier was reached, so that no day drifts."""
+    each = when.each or Span()
+    passed = Span(when.wait.months + each.months * facts.step, when.wait.days + each.days * facts.step)
+    key = f"{row.key.rpartition(':')[0]}:{facts.step}"
+    due_at = calendar.later(chain.instant(facts.since), passed, rules.zone)
+    return row._replace(due_at=due_at, key=key, facts=chain.encode_facts(facts))
 
 
 def _held(state: MemberState, at: datetime, rules: Rules) -> set[str]:

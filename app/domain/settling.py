@@ -24,7 +24,7 @@ from app.domain.posting import Moment
 from app.domain.runs import Run
 from app.domain.state import MemberState, Scheduled
 
-ACTIVATION, EXPIRY = "activation", "expiry"
+ACTIVATION, EXPIRY = "activation", posting.EXPIRY
 
 _OWED_LEFT_OUT = 3
 """The engine since which a notice leaves out what will pay a deficit."""
@@ -50,7 +50,9 @@ def settle(state: MemberState, moment: Moment) -> tuple[MemberState, tuple[Poste
     events: list[Posted] = []
     while (instant := next_instant(state, now=moment.judged_at)) is not None:
         state, expired = _lots_due(state, instant, moment)
+        state = schedules.armed_by_clock(state, expired, moment)
         state, ran = _run_scheduled(state, instant, moment)
+        state = schedules.armed_by_clock(state, ran, moment)
         events += [*expired, *ran]
     return state, tuple(events)
 

@@ -83,11 +83,15 @@ class OpenLot(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What a review found too little: at which instant, for which tier, and what was active of each unit (T8)."""
+    """What a review found too little: at which instant, for which tier, and what was active of each unit (T8).
+
+    `before` is what the review before it missed, where the tier was not kept or reached anew in between.
+    """
 
     at: datetime
     tier: str
     had: tuple[tuple[str, int], ...]
+    before: "Missed | None" = None
 
 
 @quick

@@ -33,6 +33,7 @@ WHY_NOT = (
     "other_currency",
     "missing_tax",
     "missing_discount",
+    "other_payment",
     "no_room",
     "not_best",
     "not_first",
@@ -40,7 +41,9 @@ WHY_NOT = (
     "stopped",
 )
 """Why a rule gave nothing: it does not apply (A3), lacks what it counts (A1), or yields to others (A4, A5)."""
-BACK = ("given_before", "given_after", "forgiven", "taken", "reward_taken")
+TAKEN = {"reward": "reward_taken", "tag": "tag_taken", "tier": "tier_taken"}
+"""What is said of a gift that is taken back, by its kind."""
+BACK = ("given_before", "given_after", "forgiven", "taken", *TAKEN.values())
 """What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
 OTHER = ("milestone", "consumed", "qualified", "freed", "received", "adjusted")
 """What else brings or uses points, or looks at them: milestones (A9), reviews (T3), holds, transfers, persons."""

@@ -31,7 +31,8 @@ Moved = tuple[TierTerm, TierChange | None]
 class Happened(NamedTuple):
     """The event that may move its member: when, under which rules, as the member's which; with the accounts after it.
 
-    `before` are the accounts before it, where it may cost a tier; `now` is when it is judged.
+    `before` are the accounts before it, where it may cost a tier; `now` is when it is judged. `entries` are those that
+    may add to what a review found: not the end of points, which it found there unless they came later (semantics T8).
     """
 
     rules: Rules
@@ -167,11 +168,11 @@ def _missed(missed: Missed | None, event: Happened) -> Missed | None:
     """What a review found too little, with what this event would have added, had it been there (semantics T8)."""
     if missed is None or event.occurred_at >= missed.at:
         return missed
-    had = dict(missed.had)
+    had, before = dict(missed.had), _missed(missed.before, event)
     for entry in event.entries:
         if entry.unit in had and _would_count(entry, missed.at, event):
             had[entry.unit] += entry.points
-    return missed._replace(had=tuple(had.items()))
+    return missed._replace(had=tuple(had.items()), before=before)
 
 
 def _would_count(entry: Entry, at: datetime, event: Happened) -> bool:

@@ -11,9 +11,9 @@ import uuid_utils
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
 from app.db.loading import EventKey
-from app.domain import books, chain, engine, limits, opening, reviving, settling, transfers
+from app.domain import books, chain, engine, limits, milestones, opening, reviving, settling, transfers
 from app.domain import commands as commanding
-from app.domain.commands import Command, Enrolment, LooseReturn, Named, Opening, Reference, ReferralClaim, Transfer
+from app.domain.commands import Command, Enrolment, Named, Opening, Reference, ReferralClaim, Transfer
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
@@ -69,7 +69,7 @@ async def load(
     if versions.profiles:
         states |= await loading.with_profiles(connection, states.values(), program_id=program_id)
     past = await _past(connection, earlier, found.recorded, program_id=program_id)
-    undoing = {member_of(c, found.identities) for c in commands if versions.milestones and _undoes(c)}
+    undoing = {member_of(c, found.identities) for c in commands if versions.milestones and milestones.undone_by(c)}
     reached, consumed = await loading.milestones(connection, states.keys() & undoing, program_id=program_id)
     looked_at = reviving.kinds(versions)
     since = await loading.since(connection, late, program_id=program_id, kinds=looked_at, drawing=settling.EXPIRY)
@@ -105,11 +105,6 @@ async def load(
         milestones=reached,
         since=since.events,
     )
-
-
-def _undoes(command: Command) -> bool:
-    """Whether milestones may be taken back by it: goods may come back without naming their purchase (semantics R7)."""
-    return bool(commanding.names(command)) or isinstance(command.facts, LooseReturn)
 
 
 async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:

@@ -205,6 +205,7 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Codes = Annotated[tuple[Code, ...], Field(min_length=1), AfterValidator(_distinct)]
+CodesOrNone = Annotated[tuple[Code, ...], AfterValidator(_distinct)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1), AfterValidator(_distinct)]
 WordsOrNone = Annotated[tuple[Word, ...], AfterValidator(_distinct)]
 EventKinds = Annotated[

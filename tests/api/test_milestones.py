@@ -1,10 +1,11 @@
 """Stamp cards and stars over HTTP, and that the books prove them (semantics A9)."""
 
 import asyncpg
+import httpx
 
 from app.cli import verify
 from app.settings import Settings
-from tests.builders import PLAIN, Clock, at, open_service, publish
+from tests.builders import PLAIN, Clock, Service, at, open_service, publish
 
 CARDS = (
     PLAIN.replace("rules:", "  stamps: {name: Stamps}\n  stars: {name: Stars}\nrules:")
@@ -78,3 +79,50 @@ async def test_goods_without_their_purchase_cost_the_milestones_they_were_given_
         found = await service.units(member)
         assert [found[unit]["balance"] for unit in ("points", "stars")] == [15, 1]
         assert await verify.run(settings) == []
+
+
+CLUB = (
+    PLAIN.replace("rules:", "  spent: {name: Money spent, decimals: 2, spendable: false}\nrules:")
+    + """  - {id: spent, on: purchase, unit: spent, rate: {give: "1.00", per: "1.00"}}
+  - {id: regulars, on: purchase, unit: points, fixed: 5, tags: [regular]}
+milestones:
+  - {id: club, unit: spent, at: ["100.00"], give: {tier: {tier: plus, for: P1M}}}
+  - {id: regular, unit: spent, every: "50.00", in: month, give: {tag: {name: regular, for: P30D}}}
+tiers:
+  - id: club
+    levels: [{id: free, name: Free}, {id: plus, name: Plus}]
+"""
+)
+
+
+async def test_tags_and_tiers_of_totals_come_and_go(settings: Settings, clock: Clock) -> None:
+    """Semantics A9, T7: over several requests, proven from what is stored."""
+    await publish(settings, clock=clock, document=CLUB)
+    async with open_service(settings, clock=clock) as service:
+        await service.buy("60.00", id="p1")
+        reached = await service.buy("60.00", id="p2")
+        member = reached.json()["member"]
+        said = {"type": "return", "id": "r1", "member": "card:1001", "occurred_at": at(clock.now), "all": True}
+
+        given = await _held(service, member)
+        regular = await service.buy("1.00", id="p3")
+        assert (await service.send({**said, "purchase": "p2"})).status_code == 201
+        left = await _held(service, member)
+        clock.forward(days=31)
+        again = await service.buy("10.00", id="p4")
+
+        assert given == (["regular"], "plus")
+        assert left == (["regular"], "free")
+        assert [_points(one) for one in (reached, regular, again)] == [65, 6, 10]  # the tag has ended in the last
+        assert await verify.run(settings) == []
+
+
+async def _held(service: Service, member: str) -> tuple[list[str], str]:
+    """The tags of a member, and their tier."""
+    person = (await service.client.get(f"/v1/members/{member}")).json()
+    tier = (await service.client.get(f"/v1/members/{member}/tier")).json()
+    return sorted(person["tags"]), tier["tiers"][0]["tier"]
+
+
+def _points(answer: httpx.Response) -> int:
+    return sum(entry["points"] for entry in answer.json()["entries"] if entry["unit"] == "points")

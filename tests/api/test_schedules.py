@@ -68,6 +68,43 @@ async def test_a_worker_that_was_away_brings_each_day_what_it_should_have_had(
         assert await verify.run(settings) == []
 
 
+CLUB = (
+    PLAIN.replace(
+        "rules:",
+        "  credits: {name: Credits, spendable: false, pending: P14D, expires: {at_end_of: year}}\nrules:",
+    )
+    + """  - {id: credits, on: purchase, unit: credits, rate: {give: 1, per: "1.00"}}
+  - {id: hello, on: scheduled, schedules: [hello], unit: points, fixed: 7}
+  - {id: monthly, on: scheduled, schedules: [monthly], unit: points, fixed: 20, tiers: [silver]}
+schedules:
+  - {id: hello, after: enrolment, wait: P3D}
+  - {id: monthly, after: tier, tier: silver, each: P1M}
+tiers:
+  - id: status
+    unit: credits
+    levels: [{id: bronze, name: Bronze, from: 0}, {id: silver, name: Silver, from: 100}]
+"""
+)
+
+
+async def test_a_tier_that_the_clock_brought_is_followed_from_process_to_process(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3, M1: who joins by buying is welcomed; silver comes after 14 days, and then its gift each month."""
+    await publish(settings, clock=clock, document=CLUB)
+    async with open_service(settings, clock=clock) as service:
+        assert (await service.buy("150.00")).status_code == 201
+        for days in (4, 11, 30, 20):
+            clock.forward(days=days)
+            await tick(service)
+
+        assert await brought(owner) == [
+            ("hello", clock.now - timedelta(days=62)),
+            ("monthly", clock.now - timedelta(days=20)),
+        ]
+        assert await verify.run(settings) == []
+
+
 async def test_a_birthday_whose_date_was_changed_lately_is_not_kept(
     settings: Settings, owner: asyncpg.Connection, clock: Clock
 ) -> None:

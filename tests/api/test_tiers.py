@@ -1,6 +1,6 @@
 """Tiers over HTTP: reviews by a clock that jumps, plans that are bought, status matches by hand (semantics T)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -333,3 +333,26 @@ async def test_a_document_of_before_answers_as_before_and_more(service: Service)
     found = await ladder(service, member)
 
     assert (found["unit"], found["qualifying"], found["next_tier"], found["review_at"]) == ("credits", 600, None, None)
+
+
+STEPS = YEARS.replace("review: {at_end_of: year}", "review: {at_end_of: year}\n    fall: one_step").replace(
+    "units:", "events: {late: P800D}\nunits:", 1
+)
+
+
+async def test_falls_in_a_row_are_kept_from_process_to_process(settings: Settings, clock: Clock) -> None:
+    """Semantics T8: gold by 600.00 in 2026, 450.00 of 500.00 in 2027 and nothing in 2028: silver, then bronze."""
+    await publish(settings, clock=clock, document=STEPS)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("600.00")).json()["member"]
+        clock.forward(days=300)
+        await service.buy("450.00")
+        clock.forward(days=490)
+        await settle(service)
+        fallen = await ladder(service, member)
+        late = purchase("60.00", id="late", at=clock.now - timedelta(days=480))
+
+        assert (await service.send(late)).status_code == 201
+
+        assert (fallen["tier"], (await ladder(service, member))["tier"]) == ("bronze", "silver")
+        assert await verify.run(settings) == []

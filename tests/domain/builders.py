@@ -35,6 +35,7 @@ from app.domain.commands import (
 from app.domain.effects import NOBODY, Beside, Friends
 from app.domain.events import ENGINE, MILESTONES, Decision, Earlier, Entry, Posted, Recorded
 from app.domain.ladders import Ladder, Tier
+from app.domain.paying import Paid
 from app.domain.periods import LIFETIME, Within
 from app.domain.posting import Ids, Moment
 from app.domain.rules import (
@@ -138,11 +139,12 @@ def rate(
     *,
     basis: Basis = Basis.CHARGED,
     whole_steps: bool = False,
+    counted: Paid | None = None,
     **more: Any,
 ) -> Rule:
     """So many points for each amount of euros."""
     prices = {"EUR": cents(per)} if isinstance(per, str) else per
-    return rule(Rate(Fraction(give), prices, basis, whole_steps), **more)
+    return rule(Rate(Fraction(give), prices, basis, whole_steps, counted), **more)
 
 
 def per_item(give: str = "1", *, code: str = "per-item", **more: Any) -> Rule:

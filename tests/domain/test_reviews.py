@@ -1,6 +1,7 @@
 """Tiers that are looked at again by the clock: renewed, lowered, kept for a grace, told ahead (semantics T1–T6, T8)."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.domain.builders import (
     Books,
     accepted,
     back,
+    changed,
     command,
     fixed,
     kinds,
@@ -368,6 +370,11 @@ class TestReturns:
         assert wrong(made) == []
 
 
+THREE_TIERS = changed(
+    program(("silver", 200), ("gold", 500), ("platinum", 900), fall=Fall.ONE_STEP), late=timedelta(days=800)
+)
+
+
 class TestLate:
     """Semantics T8."""
 
@@ -411,6 +418,47 @@ class TestLate:
         buy(made, "60.00", "2028-01-02")
 
         assert held(made) == "silver"
+
+    def test_a_fall_before_the_last_one_is_undone_and_the_last_one_starts_from_there(self) -> None:
+        """850 of the 900 of platinum in 2027, nothing in 2028: gold, then silver. 60 more in 2027: a step higher."""
+        made = books(THREE_TIERS)
+        buy(made, "950.00", "2026-06-01")
+        buy(made, "850.00", "2027-06-01")
+        settle(made, "2029-01-01")
+        assert held(made) == "silver"
+
+        decision = buy(made, "60.00", "2027-12-20", recorded="2029-01-10")
+
+        assert held(made) == "gold"
+        assert decision.events[1].recorded.tier_changes == (("status", "silver", "gold"),)
+        assert wrong(made) == []
+
+    def test_of_falls_in_a_row_each_may_be_undone_by_a_late_event_of_its_own(self) -> None:
+        """Then 905 more in 2028, late too: platinum, of which neither review took anything."""
+        made = books(THREE_TIERS)
+        buy(made, "950.00", "2026-06-01")
+        buy(made, "850.00", "2027-06-01")
+        settle(made, "2029-01-01")
+        buy(made, "60.00", "2027-12-20", recorded="2029-01-10")
+
+        decision = buy(made, "905.00", "2028-12-20", recorded="2029-01-11")
+
+        assert held(made) == "platinum"
+        assert decision.events[1].recorded.tier_changes == (("status", "gold", "platinum"),)
+        assert term(made).missed is None
+        assert wrong(made) == []
+
+    def test_an_older_engine_looked_at_the_last_review_alone(self) -> None:
+        """Architecture §4: what it left stays as it was."""
+        made = books(THREE_TIERS)
+        made.engine_number = 2
+        buy(made, "950.00", "2026-06-01")
+        buy(made, "850.00", "2027-06-01")
+        buy(made, "1.00", "2029-01-02")
+        buy(made, "60.00", "2027-12-20", recorded="2029-01-10")
+
+        assert held(made) == "silver"
+        assert wrong(made) == []
 
     def test_never_downward(self) -> None:
         """A return that came late takes nothing that a review renewed."""

@@ -13,6 +13,7 @@ from iso4217 import Currency
 from app.domain import rules
 from app.domain.calendar import Every, Period, Span
 from app.domain.ladders import Ladder, Tier
+from app.domain.paying import NotPaidBy, PaidBy
 from app.domain.points import Rounding
 from app.domain.rules import (
     Applies,
@@ -129,6 +130,23 @@ def test_a_rate_gives_smallest_parts_for_minor_units() -> None:
     assert points.gives == Rate(Fraction(1), {"EUR": 1000}, rules.Basis.WITHOUT_TAX, whole_steps=True)
     assert money.gives == Rate(Fraction(100), {"EUR": 100})
     assert sliver.gives == Rate(Fraction(1, 2), {"EUR": 10})
+
+
+def test_a_rate_counts_what_it_says_was_paid() -> None:
+    def counted(**said: list[str]) -> object:
+        gives = compiled_rule(rate={"give": 1, "per": "1.00", **said}).gives
+        assert isinstance(gives, Rate)
+        return gives.counted
+
+    assert counted() is None
+    assert counted(paid_by=["store-card"]) == PaidBy(frozenset({"store-card"}))
+    assert counted(not_paid_by=[]) == NotPaidBy(frozenset())
+    assert counted(not_paid_by=["gift-card"]) == NotPaidBy(frozenset({"gift-card"}))
+
+
+@pytest.mark.parametrize(("prices", "net"), [("gross", False), ("net", True), (None, False)])
+def test_prices_are_with_tax_unless_they_are_net(prices: str | None, net: bool) -> None:
+    assert compiled(**({} if prices is None else {"prices": prices})).net is net
 
 
 def test_a_rate_has_minor_units_of_each_currency() -> None:

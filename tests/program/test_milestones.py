@@ -31,7 +31,9 @@ def mistakes(milestone: str) -> list[tuple[str, str]]:
         ("{id: a, unit: stamps, every: 0.5, give: {unit: points, points: 1}}", "/every", "has more decimals"),
         ("{id: a, unit: stamps, every: 7, give: {reward: tea}}", "/give/reward", "there is no such reward"),
         ("{id: a, unit: stamps, every: 7, give: {points: 1}}", "/give", "must name both a unit and points"),
-        ("{id: a, unit: stamps, every: 7, give: {}}", "/give", "must name a reward, or a unit and points"),
+        ("{id: a, unit: stamps, every: 7, give: {}}", "/give", "must name one thing"),
+        ("{id: a, unit: stamps, every: 7, give: {tag: {name: x}, points: 1}}", "/give", "must name one thing"),
+        ("{id: a, unit: stamps, every: 7, give: {tier: {tier: gold, for: P1Y}}}", "/give/tier/tier", "there is no"),
         ("{id: a, unit: stamps, at: [7], consume: true, give: {unit: points, points: 1}}", "/consume", "needs every"),
         (
             "{id: a, unit: stamps, every: 7, in: month, consume: true, give: {unit: points, points: 1}}",

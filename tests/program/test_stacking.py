@@ -95,6 +95,15 @@ def test_what_is_not_said_leaves_the_stored_text_as_it_was() -> None:
         ("rate: {give: 1}", "/rate", "must say for how much", None),
         ("rate: {give: 1, per: 1, quantity: 1}", "/rate/per", "must not stand beside quantity", None),
         ("rate: {give: 1, quantity: 1, basis: without_tax}", "/rate/basis", "is for rates on money", None),
+        ("rate: {give: 1, quantity: 1, paid_by: [card]}", "/rate/paid_by", "is for rates on money", None),
+        ("rate: {give: 1, quantity: 1, not_paid_by: []}", "/rate/not_paid_by", "is for rates on money", None),
+        ("rate: {give: 1, per: 1, paid_by: []}", "/rate/paid_by", "must not be empty", None),
+        (
+            "rate: {give: 1, per: 1, paid_by: [card], not_paid_by: [points]}",
+            "/rate/not_paid_by",
+            "must not stand beside paid_by",
+            None,
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place(rest: str, place: str, text: str, suggestion: str | None) -> None:

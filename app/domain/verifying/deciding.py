@@ -5,7 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.domain import chain, commands, engine, opening, referral_code, referrals, reviving, seeing, transfers
+from app.domain import (
+    chain,
+    commands,
+    engine,
+    milestones,
+    opening,
+    referral_code,
+    referrals,
+    reviving,
+    seeing,
+    transfers,
+)
 from app.domain.chain import Content
 from app.domain.commands import (
     Command,
@@ -35,8 +46,12 @@ def decide_again(
     *,
     program_id: bytes,
     before: Sequence[StoredEvent],
+    engine_number: int | None = None,
 ) -> Decision:
-    """What the core decides for a recorded command, or for a run of clock events, on a state and what came `before`."""
+    """What the core decides for a recorded command, or for a run of clock events, on a state and what came `before`.
+
+    As the engine that recorded it decided, unless another one is asked for.
+    """
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
@@ -51,7 +66,7 @@ def decide_again(
         judged_at=content.judged_at,
         silent=content.silent,
         ids=Ids(fresh=lambda: settled_id, random=_random(context)),
-        engine=content.engine,
+        engine=content.engine if engine_number is None else engine_number,
     )
     if grouping.by_clock(group[0]):
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in grouping.SCHEDULED)
@@ -77,7 +92,7 @@ def decide_again(
         identities=identities,
         beside=Beside(
             named=_named(command, before),
-            milestones=tuple(one.recorded for one in before if one.recorded.kind in MILESTONES),
+            milestones=_reached(command, before),
             recent=_recent(command, before),
             seen=seeing.again(context),
             since=_since(state, command, before, versions),
@@ -108,6 +123,13 @@ def _since(
         return ()
     kinds = reviving.kinds(versions)
     return tuple(one.recorded for one in events if one.recorded.kind in kinds)
+
+
+def _reached(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:
+    """Of what may undo milestones, those that were reached and taken back before (semantics A9)."""
+    if not milestones.undone_by(command):
+        return ()
+    return tuple(one.recorded for one in events if one.recorded.kind in MILESTONES)
 
 
 def _recent(command: Command, events: Sequence[StoredEvent]) -> tuple[Recorded, ...]:

@@ -82,6 +82,11 @@ def _rate(path: Path, rate: document.Rate, parts: Parts) -> Iterator[Problem]:
             yield Problem((*path, "number"), text, names.nearest(rate.number, known))
     if rate.per is None and rate.basis != "charged":
         yield Problem((*path, "basis"), "is for rates on money")
+    for name in ("paid_by", "not_paid_by"):
+        if rate.per is None and getattr(rate, name) is not None:
+            yield Problem((*path, name), "is for rates on money")
+    if rate.paid_by is not None and rate.not_paid_by is not None:
+        yield Problem((*path, "not_paid_by"), "must not stand beside paid_by: say what counts, or what does not")
 
 
 def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
@@ -93,7 +98,7 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
             yield Problem((*path, "reward"), "there is no such reward", names.nearest(rule.reward, parts.rewards))
         return
     if rule.tier is not None:
-        yield from _tier((*path, "tier"), rule.tier, parts)
+        yield from tier((*path, "tier"), rule.tier, parts)
         if rule.unit is not None:
             yield Problem((*path, "unit"), "must not stand beside tier: a tier is of no unit")
         return
@@ -110,7 +115,8 @@ def _gives(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         yield from names.whole_parts((*path, "fixed"), rule.fixed, rule.unit, parts)
 
 
-def _tier(path: Path, gift: document.TierGift, parts: Parts) -> Iterator[Problem]:
+def tier(path: Path, gift: document.TierGift, parts: Parts) -> Iterator[Problem]:
+    """What is wrong with a tier that is given."""
     known = {code: place for place, code in parts.level_ids}
     if gift.tier not in known:
         yield Problem((*path, "tier"), "there is no such tier", names.nearest(gift.tier, known))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from app.program.checking import names
+from app.program.checking import earning, names
 from app.program.document import Milestone
 from app.program.parsing import Path, Problem
 from app.program.parts import Parts
@@ -56,14 +56,23 @@ def _consumes(path: Path, milestone: Milestone, parts: Parts) -> Iterator[Proble
 
 def _gives(path: Path, milestone: Milestone, parts: Parts) -> Iterator[Problem]:
     given = milestone.give
-    if (given.reward is None) == (given.unit is None and given.points is None):
-        yield Problem(path, "must name a reward, or a unit and points")
+    points = given.unit is not None or given.points is not None
+    gifts = [name for name in ("reward", "tag", "tier") if getattr(given, name) is not None]
+    if len(gifts) + points != 1:
+        yield Problem(path, "must name one thing: a reward, a tag, a tier, or a unit and points")
         return
     if given.reward is not None and given.reward not in parts.rewards:
         yield Problem((*path, "reward"), "there is no such reward", names.nearest(given.reward, parts.rewards))
-    if given.reward is None:
-        if given.unit is None or given.points is None:
-            yield Problem(path, "must name both a unit and points")
-            return
-        yield from names.known_unit((*path, "unit"), given.unit, parts)
-        yield from names.whole_parts((*path, "points"), given.points, given.unit, parts)
+    if given.tier is not None:
+        yield from earning.tier((*path, "tier"), given.tier, parts)
+    if points:
+        yield from _points(path, milestone, parts)
+
+
+def _points(path: Path, milestone: Milestone, parts: Parts) -> Iterator[Problem]:
+    given = milestone.give
+    if given.unit is None or given.points is None:
+        yield Problem(path, "must name both a unit and points")
+        return
+    yield from names.known_unit((*path, "unit"), given.unit, parts)
+    yield from names.whole_parts((*path, "points"), given.points, given.unit, parts)

@@ -5,6 +5,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from app.domain import rules, units
+from app.domain.paying import NotPaidBy, Paid, PaidBy
 from app.domain.reads import Attributes
 from app.program import document as documents
 from app.program import values
@@ -21,7 +22,7 @@ def rule(
 ) -> rules.Rule:
     """One rule of a document; `ladders` are those of its tiers."""
     if stated.tier is not None:
-        gives: rules.Gives = _promoted(stated.tier, ladders, zone)
+        gives: rules.Gives = promoted(stated.tier, ladders, zone)
     else:
         gives = _gives(stated, 0 if stated.unit is None else known[stated.unit].decimals, currencies)
     return rules.Rule(
@@ -39,7 +40,8 @@ def rule(
     )
 
 
-def _promoted(gift: documents.TierGift, ladders: Mapping[str, str], zone: ZoneInfo) -> rules.Promoted:
+def promoted(gift: documents.TierGift, ladders: Mapping[str, str], zone: ZoneInfo) -> rules.Promoted:
+    """A tier that is given; `ladders` are those of the program's tiers."""
     until = None if gift.until is None else values.ends_at(gift.until, zone=zone)
     return rules.Promoted(ladders[gift.tier], gift.tier, lasts=gift.for_, until=until)
 
@@ -61,6 +63,7 @@ def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -
             per=amounts.minor_units(rule.rate.per, currencies),
             basis=rules.Basis(rule.rate.basis),
             whole_steps=rule.rate.whole_steps,
+            counted=_counted(rule.rate),
         )
     if rule.per_item is not None:
         return rules.PerItem(values.smallest_parts(rule.per_item, decimals=decimals))
@@ -72,6 +75,12 @@ def _gives(rule: documents.Rule, decimals: int, currencies: Mapping[str, int]) -
         return rules.Tagged(rule.tag.name, rule.tag.for_)
     assert rule.multiply is not None, "a rule gives in one way: reading refuses others"
     return rules.Multiply(Fraction(rule.multiply))
+
+
+def _counted(rate: documents.Rate) -> Paid | None:
+    if rate.paid_by is not None:
+        return PaidBy(frozenset(rate.paid_by))
+    return None if rate.not_paid_by is None else NotPaidBy(frozenset(rate.not_paid_by))
 
 
 def _applies(rule: documents.Rule, zone: ZoneInfo, attributes: Attributes) -> rules.Applies:

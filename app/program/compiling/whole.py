@@ -58,7 +58,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         locations=circumstances.locations(document),
         attributes=declared,
         segments=circumstances.segments(document),
-        milestones=tuple(milestones.milestone(one, known) for one in document.milestones),
+        milestones=tuple(milestones.milestone(one, known, zone, of_tier) for one in document.milestones),
         schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),
         early=document.events.early,
@@ -68,6 +68,7 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
             for code, amount in (document.cash_rounding or {}).items()
         },
         unpaid_kinds=frozenset(document.payments_without_points),
+        net=document.prices == "net",
         shortage=shortage,
         returns_lower_tiers=document.returns.lower_tiers,
         points_back=document.returns.points_back,

@@ -37,9 +37,20 @@ class Rate(Part):
         Field(description="For each 1 of this number of the event instead, one declared in attributes, such as km."),
     ] = None
     basis: Annotated[
-        Literal["charged", "without_tax", "before_discount"],
-        Field(description="Which amount of a line counts: as charged, without tax, or before discounts."),
+        Literal["charged", "without_tax", "with_tax", "before_discount"],
+        Field(description="Which amount of a line counts: as charged, without tax, with tax, or before discounts."),
     ] = "charged"
+    paid_by: Annotated[
+        fields.Codes | None,
+        Field(description="Only the part that was paid in one of these kinds of payment, such as store-card."),
+    ] = None
+    not_paid_by: Annotated[
+        fields.CodesOrNone | None,
+        Field(
+            description="Not the part that was paid in one of these kinds, instead of payments_without_points; "
+            "[] counts all."
+        ),
+    ] = None
     whole_steps: Annotated[
         bool,
         Field(description="Count only complete steps: at 1 for each 10.00, a purchase of 19.99 gives 1."),

@@ -6,14 +6,18 @@ from pydantic import Field
 
 from app.program import fields
 from app.program.document.base import Part, Within
+from app.program.document.circumstances import Tag
+from app.program.document.earning import TierGift
 
 
 class Given(Part):
-    """What a milestone gives: points of a unit, or a reward."""
+    """What a milestone gives: points of a unit, a reward, a tag or a tier."""
 
     unit: Annotated[fields.Code | None, Field(description="The unit of the points.")] = None
     points: Annotated[fields.AboveZero | None, Field(description="How many points, each time.")] = None
     reward: Annotated[fields.Code | None, Field(description="A reward of the document, each time.")] = None
+    tag: Annotated[Tag | None, Field(description="A tag on the member, each time.")] = None
+    tier: Annotated[TierGift | None, Field(description="A tier for a time; given again, it runs on.")] = None
 
 
 class Milestone(Part):

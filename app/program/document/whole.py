@@ -37,9 +37,7 @@ class Document(Part):
     ]
     prices: Annotated[
         Literal["gross", "net"] | None,
-        Field(
-            description="Whether amounts include tax (gross) or not (net). It is recorded; nothing depends on it yet."
-        ),
+        Field(description="Whether amounts include tax (gross, also where nothing is said), or it comes on top (net)."),
     ] = None
     cash_rounding: Annotated[
         dict[fields.CurrencyCode, fields.AboveZero] | None,
@@ -47,7 +45,7 @@ class Document(Part):
     ] = None
     payments_without_points: Annotated[
         fields.WordsOrNone,
-        Field(description="Kinds of payment that earn nothing: what is paid with points earns no points."),
+        Field(description="Kinds of payment that earn nothing by rates on money, unless a rate says what counts."),
     ] = ("points",)
     events: Annotated[Events, Field(description="How late and how early tills may report.")] = Events()
     units: Annotated[

@@ -16,7 +16,7 @@ class LineIn(In):
     sku: Name | None = None
     quantity: Quantity = "1"
     amount: Amount = Field(description="The line's whole amount; negative only for deductions such as a deposit back.")
-    tax: Amount | None = Field(default=None, description="Tax contained in the amount.")
+    tax: Amount | None = Field(default=None, description="Tax contained in the amount, or on top of net prices.")
     discount: Amount | None = Field(default=None, description="Discount already taken off the amount.")
     cost: Amount | None = Field(default=None, description="What the goods cost the shop.")
     categories: list[Name] = Field(default_factory=list, max_length=32)
