@@ -29,7 +29,8 @@ _STRUCTURE = """
         (SELECT (count(*), max(xmin::text::bigint)) FROM pg_proc WHERE oid >= 16384),
         (SELECT (count(*), max(xmin::text::bigint)) FROM pg_namespace),
         (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase =
-            (SELECT oid FROM pg_database WHERE datname = current_database())))
+            (SELECT oid FROM pg_database WHERE datname = current_database())),
+        (SELECT string_agg(version_num, ' ') FROM alembic_version))
 """
 """Whatever defines the tables and who may use them, and what the planner has been told of them: each change of it is by
 a younger transaction than any before."""
