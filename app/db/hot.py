@@ -317,9 +317,13 @@ ENTRIES = Statement(_of_events(t.entry, "member_id", "sequence", "position"))
 DRAWS = Statement(_of_events(t.draw, "member_id", "sequence", "position", "ordinal"))
 TAGS = Statement(_of_members(t.member_tag, TAG_COLUMNS))
 PROFILES = Statement(_of_members(t.profile, [t.profile.c.member_id, t.profile.c.attributes]))
-_lot_arrays = [func.array_agg(column).label(column.name) for column in LOT_COLUMNS if column.name != "member_id"]
+_lot_arrays = [
+    func.array_agg(func.timestamptz_send(column) if column.type is t.INSTANT else column).label(column.name)
+    for column in LOT_COLUMNS
+    if column.name != "member_id"
+]
 LOTS = Statement(_of_members(t.open_lot, [t.open_lot.c.member_id, *_lot_arrays]).group_by(t.open_lot.c.member_id))
-"""A row a member, with an array a column: so fifty lots take a third of the time that fifty rows would."""
+"""A row a member, with an array a column, instants as bytes: so fifty lots take a third of the time of fifty rows."""
 RESERVATIONS = Statement(_of_members(t.reservation, RESERVATION_COLUMNS))
 
 _shared = t.shared_usage.c

@@ -3,11 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 import asyncpg
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,9 +13,6 @@ CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 20
 POOL_SIZE = 8
-_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
 
 Engine = AsyncEngine
 """The pool of a process, as rooms that know no SQL pass it on."""
@@ -58,7 +52,7 @@ _SHUTDOWN_STATES = ("57P01", "57P02", "57P03")
 
 def create_engine(url: str, *, pool_size: int = POOL_SIZE, statement_seconds: int = STATEMENT_SECONDS) -> AsyncEngine:
     """The pool of a process. `url` is `postgresql://…`; time limits are set when a connection starts (0: none)."""
-    engine = create_async_engine(
+    return create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=pool_size,
         max_overflow=0,
@@ -75,24 +69,6 @@ def create_engine(url: str, *, pool_size: int = POOL_SIZE, statement_seconds: in
             },
         },
     )
-    event.listen(engine.sync_engine, "connect", lambda connection, _: connection.run_async(_with_instants))
-    return engine
-
-
-async def _with_instants(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec(
-        "timestamptz", schema="pg_catalog", format="tuple", encoder=_micros, decoder=_instant
-    )
-
-
-def _micros(instant: datetime) -> tuple[int]:
-    return ((instant - _POSTGRES_EPOCH) // _MICROSECOND,)
-
-
-@lru_cache(maxsize=4_096)
-def _instant(micros: tuple[int]) -> datetime:
-    """Few instants stand in many rows: making each anew would take half of the time of reading lots."""
-    return _POSTGRES_EPOCH + timedelta(microseconds=micros[0])
 
 
 @asynccontextmanager
