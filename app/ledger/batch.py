@@ -10,17 +10,16 @@ import uuid_utils
 
 from app.db import hot, loading, rows
 from app.db.lanes import Lane
-from app.db.loading import EventKey
-from app.domain import books, chain, engine, limits, milestones, opening, reviving, settling, transfers
-from app.domain import commands as commanding
-from app.domain.commands import Command, Enrolment, Named, Opening, Reference, ReferralClaim, Transfer
+from app.domain import books, chain, engine, limits
+from app.domain.commands import Command, Reference, Transfer
 from app.domain.events import Posted, Recorded
 from app.domain.keys import Secrets
 from app.domain.posting import Ids
 from app.domain.rules import Audience, Versions
-from app.domain.state import MemberState, OpenLot
-from app.ledger import acquaintance
-from app.ledger.folding import Settle, Work, member_of
+from app.domain.state import MemberState
+from app.ledger import acquaintance, history, mentions
+from app.ledger.folding import Work, member_of
+from app.ledger.mentions import Mentions
 from app.ledger.versions import CompiledRules
 from app.ledger.working import Fold, Piece
 
@@ -39,47 +38,27 @@ async def load(
     locked: bool,
 ) -> Fold:
     """Everything the batch's decisions read. With `locked`, the members' rows are locked first, and read after."""
-    commands = [item for item in work if isinstance(item, Command)]
-    named = {c.member.member_id for c in commands if c.member.member_id is not None}
-    named |= {item.member_id for item in work if isinstance(item, Settle)}
-    cards = {c.member.identity.digest for c in commands if c.member.identity is not None}
-    undone = await _undone(connection, commands, program_id=program_id)
-    given = [c.facts.to for c in commands if isinstance(c.facts, Transfer)]
-    named |= {to.member_id for to in given if to.member_id is not None} | {transfers.receiver(one) for one in undone}
-    cards |= {to.identity.digest for to in given if to.identity is not None}
-    cards |= {c.facts.code.digest for c in commands if isinstance(c.facts, ReferralClaim)}  # the friend is locked too
-    states = await loading.members(connection, program_id=program_id, ids=named, digests=sorted(cards), locked=locked)
+    undone = await _undone(connection, work, program_id=program_id)
+    said = mentions.of(work, undone=undone)
+    states = await loading.members(
+        connection, program_id=program_id, ids=said.members, digests=sorted(said.digests), locked=locked
+    )
     now = clock()  # after the lock, for which it may have waited
-    earlier = [of for command in commands for of in commanding.names(command)]
-    keys = {(c.source, c.facts.kind, c.key) for c in commands}
-    keys |= {(of.source, of.kind, of.key) for of in earlier if of.event_id is None}
-    received = [transfers.received_as(transfer.id) for transfer in undone]
-    keys |= {(of.source, of.kind, of.key) for of in received}
-    digests = sorted(cards | _joining(commands))
-    found = await loading.circumstances(connection, states, program_id=program_id, digests=digests, keys=keys, now=now)
+    digests = sorted(said.digests | said.joining)
+    found = await loading.circumstances(
+        connection, states, program_id=program_id, digests=digests, keys=said.keys, now=now
+    )
     versions = await rules.of(connection, found.versions, program_id=program_id)
-    states = found.states
-    drawing = _drawing(commands, found, versions, now=now)
-    drawing |= {transfers.receiver(one) for one in undone} | {_whom(to, found.identities) for to in given}
-    until = max([now, *(command.occurred_at for command in commands)])
-    late = _late(commands, found, versions)
-    drawing |= late.keys()
-    wanting = [state for state in states.values() if state.id in drawing or _due(state, now=until)]
-    states |= await loading.with_lots(connection, wanting, program_id=program_id)
+    late = history.late(said.commands, found, versions)
+    wanting = _wanting_lots(said, found, versions, late=late, now=now)
+    states = found.states | await loading.with_lots(connection, wanting, program_id=program_id)
     if versions.profiles:
         states |= await loading.with_profiles(connection, states.values(), program_id=program_id)
-    past = await _past(connection, earlier, found.recorded, program_id=program_id)
-    undoing = {member_of(c, found.identities) for c in commands if versions.milestones and milestones.undone_by(c)}
-    reached, consumed = await loading.milestones(connection, states.keys() & undoing, program_id=program_id)
-    looked_at = reviving.kinds(versions)
-    since = await loading.since(connection, late, program_id=program_id, kinds=looked_at, drawing=settling.EXPIRY)
-    for closed in (past.closed, consumed, since.closed):
-        states |= {id: _reopening(states[id], lots) for id, lots in closed.items() if id in states}
-    opened = [id for id in _members_of(commands, Opening, found) if states[id].sequence > 1]
-    givers, looked_back = _members_of(commands, Transfer, found), now - transfers.LOOKS_BACK
+    earlier = await history.of(connection, said, found, versions, program_id=program_id, late=late, now=now)
+    states = earlier.reopened(states)
     states |= await acquaintance.with_bonuses(connection, states, program_id=program_id)
     friends = await acquaintance.of(
-        connection, commands, states, found.identities, versions, program_id=program_id, now=now
+        connection, said.commands, states, found.identities, versions, program_id=program_id, now=now
     )
     counters = limits.shared_counters(versions, {kind for item in work for kind in _kinds(item)})
     shared = await loading.shared(connection, counters, program_id=program_id, locked=locked)
@@ -93,17 +72,15 @@ async def load(
         identities=found.identities,
         recorded=found.recorded,
         waiting=found.waiting,
-        by_id=past.by_id,
-        about=past.about,
-        firsts=await loading.firsts(connection, opened, program_id=program_id, passed=opening.BEFORE),
-        recent=await loading.recent(
-            connection, givers, program_id=program_id, kinds=transfers.RECENT, since=looked_back
-        ),
+        by_id=earlier.by_id,
+        about=earlier.about,
+        firsts=earlier.firsts,
+        recent=earlier.recent,
         friends=friends,
         shared=shared,
         shared_before=shared,
-        milestones=reached,
-        since=since.events,
+        milestones=earlier.milestones,
+        since=earlier.since,
     )
 
 
@@ -140,29 +117,34 @@ def _kinds(item: Work) -> tuple[str, ...]:
     return limits.judged_as(item) if isinstance(item, Command) else limits.SETTLED_AS
 
 
-async def _past(
-    connection: Any, named: Sequence[Named], recorded: Mapping[EventKey, Recorded], *, program_id: bytes
-) -> loading.Past:
-    """The events that commands name, by id or key, with what has been recorded about them."""
-    ids = [of.event_id for of in named if of.event_id is not None]
-    keys = {(of.source, of.kind, of.key) for of in named if of.event_id is None}
-    found = [recorded[key] for key in keys if key in recorded]
-    return await loading.past(connection, program_id=program_id, ids=ids, found=found)
-
-
-async def _undone(connection: Any, commands: Iterable[Command], *, program_id: bytes) -> Sequence[Recorded]:
+async def _undone(connection: Any, work: Iterable[Work], *, program_id: bytes) -> Sequence[Recorded]:
     """The transfers that commands take back, read before the lock: whom they went to never changes."""
-    named = [of for command in commands if (of := transfers.cancelled(command)) is not None]
+    named = mentions.cancelled(work)
     if not named:
         return ()
     found = await loading.named(connection, named, program_id=program_id)
     return [event for event in found if event.kind == Transfer.kind]
 
 
+def _wanting_lots(
+    said: Mentions,
+    found: loading.Circumstances,
+    versions: Versions,
+    *,
+    late: Mapping[bytes, datetime],
+    now: datetime,
+) -> list[MemberState]:
+    """The members who need their open lots: for what a command does to them, or for what is due by its time."""
+    drawing = _drawing(said.commands, found, versions, now=now) | said.returning | late.keys()
+    drawing |= {_whom(to, found.identities) for to in said.receivers}
+    until = max([now, *(command.occurred_at for command in said.commands)])
+    return [state for state in found.states.values() if state.id in drawing or _due(state, now=until)]
+
+
 def _drawing(
     commands: Iterable[Command], found: loading.Circumstances, versions: Versions, *, now: datetime
 ) -> set[bytes | None]:
-    """The members of commands that need their open lots."""
+    """The members of commands that draw on lots."""
     members: set[bytes | None] = set()
     for command in commands:
         id = member_of(command, found.identities)
@@ -175,44 +157,6 @@ def _drawing(
 def _whom(to: Reference, known: Mapping[bytes, bytes]) -> bytes | None:
     """Who is to receive points, as far as that is known."""
     return to.member_id if to.identity is None else known.get(to.identity.digest)
-
-
-def _members_of(commands: Iterable[Command], facts: type, found: loading.Circumstances) -> set[bytes]:
-    """The known members whom commands of a kind are about."""
-    said = {member_of(command, found.identities) for command in commands if isinstance(command.facts, facts)}
-    return {id for id in said if id is not None and id in found.states}
-
-
-def _late(commands: Iterable[Command], found: loading.Circumstances, versions: Versions) -> dict[bytes, datetime]:
-    """The members of whom an event may undo what had been written down, each with when the first of these occurred."""
-    if not versions.sliding:
-        return {}
-    said = [(member_of(c, found.identities), c.facts.kind, c.occurred_at) for c in commands]
-    said += [(one.member_id, one.kind, one.occurred_at) for one in found.waiting.values()]
-    late: dict[bytes, datetime] = {}
-    for id, kind, at in said:
-        state = None if id is None else found.states.get(id)
-        if state is not None and reviving.concerns(state, kind, at, versions):
-            late[state.id] = min(at, late.get(state.id, at))
-    return late
-
-
-def _reopening(state: MemberState, closed: Mapping[tuple[int, int], OpenLot]) -> MemberState:
-    """The state that knows these lots too, of which nothing remains."""
-    return state._replace(closed={**state.closed, **closed})
-
-
-def _joining(commands: Iterable[Command]) -> set[bytes]:
-    """The digests that enrolments look up: of the identities they name, and of a friend's code; openings, of a code."""
-    digests: set[bytes] = set()
-    for command in commands:
-        if isinstance(command.facts, Enrolment):
-            digests.update(identity.digest for identity in command.facts.identities)
-            if command.facts.referral_code is not None:
-                digests.add(command.facts.referral_code.digest)
-        if isinstance(command.facts, Opening) and command.facts.referral_code is not None:
-            digests.add(command.facts.referral_code.digest)
-    return digests
 
 
 def _due(state: MemberState, *, now: datetime) -> bool:
