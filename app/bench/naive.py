@@ -20,7 +20,7 @@ from app.api.problems import Problem
 from app.api.schemas import answers
 from app.api.schemas.commands import to_command
 from app.api.schemas.events import AnyEventIn
-from app.db import hot, rows, transactions
+from app.db import arrays, hot, rows, transactions
 from app.db import tables as t
 from app.domain import chain, engine, typeid
 from app.domain.commands import Command
@@ -170,7 +170,7 @@ async def _write_state(connection: AsyncConnection, program_id: bytes, before: M
     if after.lots:
         await connection.execute(insert(t.open_lot), [{**mine, **_lot(lot)} for lot in after.lots])
     for term in after.tiers[len(before.tiers) :]:
-        row = dict(zip(rows.TERM, rows.term_row(after.id, term), strict=True))
+        row = dict(zip(arrays.TERM, arrays.term_row(after.id, term), strict=True))
         await connection.execute(insert(t.tier_term), {**mine, **row})
     await connection.execute(
         update(t.member)

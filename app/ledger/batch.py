@@ -8,7 +8,7 @@ from typing import Any
 
 import uuid_utils
 
-from app.db import hot, loading, rows
+from app.db import arrays, hot, loading, rows
 from app.db.lanes import Lane
 from app.domain import books, chain, engine, limits
 from app.domain.commands import Command, Reference, Transfer
@@ -93,16 +93,16 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
     number = lane.number + 1
     piece = batch.cut()
     audience = batch.versions.at(batch.clock).audience if batch.versions.all else Audience.ALL
-    columns = rows.event_columns(piece.posted, lane=lane.lane, block=number, first=piece.first, audience=audience)
+    columns = arrays.event_columns(piece.posted, lane=lane.lane, block=number, first=piece.first, audience=audience)
     for notice in piece.notices:
         whom = notice.source if audience is Audience.OWN else None
-        rows.add_notice(columns, notice.member_id, notice.message, now=batch.clock, whom=whom)
-    columns |= rows.feed_columns(columns["message"])
-    columns |= rows.parking_columns(piece.parked, piece.unparked, piece.refused)
-    columns |= rows.state_columns(piece.changes)
-    columns |= rows.schedule_columns(piece.schedules)
-    columns |= rows.columns("fingerprint", ("member_id", "digest"), piece.fingerprints)
-    columns |= rows.shared_usage_columns(*piece.shared)
+        arrays.add_notice(columns, notice.member_id, notice.message, now=batch.clock, whom=whom)
+    columns |= arrays.feed_columns(columns["message"])
+    columns |= arrays.parking_columns(piece.parked, piece.unparked, piece.refused)
+    columns |= arrays.state_columns(piece.changes)
+    columns |= arrays.schedule_columns(piece.schedules)
+    columns |= arrays.columns("fingerprint", ("member_id", "digest"), piece.fingerprints)
+    columns |= arrays.shared_usage_columns(*piece.shared)
     columns |= _new_members(piece)
     if last and batch.posted:
         columns |= _block(batch, lane, number)
@@ -172,17 +172,17 @@ def _due(state: MemberState, *, now: datetime) -> bool:
     )
 
 
-def _new_members(piece: Piece) -> rows.Columns:
+def _new_members(piece: Piece) -> arrays.Columns:
     named = sorted((identity.digest, identity.kind, member, identity.value) for identity, member in piece.named)
     profiles = [
         (member, facts.birthday, facts.attributes) for member, facts in sorted(piece.profiles, key=lambda p: p[0])
     ]
-    return rows.columns("member_identity", ("digest", "kind", "member_id", "value"), named) | rows.columns(
+    return arrays.columns("member_identity", ("digest", "kind", "member_id", "value"), named) | arrays.columns(
         "profile", ("member_id", "birthday", "attributes"), profiles
     )
 
 
-def _block(batch: Fold, lane: Lane, number: int) -> rows.Columns:
+def _block(batch: Fold, lane: Lane, number: int) -> arrays.Columns:
     """The batch's Merkle root, linked to the lane's last block, with the sums that the batch moved."""
     root = chain.merkle_root([posted.recorded.hash for posted in batch.posted])
     sums = chain.canonical(_sums(batch.posted))
@@ -197,7 +197,9 @@ def _block(batch: Fold, lane: Lane, number: int) -> rows.Columns:
         sums=sums,
     )
     row = (lane.lane, number, lane.head, root, hash, count, sums.decode(), batch.clock)
-    return rows.columns("block", ("lane", "number", "previous", "root", "hash", "events", "sums", "recorded_at"), [row])
+    return arrays.columns(
+        "block", ("lane", "number", "previous", "root", "hash", "events", "sums", "recorded_at"), [row]
+    )
 
 
 def _sums(posted: Iterable[Posted]) -> dict[str, dict[str, int]]:
