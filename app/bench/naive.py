@@ -22,7 +22,7 @@ from app.api.schemas.commands import to_command
 from app.api.schemas.events import AnyEventIn
 from app.db import arrays, hot, rows, transactions
 from app.db import tables as t
-from app.domain import chain, engine, typeid
+from app.domain import chain, encoding, engine, typeid
 from app.domain.commands import Command
 from app.domain.events import Message, Posted, Recorded
 from app.domain.posting import Ids
@@ -52,7 +52,7 @@ async def _record(command: Command, mine: Parts, caller: Caller) -> Recorded:
         before = await _locked(connection, program_id, command, now=mine.clock())
         if await _known(connection, program_id, command):
             raise Problem("event_id_reused")
-        facts = chain.encode_facts(command.facts)
+        facts = encoding.encode_facts(command.facts)
         decision = engine.decide(
             before,
             command,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import audit
 from app.db import tables as t
-from app.domain import chain, typeid
+from app.domain import encoding, typeid
 from app.domain.adjusting import Day, Proposal, Standing
 from app.domain.commands import Adjustment
 
@@ -33,7 +33,7 @@ COLUMNS = (
 
 def proposal(row: Any) -> Proposal:
     """A row's value."""
-    facts = chain.decode_facts(Adjustment.kind, row.facts)
+    facts = encoding.decode_facts(Adjustment.kind, row.facts)
     assert isinstance(facts, Adjustment)
     return Proposal(
         id=row.adjustment_id,
@@ -98,7 +98,7 @@ async def add(connection: AsyncConnection, asked: Proposal, *, program_id: bytes
             member_id=asked.member_id,
             unit=asked.facts.unit,
             points=asked.facts.points,
-            facts=chain.encode_facts(asked.facts),
+            facts=encoding.encode_facts(asked.facts),
             particulars=asked.particulars,
             digest=asked.digest,
             requested_by=asked.requested_by,

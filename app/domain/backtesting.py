@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import takewhile
 
-from app.domain import books, chain, contributions, engine, gifts, tiers, verifying
+from app.domain import books, chain, contributions, encoding, engine, gifts, tiers, verifying
 from app.domain.bonuses import Side
 from app.domain.commands import Occurrence, ReferralBonus, ReferralReversal
 from app.domain.events import ENGINE, MILESTONES, Posted, Recorded
@@ -172,14 +172,14 @@ def _is_new(scheduled: Scheduled, trial: Trial) -> bool:
     """Whether only the draft brings it: what was recorded brings the rest."""
     if scheduled.kind != Occurrence.kind:
         return scheduled.kind not in BONUSES
-    facts = chain.decode_facts(scheduled.kind, scheduled.facts)
+    facts = encoding.decode_facts(scheduled.kind, scheduled.facts)
     assert isinstance(facts, Occurrence)
     return all(schedule.code != facts.schedule for rules in trial.published.all for schedule in rules.schedules)
 
 
 def _occurring(content: chain.Content, trial: Trial) -> Scheduled | None:
     """What a schedule brought, as the draft has it; None where the draft has no such schedule."""
-    facts = chain.decode_facts(content.kind, content.facts)
+    facts = encoding.decode_facts(content.kind, content.facts)
     assert isinstance(facts, Occurrence)
     version = content.rules_version
     if content.occurred_at >= trial.since:
@@ -196,7 +196,7 @@ def _priced(content: chain.Content, versions: Versions, trial: Trial) -> Schedul
 
     One that was due before the period is as it was.
     """
-    facts = chain.decode_facts(content.kind, content.facts)
+    facts = encoding.decode_facts(content.kind, content.facts)
     assert isinstance(facts, ReferralBonus | ReferralReversal)
     paid_at = chain.instant(facts.given_at) if isinstance(facts, ReferralReversal) else content.occurred_at
     version = content.rules_version
@@ -211,7 +211,7 @@ def _priced(content: chain.Content, versions: Versions, trial: Trial) -> Schedul
         due_at=content.occurred_at,
         key=content.key,
         kind=content.kind,
-        facts=chain.encode_facts(facts),
+        facts=encoding.encode_facts(facts),
         rules_version=version,
         cause=content.event_id,
     )

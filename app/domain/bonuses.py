@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.domain import chain, friends, gifts, lots, messages, typeid
+from app.domain import chain, encoding, friends, gifts, lots, messages, typeid
 from app.domain.commands import ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Recorded
 from app.domain.lots import Place
@@ -46,7 +46,7 @@ def scheduled(state: MemberState, side: Side, rules: Rules, *, due_at: datetime,
         due_at,
         _key("ref", state.id, side, state.referral_rounds),
         facts.kind,
-        chain.encode_facts(facts),
+        encoding.encode_facts(facts),
         rules.version,
         cause,
     )
@@ -65,7 +65,7 @@ def reversals(
             given = chain.micros(given_at.recorded_at)
             facts = ReferralReversal(side.value, state.id, gift.unit, gift.points, given, gift.reward)
             key = _key("rrv", state.id, side, state.referral_rounds)
-            encoded = chain.encode_facts(facts)
+            encoded = encoding.encode_facts(facts)
             found.append(Scheduled(_whose(state, side), due_at, key, facts.kind, encoded, rules.version, cause))
     return tuple(found)
 
@@ -79,7 +79,7 @@ def standing(bonus: Recorded) -> StandingBonus:
     """What a recorded bonus gave."""
     points = sum(int(value) for rule, _, what, value in bonus.steps if (rule, what) == ("referral", FIXED))
     capped = any(what == CAPPED for _, _, what, _ in bonus.steps)
-    facts = chain.decode_facts(bonus.kind, chain.decode_content(bonus.content).facts)
+    facts = encoding.decode_facts(bonus.kind, chain.decode_content(bonus.content).facts)
     assert isinstance(facts, ReferralBonus)
     counted = bonus.engine >= COUNTED and facts.side == Side.REFERRER and not capped
     return StandingBonus(bonus.sequence, bonus.effective_at, points, counted, given=not capped)
@@ -91,7 +91,7 @@ def pay(state: MemberState, due: Scheduled, moment: Moment) -> Run | None:
     The referee's that has waited closes the referral, and brings the referrer's. Beyond the cap nothing is given, and
     the event says so (F3).
     """
-    bonus = chain.decode_facts(due.kind, due.facts)
+    bonus = encoding.decode_facts(due.kind, due.facts)
     assert isinstance(bonus, ReferralBonus)
     rules = moment.versions.numbered(due.rules_version)
     terms = rules.referrals
@@ -116,7 +116,7 @@ def pay(state: MemberState, due: Scheduled, moment: Moment) -> Run | None:
 
 def take_back(state: MemberState, due: Scheduled, moment: Moment) -> Run:
     """A bonus taken back (semantics R5); what is no longer there is forgiven, unless the rules say otherwise (F3)."""
-    reversal = chain.decode_facts(due.kind, due.facts)
+    reversal = encoding.decode_facts(due.kind, due.facts)
     assert isinstance(reversal, ReferralReversal)
     rules = moment.versions.numbered(due.rules_version)
     assert rules.referrals is not None

@@ -10,6 +10,7 @@ from app.domain import (
     adjusting,
     chain,
     commands,
+    encoding,
     flooring,
     fulfilling,
     gifts,
@@ -255,7 +256,7 @@ def _elsewhere(key: str, facts: TransferIn | TransferReversal, other: Other, cas
         occurred_at=case.occurred_at,
         facts=facts,
     )
-    encoded, digest = chain.encode_facts(facts), bytes(chain.DIGEST_BYTES)
+    encoded, digest = encoding.encode_facts(facts), bytes(chain.DIGEST_BYTES)
     beside = Beside(named=(None if other.received is None else Earlier(other.received),))
     return _decide(other.state, Case(command, case.moment, case.occurred_at, case.rules, encoded, digest, {}, beside))
 
@@ -323,7 +324,7 @@ def _enrol_first(state: MemberState, case: Case) -> tuple[MemberState, Posted]:
     )
     first = case._replace(
         command=enrolment,
-        facts=chain.encode_facts(facts),
+        facts=encoding.encode_facts(facts),
         digest=bytes(chain.DIGEST_BYTES),
         identities={},
         beside=case.beside._replace(seen=None),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from app.domain import chain, money, points
+from app.domain import chain, encoding, money, points
 from app.domain.basket import NET_SINCE, amount, covers
 from app.domain.commands import Line, Purchase
 from app.domain.events import Recorded
@@ -53,7 +53,7 @@ def explained(event: Recorded, rules: Rules | None, language: Language) -> Expla
 def _goods(event: Recorded) -> Purchase | None:
     if event.kind != Purchase.kind:
         return None
-    facts = chain.decode_facts(event.kind, chain.decode_content(event.content).facts)
+    facts = encoding.decode_facts(event.kind, chain.decode_content(event.content).facts)
     return facts if isinstance(facts, Purchase) else None
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from app.domain import chain
+from app.domain import encoding
 from app.domain.commands import (
     Cancellation,
     Command,
@@ -102,7 +102,7 @@ def resumed(parked: Parked) -> Command:
         key=parked.key,
         member=Reference(member_id=parked.member_id),
         occurred_at=parked.occurred_at,
-        facts=chain.decode_facts(parked.kind, parked.facts),
+        facts=encoding.decode_facts(parked.kind, parked.facts),
         particulars=parked.particulars,
         mode=parked.mode,
         in_time=True,

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from app.domain import bonuses, calendar, chain, messages, typeid
+from app.domain import bonuses, calendar, encoding, messages, typeid
 from app.domain.bonuses import Side
 from app.domain.commands import Purchase, ReferralClaim, ReferralLapse, ReferralReview, Verdict
 from app.domain.effects import Case, Effect
@@ -224,7 +224,9 @@ def _due_at(terms: ReferralTerms, case: Case) -> datetime | None:
 
 def _lapse(state: MemberState, case: Case, *, due_at: datetime) -> Scheduled:
     key, facts = f"rlp:{state.id.hex()}:{state.referral_rounds}", ReferralLapse()
-    return Scheduled(state.id, due_at, key, facts.kind, chain.encode_facts(facts), case.rules.version, case.command.id)
+    return Scheduled(
+        state.id, due_at, key, facts.kind, encoding.encode_facts(facts), case.rules.version, case.command.id
+    )
 
 
 def _tells(type: str, state: MemberState, moment: Moment) -> tuple[Tell, ...]:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from app.domain import chain, limits, seeing
+from app.domain import chain, encoding, limits, seeing
 from app.domain.basket import Left
 from app.domain.combining import Room
 from app.domain.commands import Line, Purchase, PurchaseChange, Return, ReturnedLine
@@ -55,13 +55,13 @@ class Standing(NamedTuple):
 
 def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
     """A purchase after what was recorded about it, in order: a change states anew what is kept (semantics R8)."""
-    goods = chain.decode_facts(Purchase.kind, chain.decode_content(purchase.content).facts)
+    goods = encoding.decode_facts(Purchase.kind, chain.decode_content(purchase.content).facts)
     assert isinstance(goods, Purchase)
     now = Standing(goods, {})
     for event in followers:
         context = chain.context_of(event.content)
         if event.kind == PurchaseChange.kind and STALE not in event.flags:
-            facts = chain.decode_facts(PurchaseChange.kind, chain.decode_content(event.content).facts)
+            facts = encoding.decode_facts(PurchaseChange.kind, chain.decode_content(event.content).facts)
             assert isinstance(facts, PurchaseChange)
             told = context.get(seeing.ATTRIBUTES, {})
             now = now._replace(goods=facts.goods, parts={}, revision=facts.revision, told=told)

@@ -1,6 +1,19 @@
 """Cancellations: what is named is to be as if it had not been (semantics E6, L8)."""
 
-from app.domain import accrual, chain, gifts, holds, limits, occasions, restoring, returning, seeing, taking, transfers
+from app.domain import (
+    accrual,
+    chain,
+    encoding,
+    gifts,
+    holds,
+    limits,
+    occasions,
+    restoring,
+    returning,
+    seeing,
+    taking,
+    transfers,
+)
 from app.domain.commands import Activity, Adjustment, Cancellation, Capture, Hold, Purchase, Redemption, Transfer
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded
@@ -54,7 +67,7 @@ def _activity_back(state: MemberState, earlier: Earlier, case: Case) -> Effect:
 
 def _room_back(state: MemberState, event: Recorded, rules: Rules, case: Case) -> MemberState:
     """What an activity used under caps can be given again (semantics A5)."""
-    facts = chain.decode_facts(event.kind, chain.decode_content(event.content).facts)
+    facts = encoding.decode_facts(event.kind, chain.decode_content(event.content).facts)
     assert isinstance(facts, Activity)
     context = chain.context_of(event.content)
     seen = seeing.again(context) if case.moment.engine >= _SINCE_ENGINE else BLIND

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.domain import accrual, calendar, chain, gifts, limits, lots, messages, posting, seeing, tiers, usage
+from app.domain import accrual, calendar, chain, encoding, gifts, limits, lots, messages, posting, seeing, tiers, usage
 from app.domain.applying import Occasion
 from app.domain.calendar import Span
 from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
@@ -208,7 +208,7 @@ def _on_tier(
     row = _row(state, schedule, rules, event)
     if event.source != CLOCK:
         facts = Occurrence(schedule.code, round=round, since=chain.micros(event.occurred_at))
-        return state, [row._replace(facts=chain.encode_facts(facts))]
+        return state, [row._replace(facts=encoding.encode_facts(facts))]
     row = row._replace(key=f"sch:{schedule.code}:{state.id.hex()}-{event.sequence}:0")  # a proof does not know its id
     mine = (term for term in state.tiers if (term.sequence, term.tier) == (event.sequence, when.tier))
     since = max((term.since for term in mine), default=event.occurred_at)
@@ -226,7 +226,7 @@ def _at_step(row: Scheduled, facts: Occurrence, when: After, rules: Rules) -> Sc
     passed = Span(when.wait.months + each.months * facts.step, when.wait.days + each.days * facts.step)
     key = f"{row.key.rpartition(':')[0]}:{facts.step}"
     due_at = calendar.later(chain.instant(facts.since), passed, rules.zone)
-    return row._replace(due_at=due_at, key=key, facts=chain.encode_facts(facts))
+    return row._replace(due_at=due_at, key=key, facts=encoding.encode_facts(facts))
 
 
 def _held(state: MemberState, at: datetime, rules: Rules) -> set[str]:
@@ -246,11 +246,11 @@ def _row(state: MemberState, schedule: Schedule, rules: Rules, own: Recorded) ->
     facts = Occurrence(schedule.code)
     due_at = calendar.later(own.occurred_at, schedule.when.wait, rules.zone)
     key = f"sch:{schedule.code}:{own.id.hex()}:0"
-    return Scheduled(state.id, due_at, key, facts.kind, chain.encode_facts(facts), rules.version, own.id)
+    return Scheduled(state.id, due_at, key, facts.kind, encoding.encode_facts(facts), rules.version, own.id)
 
 
 def _facts(scheduled: Scheduled) -> Occurrence:
-    facts = chain.decode_facts(scheduled.kind, scheduled.facts)
+    facts = encoding.decode_facts(scheduled.kind, scheduled.facts)
     assert isinstance(facts, Occurrence)
     return facts
 

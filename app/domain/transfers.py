@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain import calendar, chain, lots, messages, restoring, typeid
+from app.domain import calendar, chain, encoding, lots, messages, restoring, typeid
 from app.domain.commands import (
     CLOCK,
     Cancellation,
@@ -61,7 +61,7 @@ def to_member(command: Command, member_id: bytes) -> Command:
 
 def receiver(transfer: Recorded) -> bytes:
     """Whom a recorded transfer went to."""
-    facts = chain.decode_facts(Transfer.kind, chain.decode_content(transfer.content).facts)
+    facts = encoding.decode_facts(Transfer.kind, chain.decode_content(transfer.content).facts)
     assert isinstance(facts, Transfer)
     assert facts.to.member_id is not None
     return facts.to.member_id

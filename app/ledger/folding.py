@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, engine, identities, opening, reviving, transfers
+from app.domain import chain, commands, encoding, engine, identities, opening, reviving, transfers
 from app.domain.commands import Command, Enrolment, Identity, Opening, Reference, Transfer
 from app.domain.effects import Beside, Other
 from app.domain.events import Decision, Earlier, Recorded
@@ -57,7 +57,7 @@ def member_of(command: Command, known: Mapping[bytes, bytes]) -> bytes | None:
 
 def _judge(command: Command, batch: Fold) -> Outcome:
     command = _addressed(command, batch)
-    facts = chain.encode_facts(command.facts)
+    facts = encoding.encode_facts(command.facts)
     member_id = member_of(command, batch.identities)
     state = batch.state(member_id) if member_id is not None else None
     known = batch.recorded.get(parking.key_of(command))

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from app.db import schedules as rows
 from app.db.schedules import Armed, Run, Whose
 from app.db.transactions import Engine, operation
-from app.domain import calendar, chain, schedules
+from app.domain import calendar, encoding, schedules
 from app.domain.commands import Occurrence
 from app.domain.rules import Rules, Schedule, Versions, Yearly
 
@@ -56,7 +56,7 @@ def _armed(schedule: Schedule, day: date, rules: Rules) -> Armed | None:
         prefix, suffix = f"anv:{schedule.code}:", f":{day.year}"
     elif schedule.when != day:
         return None
-    facts = chain.encode_facts(Occurrence(schedule.code))
+    facts = encoding.encode_facts(Occurrence(schedule.code))
     return Armed(schedule.code, prefix, suffix, schedules.due_on(day, rules.zone), facts, rules.version)
 
 

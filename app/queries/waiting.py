@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db import rows
 from app.db import tables as t
 from app.db.transactions import reading
-from app.domain import chain
+from app.domain import encoding
 from app.domain.commands import Command, Enrolment, Identity, Mode, Opening, Reference, ReferralClaim, ReferralReview
 from app.domain.parking import REFUSED_KEPT_FOR, Parked
 
@@ -114,7 +114,7 @@ async def command(engine: AsyncEngine, refused_id: bytes, *, program_id: bytes, 
         key=row["key"],
         member=_who(row),
         occurred_at=row["occurred_at"],
-        facts=chain.decode_facts(row["kind"], row["facts"]),
+        facts=encoding.decode_facts(row["kind"], row["facts"]),
         particulars=row["particulars"],
         mode=Mode(row["mode"]),
         not_after=row["not_after"],

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from app.domain import chain, commands, engine, lots, money, opening, tiers
+from app.domain import chain, commands, encoding, engine, lots, money, opening, tiers
 from app.domain.applying import Occasion
 from app.domain.calendar import Every, Period, parse_span
 from app.domain.combining import Cap, Combine, Group, Per
@@ -371,7 +371,7 @@ def decide(
     versions = rules if isinstance(rules, Versions) else Versions((rules or make_rules(),))
     when = engine.moment_of(asked, state, program_id=PROGRAM, versions=versions, clock=now, ids=ids or make_ids())
     when = when._replace(engine=engine_number)
-    encoded = chain.encode_facts(asked.facts)
+    encoded = encoding.encode_facts(asked.facts)
     digest = chain.command_digest(asked, encoded, state.id, key=b"k" * 32)
     beside = Beside(named=named, milestones=last_milestones, since=since, friends=friends)
     known = identities or {}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import chain, messages
+from app.domain import chain, encoding, messages
 from app.domain.adjusting import WAITS, Day, Proposal, Standing, check_decision, standing, waits
 from app.domain.calendar import parse_span
 from app.domain.commands import Activity, Adjustment, Cancellation, Enrolment, Named, Redemption
@@ -349,7 +349,7 @@ class TestFacts:
         "facts", [adjusted(-5), adjusted(5, approver="lee", expires_at=end_of("2026-12-31")), adjusted(5, unit="x")]
     )
     def test_they_are_read_as_they_were_written(self, facts: Adjustment) -> None:
-        assert chain.decode_facts("adjustment", chain.encode_facts(facts)) == facts
+        assert encoding.decode_facts("adjustment", encoding.encode_facts(facts)) == facts
 
     def test_the_note_is_no_part_of_them(self) -> None:
         event = accepted(books().do(adjusted(5), particulars=b'{"note":"private"}')).recorded
@@ -362,7 +362,7 @@ class TestFacts:
         made.do(adjusted(30))
         (*_, last) = made.posted
         content = chain.decode_content(last.recorded.content)
-        forged = chain.encode_content(content._replace(facts=chain.encode_facts(adjusted(31))))
+        forged = chain.encode_content(content._replace(facts=encoding.encode_facts(adjusted(31))))
         made.posted[-1] = last._replace(recorded=last.recorded._replace(content=forged))
 
         found = " ".join(wrong(made))

@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 
 import app.domain
-from app.domain import accrual, chain, explaining, steps, texts
+from app.domain import accrual, chain, encoding, explaining, steps, texts
 from app.domain.applying import Occasion
 from app.domain.commands import Line, Payment, Purchase
 from app.domain.events import Balances, Entry, Recorded
@@ -54,7 +54,7 @@ def bought(rules: Rules, *lines: Line, tier: str = "silver", payments: tuple[Pay
     earned = accrual.earned(goods, Occasion("purchase", NOON, frozenset({tier}), "till"), rules)
     content = chain.Content(
         bytes(16), bytes(16), bytes(16), 1, "till", "purchase", "p1", NOON, NOON, NOON, NOON, 1, bytes(32), 1, False,
-        bytes(16), chain.encode_facts(goods), b"", b"",
+        bytes(16), encoding.encode_facts(goods), b"", b"",
     )  # fmt: skip
     entries = tuple(Entry(i, unit, points, points) for i, (unit, points) in enumerate(earned.points))
     return Recorded(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import chain
+from app.domain import chain, encoding
 from app.domain.commands import (
     Activity,
     Cancellation,
@@ -383,12 +383,12 @@ def test_the_facts_survive_their_bytes() -> None:
         OpenedTier("club", "tin", BOOKS),
     )
 
-    assert chain.decode_facts("opening", chain.encode_facts(facts)) == facts
-    assert chain.encode_facts(opened(had(2, earned="1970-01-01"))) == (
+    assert encoding.decode_facts("opening", encoding.encode_facts(facts)) == facts
+    assert encoding.encode_facts(opened(had(2, earned="1970-01-01"))) == (
         b'{"lots":[{"earned_at":28800000000,"points":2,"unit":"points"}]}'
     )
-    assert chain.decode_facts("enrolment", chain.encode_facts(Enrolment(opening=True))) == Enrolment(opening=True)
-    assert chain.encode_facts(Enrolment()) == b"{}"
+    assert encoding.decode_facts("enrolment", encoding.encode_facts(Enrolment(opening=True))) == Enrolment(opening=True)
+    assert encoding.encode_facts(Enrolment()) == b"{}"
 
 
 def test_it_begins_a_member_whose_past_follows() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import chain
+from app.domain import encoding
 from app.domain.calendar import parse_span
 from app.domain.commands import Command, Enrolment, Identity, Mode, Purchase, ReferralBonus
 from app.domain.events import Decision
@@ -55,7 +55,7 @@ def joined(rules: Rules | None = None, *, code: Identity | None = CODE, at: date
 
 def bonuses(decision: Decision) -> list[tuple[bytes, str, str, int]]:
     """Who gets what for which side."""
-    facts = [(s.member_id, chain.decode_facts(s.kind, s.facts)) for s in decision.schedules]
+    facts = [(s.member_id, encoding.decode_facts(s.kind, s.facts)) for s in decision.schedules]
     return [(who, f.side, f.unit, f.points) for who, f in facts if isinstance(f, ReferralBonus)]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import chain, engine
+from app.domain import chain, encoding, engine
 from app.domain.commands import Activity, Redemption, ReferralBonus
 from app.domain.events import Posted
 from app.domain.rules import Versions
@@ -43,7 +43,7 @@ DAY = timedelta(days=1)
 
 
 def bonus(points: int = 25, *, side: str = "referee", due: datetime = NOW, unit: str = "points") -> Scheduled:
-    facts = chain.encode_facts(ReferralBonus(side, BRAM, unit, points))
+    facts = encoding.encode_facts(ReferralBonus(side, BRAM, unit, points))
     return Scheduled(ANNA, due, f"ref:{BRAM.hex()}:{side}:1", "referral_bonus", facts, 1, b"c" * 16)
 
 

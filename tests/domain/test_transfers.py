@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import books, chain, engine, transfers
+from app.domain import books, chain, encoding, engine, transfers
 from app.domain.commands import Cancellation, Command, Facts, Hold, Identity, Named, Redemption, Reference, Transfer
 from app.domain.effects import Beside, Other
 from app.domain.events import Decision, Earlier, Recorded
@@ -113,7 +113,7 @@ class Two:
         when = engine.moment_of(
             asked, giver.state, program_id=PROGRAM, versions=versions, clock=giver.now, ids=make_ids()
         )
-        facts = chain.encode_facts(asked.facts)
+        facts = encoding.encode_facts(asked.facts)
         recent = [one.recorded for one in giver.posted if one.recorded.kind in transfers.RECENT]
         return engine.decide(
             giver.state,
@@ -387,9 +387,9 @@ def test_the_facts_of_both_sides_are_read_back_as_they_were_written() -> None:
 
     for posted in (*made.anna.posted, *made.bram.posted):
         content = chain.decode_content(posted.recorded.content)
-        assert chain.encode_facts(chain.decode_facts(content.kind, content.facts)) == content.facts
+        assert encoding.encode_facts(encoding.decode_facts(content.kind, content.facts)) == content.facts
     nobody = Transfer(5, Reference(identity=Identity("", "", b"digest")))
-    assert chain.decode_facts("transfer", chain.encode_facts(nobody)) == nobody
+    assert encoding.decode_facts("transfer", encoding.encode_facts(nobody)) == nobody
 
 
 def test_nothing_is_issued_or_redeemed_by_it() -> None:

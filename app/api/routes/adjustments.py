@@ -15,7 +15,7 @@ from app.api.routes.events import answered, problem_of
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import adjustments as bodies
 from app.api.schemas import answers
-from app.domain import adjusting, chain, typeid
+from app.domain import adjusting, chain, encoding, typeid
 from app.domain.adjusting import Proposal, Standing
 from app.domain.commands import OPERATIONS, Adjustment, Cancellation, Command, Named, Reference
 from app.domain.refusals import EventIdReused, Refused
@@ -223,7 +223,7 @@ async def _asked(body: bodies.AdjustmentIn, mine: Parts, caller: Caller) -> Prop
         lapses_at=now + adjusting.WAITS,
     )
     command = _command(asked, mine)
-    encoded = chain.encode_facts(facts)
+    encoded = encoding.encode_facts(facts)
     return replace(asked, digest=chain.command_digest(command, encoded, member_id, key=mine.secrets.commands))
 
 

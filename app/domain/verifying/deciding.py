@@ -8,6 +8,7 @@ from typing import Any
 from app.domain import (
     chain,
     commands,
+    encoding,
     engine,
     milestones,
     opening,
@@ -103,7 +104,7 @@ def decide_again(
 
 def _facts(content: Content, context: Mapping[str, Any]) -> tuple[Facts, dict[bytes, bytes]]:
     """The facts, and whom their identities stand for; a friend's code lies outside the ledger, and any will do."""
-    facts = chain.decode_facts(content.kind, content.facts)
+    facts = encoding.decode_facts(content.kind, content.facts)
     if not isinstance(facts, Enrolment | ReferralClaim) or "referrer" not in context:
         return facts, {}
     friend = Identity("code", "", b"friend")
