@@ -16,7 +16,7 @@ from app.domain.state import Account, Floor, MemberState, Missed, OpenLot, Sched
 from app.domain.usage import Used
 
 Columns = dict[str, dict[str, list[Any]]]
-"""Per kind of row, per column, the values in row order: what `hot.save` writes."""
+"""Per kind of row, per column, the values in row order: what `writing.save` writes."""
 
 _STATE = (
     "member_id sequence messages head recorded_at judged_at quiet_before enrolled_at referral_code referrer_id "

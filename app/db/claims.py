@@ -17,8 +17,8 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 from app.db import tables as t
-from app.db.hot import Statement
 from app.db.rows import uuid
+from app.db.statements import Statement
 
 IN_FLIGHT = 64
 """Requests in flight to an endpoint that says nothing else."""

@@ -33,8 +33,8 @@ from sqlalchemy.types import TypeEngine
 from app.db import claims
 from app.db import tables as t
 from app.db.claims import NOW, PROGRAM, Claimed, is_pending, rows
-from app.db.hot import Statement
 from app.db.rows import uuid
+from app.db.statements import Statement
 from app.db.transactions import Engine, driver, transaction
 
 

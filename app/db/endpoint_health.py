@@ -25,8 +25,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import tables as t
 from app.db.claims import PROGRAM, rows
-from app.db.hot import Statement
 from app.db.rows import uuid
+from app.db.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Uuid, bindparam, select
 
 from app.db import hot, rows
 from app.db import tables as t
+from app.db.statements import Statement
 from app.domain import opening
 from app.domain.commands import Named, Opening
 from app.domain.events import Recorded
@@ -343,7 +344,7 @@ async def shared(
     return {(row["counter"], row["since"]): rows.usage(row) for row in used}
 
 
-_DOCUMENT = hot.Statement(
+_DOCUMENT = Statement(
     select(t.rules.c.document, t.rules.c.digest).where(
         t.rules.c.program_id == bindparam("program_id", type_=Uuid()),
         t.rules.c.version == bindparam("version"),

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import pending
 from app.db import tables as t
-from app.db.hot import Statement
 from app.db.rows import uuid
+from app.db.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 import asyncpg
 from sqlalchemy import ARRAY, Select, Text, Uuid, bindparam, func, literal_column, select, true
 
-from app.db import hot, rows
+from app.db import rows
 from app.db import tables as t
+from app.db.statements import PROGRAM_PARAMETER, Questions
 
 EMAIL = "email"
 CLAIMS_MOST = 1_000
@@ -45,7 +46,7 @@ def _claims() -> Select[Any]:
     asked, m = _each("referrers", "asked"), t.member.c
     found = (
         select(m.referrer_id, m.referral_claimed_at)
-        .where(m.program_id == hot.PROGRAM_PARAMETER, m.referrer_id == asked.c.id)
+        .where(m.program_id == PROGRAM_PARAMETER, m.referrer_id == asked.c.id)
         .where(m.referral_claimed_at > bindparam("since", type_=t.INSTANT))
         .order_by(m.referral_claimed_at.desc())
         .limit(literal_column(str(CLAIMS_MOST)))
@@ -58,7 +59,7 @@ def _referring() -> Select[Any]:
     asked, m = _each("claiming", "asked"), t.member.c
     found = (
         select(m.referrer_id.label("member_id"))
-        .where(m.program_id == hot.PROGRAM_PARAMETER, m.referrer_id == asked.c.id)
+        .where(m.program_id == PROGRAM_PARAMETER, m.referrer_id == asked.c.id)
         .limit(literal_column("1"))
         .lateral("found")
     )
@@ -66,13 +67,13 @@ def _referring() -> Select[Any]:
 
 
 _i, _f = t.member_identity.c, t.fingerprint.c
-KNOWN = hot.Questions(
+KNOWN = Questions(
     {
         "fingerprints": select(_f.member_id, _f.digest).where(
-            _f.program_id == hot.PROGRAM_PARAMETER, _f.member_id == _any("members")
+            _f.program_id == PROGRAM_PARAMETER, _f.member_id == _any("members")
         ),
         "emails": select(_i.member_id, _i.value).where(
-            _i.program_id == hot.PROGRAM_PARAMETER,
+            _i.program_id == PROGRAM_PARAMETER,
             _i.member_id == _any("members"),
             _i.kind == bindparam("email", EMAIL, type_=Text()),
         ),

@@ -27,8 +27,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import tables as t
 from app.db.claims import PROGRAM, rows
-from app.db.hot import Statement
 from app.db.rows import uuid
+from app.db.statements import Statement
 from app.db.transactions import Engine, driver
 
 

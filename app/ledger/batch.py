@@ -8,7 +8,7 @@ from typing import Any
 
 import uuid_utils
 
-from app.db import arrays, hot, loading, rows
+from app.db import arrays, loading, rows, writing
 from app.db.lanes import Lane
 from app.domain import books, chain, engine, limits
 from app.domain.commands import Command, Reference, Transfer
@@ -108,7 +108,7 @@ async def save(connection: Any, batch: Fold, lane: Lane, *, last: bool) -> Lane:
         columns |= _block(batch, lane, number)
         lane = replace(lane, number=number, head=columns["block"]["hash"][0])
     if any(columns.values()):
-        await hot.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
+        await writing.save(connection, program_id=rows.uuid(batch.program_id), columns=columns)
     return lane
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Uuid, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import hot, rows
+from app.db import rows
 from app.db import tables as t
+from app.db.statements import Statement
 from app.db.transactions import preview
 from app.domain import backtesting
 from app.domain.backtesting import Trial, Tried
@@ -43,14 +44,14 @@ def _concerned(member: Any) -> Any:
     )
 
 
-def _stream(table: Any, *order: str) -> hot.Statement:
+def _stream(table: Any, *order: str) -> Statement:
     """Rows of the members concerned, in order."""
     columns = [column for column in table.c if column.name != "program_id"]
     query = select(*columns).where(table.c.program_id == _PROGRAM, _concerned(table.c.member_id))
-    return hot.Statement(query.order_by(*[table.c[name] for name in order]))
+    return Statement(query.order_by(*[table.c[name] for name in order]))
 
 
-_COUNT = hot.Statement(
+_COUNT = Statement(
     select(func.count())
     .select_from(t.member)
     .where(t.member.c.program_id == _PROGRAM, _concerned(t.member.c.member_id))

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, bindparam, case, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import hot, rows
+from app.db import hot, rows, statements
 from app.db import tables as t
+from app.db.statements import Statement
 from app.db.transactions import driver
 from app.domain import lots
 from app.domain.state import Account, OpenLot, Reserve
@@ -74,7 +75,7 @@ _groups = (
     .group_by(_l.unit, _l.expires_at, _pending_until, *_one)
     .lateral("groups")
 )
-_ACCOUNTS = hot.Statement(
+_ACCOUNTS = Statement(
     select(
         _m.member_id,
         _m.sequence,
@@ -94,7 +95,7 @@ _ACCOUNTS = hot.Statement(
             _groups, true()
         )
     )
-    .where(_m.program_id == bindparam("program_id", type_=Uuid()), _m.member_id == hot.members_parameter())
+    .where(_m.program_id == bindparam("program_id", type_=Uuid()), _m.member_id == statements.members_parameter())
 )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, case, cast, false, func, or_, select
 
-from app.db import hot
 from app.db import tables as t
+from app.db.statements import Statement
 from app.domain.books import (
     DEBITS,
     EXPIRED,
@@ -84,14 +84,14 @@ LINES = (
 """Every entry of a program with the way it went."""
 
 
-def moved(*by: ColumnElement[Any]) -> hot.Statement:
+def moved(*by: ColumnElement[Any]) -> Statement:
     """The points that went each way, by unit, `way`, and these columns of LINES."""
     parts = (LINES.c.unit, LINES.c.way, *by)
-    return hot.Statement(select(*parts, cast(func.sum(LINES.c.points), BigInteger).label("points")).group_by(*parts))
+    return Statement(select(*parts, cast(func.sum(LINES.c.points), BigInteger).label("points")).group_by(*parts))
 
 
 MOVED = moved()
-HELD = hot.Statement(
+HELD = Statement(
     select(t.account.c.unit, cast(func.sum(t.account.c.balance), BigInteger).label("points"))
     .where(t.account.c.program_id == PROGRAM)
     .group_by(t.account.c.unit)

@@ -11,8 +11,9 @@ from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, func, l
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import hot, rows
+from app.db import rows
 from app.db import tables as t
+from app.db.statements import Statement
 from app.db.transactions import preview
 from app.domain.books import Moved, Trial
 from app.domain.liability import Ended, Lots
@@ -90,7 +91,7 @@ async def past_holdings(engine: AsyncEngine, at: datetime, *, since: datetime, p
 
 
 async def _holdings(
-    engine: AsyncEngine, lots: hot.Statement, held: hot.Statement, *, program_id: bytes, at: datetime, since: datetime
+    engine: AsyncEngine, lots: Statement, held: Statement, *, program_id: bytes, at: datetime, since: datetime
 ) -> Holdings:
     asked = {"program_id": rows.uuid(program_id), "at": at, "since": since}
     async with _snapshot(engine) as connection:
@@ -101,10 +102,10 @@ async def _holdings(
         )
 
 
-def _grouped(lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[bool]) -> hot.Statement:
+def _grouped(lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[bool]) -> Statement:
     """Lots by unit, whether they wait, and when they end, in the order of the fields of Lots."""
     pending = lots.available_at > _AT
-    return hot.Statement(
+    return Statement(
         select(
             lots.unit,
             pending,
@@ -176,14 +177,14 @@ _then = (
 _of_account = and_(_a.program_id == _l.program_id, _a.member_id == _l.member_id, _a.unit == _l.unit)
 _LOTS = _grouped(_l, func.coalesce(_l.expires_at, _a.active_until), and_(_l.program_id == PROGRAM, _of_account))
 _LOTS_THEN = _grouped(_then.c, _then.c.expires_at, _then.c.remaining > 0)
-_HELD_THEN = hot.Statement(
+_HELD_THEN = Statement(
     select(_e.unit, cast(func.sum(_e.points), BigInteger).label("points"))
     .select_from(t.entry.join(t.event, _own_event))
     .where(_known)
     .group_by(_e.unit)
 )
 # What is left of a lot when it ends has expired, whether or not that has been written down.
-_ENDED = hot.Statement(
+_ENDED = Statement(
     select(
         _then.c.unit,
         cast(func.sum(_then.c.expired + _then.c.remaining), BigInteger).label("expired"),

@@ -9,8 +9,9 @@ import asyncpg
 from sqlalchemy import Text, Uuid, bindparam, cast, func, select
 from sqlalchemy.sql import Select
 
-from app.db import hot, rows
+from app.db import rows
 from app.db import tables as t
+from app.db.statements import Statement
 from app.domain import chain
 from app.domain.books import WAYS, Moved, Trial
 from app.domain.commands import Cancellation, Transfer, TransferIn, TransferReversal
@@ -28,9 +29,9 @@ def _of_program(table: Any, columns: Iterable[Any]) -> Any:
     return select(*columns).where(table.c.program_id == _PROGRAM)
 
 
-def _stream(table: Any, *order: str) -> hot.Statement:
+def _stream(table: Any, *order: str) -> Statement:
     columns = [column for column in table.c if column.name != "program_id"]
-    return hot.Statement(_of_program(table, columns).order_by(*[table.c[name] for name in order]))
+    return Statement(_of_program(table, columns).order_by(*[table.c[name] for name in order]))
 
 
 _MEMBERS = _stream(t.member, "member_id")
@@ -46,14 +47,14 @@ _EVENTS = _stream(t.event, "member_id", "sequence")
 _ENTRIES = _stream(t.entry, "member_id", "sequence", "position")
 _DRAWS = _stream(t.draw, "member_id", "sequence", "position", "ordinal")
 _PARTICULARS = _stream(t.particulars, "member_id", "sequence")
-_MESSAGES = hot.Statement(
+_MESSAGES = Statement(
     _of_program(t.message, [t.message.c[name] for name in ("member_id", "sequence", "number", "type", "body")])
     .where(t.message.c.member_id.is_not(None))
     .order_by(t.message.c.member_id, t.message.c.sequence, t.message.c.number)
 )
-_RETENTION = hot.Statement(_of_program(t.retention, [t.retention.c.messages_from]))
+_RETENTION = Statement(_of_program(t.retention, [t.retention.c.messages_from]))
 _BLOCKS = _stream(t.block, "lane", "number")
-_LEAVES = hot.Statement(
+_LEAVES = Statement(
     _of_program(t.event, [t.event.c[name] for name in ("lane", "block", "leaf", "hash")]).order_by(
         t.event.c.lane, t.event.c.block, t.event.c.leaf
     )
@@ -82,19 +83,19 @@ class Feed:
         return taken
 
 
-async def feed(connection: asyncpg.Connection, statement: hot.Statement, **asked: Any) -> Feed:
+async def feed(connection: asyncpg.Connection, statement: Statement, **asked: Any) -> Feed:
     """A statement's rows as a feed. Needs a transaction."""
     values = statement.constants | asked
     return Feed(await connection.cursor(statement.sql, *[values[name] for name in statement.order]))
 
 
-async def _feed(connection: asyncpg.Connection, statement: hot.Statement, program_id: bytes) -> Feed:
+async def _feed(connection: asyncpg.Connection, statement: Statement, program_id: bytes) -> Feed:
     return await feed(connection, statement, program_id=rows.uuid(program_id))
 
 
 async def members(connection: asyncpg.Connection, *, program_id: bytes) -> int:
     """How many members there are to prove."""
-    query = hot.Statement(select(func.count()).select_from(t.member).where(t.member.c.program_id == _PROGRAM))
+    query = Statement(select(func.count()).select_from(t.member).where(t.member.c.program_id == _PROGRAM))
     ((count,),) = await query.fetch(connection, program_id=rows.uuid(program_id))
     return int(count)
 
@@ -277,36 +278,34 @@ def _key_after(prefix: str, event: Any) -> Any:
 
 
 _ORPHANS = {
-    "member rows that count other events as parked than there are": hot.Statement(_uncounted()),
-    "open_lot rows with other points reserved than holds keep": hot.Statement(_miscounted()),
-    "event rows without their member": hot.Statement(_without(t.event, t.member, "member_id")),
-    "entry rows without their event": hot.Statement(_without(t.entry, t.event, "member_id", "sequence")),
-    "draw rows without their entry": hot.Statement(_without(t.draw, t.entry, "member_id", "sequence", "position")),
-    "particulars rows without their event": hot.Statement(_without(t.particulars, t.event, "member_id", "sequence")),
-    "account rows without their member": hot.Statement(_without(t.account, t.member, "member_id")),
-    "open_lot rows without their entry": hot.Statement(
-        _without(t.open_lot, t.entry, "member_id", "sequence", "position")
-    ),
-    "reservation rows without their lot": hot.Statement(
+    "member rows that count other events as parked than there are": Statement(_uncounted()),
+    "open_lot rows with other points reserved than holds keep": Statement(_miscounted()),
+    "event rows without their member": Statement(_without(t.event, t.member, "member_id")),
+    "entry rows without their event": Statement(_without(t.entry, t.event, "member_id", "sequence")),
+    "draw rows without their entry": Statement(_without(t.draw, t.entry, "member_id", "sequence", "position")),
+    "particulars rows without their event": Statement(_without(t.particulars, t.event, "member_id", "sequence")),
+    "account rows without their member": Statement(_without(t.account, t.member, "member_id")),
+    "open_lot rows without their entry": Statement(_without(t.open_lot, t.entry, "member_id", "sequence", "position")),
+    "reservation rows without their lot": Statement(
         _without(t.reservation, t.open_lot, "member_id", lot_sequence="sequence", lot_position="position")
     ),
-    "usage rows without their member": hot.Statement(_without(t.usage, t.member, "member_id")),
-    "member_tag rows without their member": hot.Statement(_without(t.member_tag, t.member, "member_id")),
-    "tier_term rows without their event": hot.Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
-    "tier_floor rows without their event": hot.Statement(_without(t.tier_floor, t.event, "member_id", "sequence")),
-    "pending_delivery rows without their message": hot.Statement(_without(t.pending_delivery, t.message, "message_id")),
-    "message rows without their event": hot.Statement(
+    "usage rows without their member": Statement(_without(t.usage, t.member, "member_id")),
+    "member_tag rows without their member": Statement(_without(t.member_tag, t.member, "member_id")),
+    "tier_term rows without their event": Statement(_without(t.tier_term, t.event, "member_id", "sequence")),
+    "tier_floor rows without their event": Statement(_without(t.tier_floor, t.event, "member_id", "sequence")),
+    "pending_delivery rows without their message": Statement(_without(t.pending_delivery, t.message, "message_id")),
+    "message rows without their event": Statement(
         _without(t.message, t.event, "member_id", "sequence").where(t.message.c.sequence.is_not(None))
     ),
-    "adjustment rows without their event": hot.Statement(
+    "adjustment rows without their event": Statement(
         _without(t.adjustment, t.event, "event_id").where(t.adjustment.c.event_id.is_not(None))
     ),
-    "transfer events without their transfer_in": hot.Statement(_one_sided(Transfer.kind, TransferIn.kind)),
-    "transfer_in events without their transfer": hot.Statement(_one_sided(TransferIn.kind, Transfer.kind)),
-    "cancellations of transfers without their transfer_reversal": hot.Statement(_unreversed()),
-    "transfer_reversal events without their cancellation": hot.Statement(_uncancelled()),
-    "fingerprint rows without their member": hot.Statement(_without(t.fingerprint, t.member, "member_id")),
-    "member_identity rows without their member": hot.Statement(_without(t.member_identity, t.member, "member_id")),
+    "transfer events without their transfer_in": Statement(_one_sided(Transfer.kind, TransferIn.kind)),
+    "transfer_in events without their transfer": Statement(_one_sided(TransferIn.kind, Transfer.kind)),
+    "cancellations of transfers without their transfer_reversal": Statement(_unreversed()),
+    "transfer_reversal events without their cancellation": Statement(_uncancelled()),
+    "fingerprint rows without their member": Statement(_without(t.fingerprint, t.member, "member_id")),
+    "member_identity rows without their member": Statement(_without(t.member_identity, t.member, "member_id")),
 }
 
 

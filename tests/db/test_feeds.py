@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.hot import Statement
+from app.db.statements import Statement
 from app.operations import feeds
 from app.queries import feeds as queries
 from app.settings import Settings

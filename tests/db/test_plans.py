@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from app.db import hot
+from app.db import hot, writing
+from app.db.statements import Statement
 from app.queries import due
 from tests.builders import Service, purchase
 from tests.db.plans import plan
@@ -37,7 +38,7 @@ KEYS = {
     "contents": (hot.CONTENTS, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
     "lots": (hot.LOTS, ["(member_id = ANY"]),
     "deleting": (
-        hot.saving(frozenset({"closed_lot", "closed_schedule"})),
+        writing.saving(frozenset({"closed_lot", "closed_schedule"})),
         ["Tid Scan on open_lot", "Tid Scan on schedule", "(sequence = closed_lot_rows.sequence)"],
     ),
 }
@@ -77,7 +78,7 @@ async def test_accounts_that_end_or_are_to_be_told_are_found_by_their_index(
     some = due.accounts_due(program_id=bytes(16), now=datetime(2027, 1, 1, tzinfo=UTC))
 
     for query, index in zip(some, ("account_active_until_idx", "account_notice_idx"), strict=True):
-        found = await plan(owner, hot.Statement(query.limit(200)))
+        found = await plan(owner, Statement(query.limit(200)))
         assert f"Index Scan using {index} on account" in found, found
 
 
@@ -88,6 +89,6 @@ async def test_tiers_that_are_due_are_found_by_their_index(service: Service, own
     await owner.execute("SET enable_sort = off")
     query = due.tiers_due(program_id=bytes(16), now=datetime(2027, 1, 1, tzinfo=UTC))
 
-    found = await plan(owner, hot.Statement(query.limit(200)))
+    found = await plan(owner, Statement(query.limit(200)))
 
     assert "Index Scan using member_tiers_due_idx on member" in found, found

@@ -16,8 +16,8 @@ import asyncpg
 import pytest
 
 from app.db import replays as db
-from app.db.hot import Statement
 from app.db.replays import Replay, Which
+from app.db.statements import Statement
 from app.db.transactions import DatabaseError, Engine
 from app.operations import feeds, replays
 from app.operations.resending import Asked, KeptAnswer
