@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Delete,
     Integer,
     SmallInteger,
     Table,
@@ -26,9 +27,9 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP, aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import TIMESTAMP, Insert, aggregate_order_by, insert
 from sqlalchemy.sql import Select
-from sqlalchemy.sql.selectable import CTE, TableValuedAlias
+from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.db import pending, statements
@@ -54,7 +55,8 @@ async def save(
 @cache
 def saving(kinds: frozenset[str]) -> Statement:
     """The statement that writes these kinds of rows, in one go."""
-    writes = [write.make(_rows(kind, write.columns)) for kind, write in _WRITES.items() if kind in kinds]
+    named = [(kind, write) for kind, write in _WRITES.items() if kind in kinds]
+    writes = [write.make(_rows(kind, write.columns)).cte(f"w_{kind}") for kind, write in named]
     return Statement(select(literal_column("1")).add_cte(*writes))
 
 
@@ -62,7 +64,7 @@ class _Write(NamedTuple):
     """One kind of row: the columns that come as arrays, and what is done with the rows they make."""
 
     columns: tuple[Column[Any], ...]
-    make: Callable[[TableValuedAlias], CTE]
+    make: Callable[[TableValuedAlias], Insert | Delete]
 
 
 def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[list[str], Select[Any]]:
@@ -72,17 +74,17 @@ def _source(columns: Sequence[Column[Any]], rows: TableValuedAlias) -> tuple[lis
 
 def _insert(table: Table, *left_out: str) -> _Write:
     columns = statements.columns(table, *left_out)
-    return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
+    return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)))
 
 
 def _upsert(table: Table, changing: Sequence[str]) -> _Write:
     columns = statements.columns(table)
 
-    def make(rows: TableValuedAlias) -> CTE:
+    def make(rows: TableValuedAlias) -> Insert:
         statement = insert(table).from_select(*_source(columns, rows))
         return statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in changing}
-        ).cte(f"w_{table.name}")
+        )
 
     return _Write(columns, make)
 
@@ -91,25 +93,24 @@ def _insert_new(table: Table) -> _Write:
     """Adds the rows that are not there yet."""
     columns = statements.columns(table)
 
-    def make(rows: TableValuedAlias) -> CTE:
-        statement = insert(table).from_select(*_source(columns, rows)).on_conflict_do_nothing()
-        return statement.cte(f"w_{table.name}")
+    def make(rows: TableValuedAlias) -> Insert:
+        return insert(table).from_select(*_source(columns, rows)).on_conflict_do_nothing()
 
     return _Write(columns, make)
 
 
-def _remove(table: Table, prefix: str, *names: str) -> _Write:
+def _remove(table: Table, *names: str) -> _Write:
     """Deletes rows by their places, each looked up by itself: a join might walk all rows (`statements.each`)."""
     place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
 
-    def make(rows: TableValuedAlias) -> CTE:
+    def make(rows: TableValuedAlias) -> Delete:
         places = statements.each(rows, table, [place.label("place")])
-        return delete(table).where(place == func.any(func.array(places.scalar_subquery()))).cte(f"w_{prefix}")
+        return delete(table).where(place == func.any(func.array(places.scalar_subquery())))
 
     return _Write(tuple(table.c[name] for name in names), make)
 
 
-def _deliver(rows: TableValuedAlias) -> CTE:
+def _deliver(rows: TableValuedAlias) -> Insert:
     """A pending delivery per message and endpoint that takes its type: decided where both lie, so none is missed."""
     return pending.queued(
         rows.c.message_id,
@@ -119,10 +120,10 @@ def _deliver(rows: TableValuedAlias) -> CTE:
         created_at=rows.c.created_at,
         member_id=rows.c.member_id,
         number=rows.c.number,
-    ).cte("w_pending")
+    )
 
 
-def _leave_to_sequence(rows: TableValuedAlias) -> CTE:
+def _leave_to_sequence(rows: TableValuedAlias) -> Insert:
     """One row that names all these messages, in the order in which the feed is to have them.
 
     Its time is the database's own: who waited for a member's row writes later, by one clock, than whom they waited for.
@@ -130,7 +131,7 @@ def _leave_to_sequence(rows: TableValuedAlias) -> CTE:
     ids = func.array_agg(aggregate_order_by(rows.c.message_id, rows.c.place))
     first: ColumnElement[Any] = ids[1]
     source = select(PROGRAM_PARAMETER, func.clock_timestamp(), first, ids).select_from(rows)
-    return insert(t.unsequenced).from_select(["program_id", "written_at", "first_id", "messages"], source).cte("w_feed")
+    return insert(t.unsequenced).from_select(["program_id", "written_at", "first_id", "messages"], source)
 
 
 _PENDING = ("message_id", "member_id", "number", "type", "created_at", "audience")
@@ -150,28 +151,26 @@ _WRITES: Mapping[str, _Write] = {
     "account": _upsert(t.account, _ACCOUNT_CHANGES),
     "tier_term": _insert(t.tier_term),
     "tier_floor": _upsert(t.tier_floor, ["ends_at"]),
-    "ended_floor": _remove(t.tier_floor, "ended_floor", "member_id", "ladder", "sequence", "rule"),
+    "ended_floor": _remove(t.tier_floor, "member_id", "ladder", "sequence", "rule"),
     "usage": _upsert(t.usage, ["points", "times"]),
     "shared_usage": _upsert(t.shared_usage, ["points", "times"]),
-    "forgotten_shared_usage": _remove(t.shared_usage, "forgotten_shared_usage", "counter", "since"),
-    "forgotten_usage": _remove(t.usage, "forgotten_usage", "member_id", "counter", "since"),
+    "forgotten_shared_usage": _remove(t.shared_usage, "counter", "since"),
+    "forgotten_usage": _remove(t.usage, "member_id", "counter", "since"),
     "member_tag": _upsert(t.member_tag, ["since", "until"]),
-    "removed_tag": _remove(t.member_tag, "removed_tag", "member_id", "tag", "sequence"),
+    "removed_tag": _remove(t.member_tag, "member_id", "tag", "sequence"),
     "open_lot": _upsert(t.open_lot, ["remaining", "reserved", "waiting", "expires_at"]),
-    "closed_lot": _remove(t.open_lot, "closed_lot", "member_id", "sequence", "position"),
+    "closed_lot": _remove(t.open_lot, "member_id", "sequence", "position"),
     "parked": _insert(t.parked),
-    "unparked": _remove(t.parked, "unparked", "source", "kind", "key"),
+    "unparked": _remove(t.parked, "source", "kind", "key"),
     "refused": _upsert(
         t.refused,
         [column.name for column in t.refused.c if column.name not in ("program_id", "source", "kind", "key")],
     ),
     "reservation": _upsert(t.reservation, ["points"]),
-    "closed_reservation": _remove(
-        t.reservation, "closed_reservation", "member_id", "hold", "lot_sequence", "lot_position"
-    ),
+    "closed_reservation": _remove(t.reservation, "member_id", "hold", "lot_sequence", "lot_position"),
     "schedule": _insert(t.schedule),
     "later_schedule": _upsert(t.schedule, ["due_at"]),
-    "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
+    "closed_schedule": _remove(t.schedule, "member_id", "key"),
     "block": _insert(t.block),
     "message": _insert(t.message),
     "pending": _Write(tuple(t.message.c[name] for name in _PENDING), _deliver),
