@@ -1,6 +1,7 @@
 """Who a member is and where they stand."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,6 +12,7 @@ from app.db.transactions import reading
 from app.domain import identities
 from app.domain.profiles import Profile
 from app.domain.state import MemberState, OpenLot
+from app.queries import past
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,29 @@ async def known_as(engine: AsyncEngine, digest: bytes, *, program_id: bytes) -> 
 
 
 async def open_lots(
-    engine: AsyncEngine, member_id: bytes, *, program_id: bytes, after: tuple[int, int] | None, limit: int
+    engine: AsyncEngine,
+    member_id: bytes,
+    *,
+    program_id: bytes,
+    after: tuple[int, int] | None,
+    limit: int,
+    now: datetime,
 ) -> tuple[OpenLot, ...]:
-    """The member's open lots in the order of their credit entries, after the entry named."""
+    """The member's open lots in the order of their credit entries, after the entry named.
+
+    One without a date has the end of its account once that is over, also where it is not written down (semantics L10).
+    """
     o, r = t.open_lot.c, t.reservation.c
-    query = select(*hot.LOT_COLUMNS).where(o.program_id == program_id, o.member_id == member_id)
+    over = past.over_at(o.unit, now=now, program_id=program_id, member_id=member_id).label("over_at")
+    query = select(*hot.LOT_COLUMNS, over).where(o.program_id == program_id, o.member_id == member_id)
     if after is not None:
         sequence, position = after
         query = query.where((o.sequence > sequence) | ((o.sequence == sequence) & (o.position > position)))
     async with reading(engine) as connection:
         found = await connection.execute(query.order_by(o.sequence, o.position).limit(limit))
-        shown = [rows.open_lot(row) for row in found.mappings()]
+        shown = [
+            lot if (lot := rows.open_lot(row)).expires_at is not None else lot._replace(expires_at=row["over_at"])
+            for row in found.mappings()
+        ]
         kept = select(*hot.RESERVATION_COLUMNS).where(r.program_id == program_id, r.member_id == member_id)
         return rows.with_reserves(shown, (await connection.execute(kept)).mappings().all())

@@ -82,9 +82,9 @@ async def lots(
 ) -> tuple[OpenLot, ...]:
     """The lots of which something remained, in the order of their credit entries, after the entry named."""
     o = _left(_counted(program_id, member_id, as_of), as_of, program_id=program_id, member_id=member_id).c
-    query = select(
-        o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, o.expires_at, o.kind
-    )
+    over = over_at(o.unit, now=as_of.instant, program_id=program_id, member_id=member_id)
+    ends = func.coalesce(o.expires_at, over).label("expires_at")
+    query = select(o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, ends, o.kind)
     if after is not None:
         query = query.where(tuple_(o.sequence, o.position) > tuple_(*after))
     async with reading(engine) as connection:
@@ -96,6 +96,14 @@ async def lots(
         told = (await connection.execute(contents)).all() if opened else ()
     earned_at = {row.sequence: opening.earned_at(row.content) for row in told}
     return tuple(_lot(OpenLot(*row[:-1]), earned_at.get(row.sequence)) for row in found)
+
+
+def over_at(
+    unit: ColumnElement[str], *, now: datetime, program_id: bytes, member_id: bytes
+) -> ColumnElement[datetime | None]:
+    """When an account that slides had ended by an instant, as long as that is not written down (semantics L10)."""
+    mine = (_a.program_id == program_id, _a.member_id == member_id, _a.unit == unit)
+    return select(_a.active_until).where(*mine, _a.active_until <= now).scalar_subquery()
 
 
 def _lot(lot: OpenLot, earned_at: Sequence[datetime] | None) -> OpenLot:

@@ -73,6 +73,25 @@ async def test_as_it_stood_after_the_end_nothing_is_left(settings: Settings, clo
             await settling.settle_once(parts.engine, parts.ledger, now=clock())
 
 
+async def test_a_lot_is_over_with_its_account_before_that_is_written_down(settings: Settings, clock: Clock) -> None:
+    """Semantics L3, L10, L14: by the clock, now and looked back at; before that it bears no date."""
+    await publish(settings, clock=clock, document=SLIDING)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("100.00")).json()["member"]
+        clock.now = datetime(2027, 11, 21, 23, tzinfo=UTC)
+
+        found = [
+            (await service.client.get(f"/v1/members/{member}/lots", params=asked)).json()["lots"]
+            for instant in ("2027-11-21T22:59:59Z", "2027-11-21T23:00:00Z")
+            for asked in ({"as_of": instant}, {"as_of": instant, "by": "recording"})
+        ]
+        found.append((await service.client.get(f"/v1/members/{member}/lots")).json()["lots"])
+
+        shown = [[(lot["remaining"], lot["state"], lot["expires_at"]) for lot in lots] for lots in found]
+        over = [(100, "expired", "2027-11-21T23:00:00Z")]
+        assert shown == [[(100, "active", None)]] * 2 + [over] * 3
+
+
 async def test_what_a_hold_keeps_past_the_end_does_not_keep_the_worker_busy(settings: Settings, clock: Clock) -> None:
     """Semantics K1, L12: there is nothing to write down until it is freed."""
     await publish(settings, clock=clock, document=SLIDING)

@@ -142,15 +142,14 @@ async def list_lots(
     if (position := paging.begin(cursor, bound_to=bound, key=key)) is not None:
         sequence, _, place = position.partition(".")
         after = (int(sequence), int(place))
-    program, most = caller.program_id, limit + 1
+    program, most, now = caller.program_id, limit + 1, _now(mine, as_of)
     if as_of is None:
-        found = await member_queries.open_lots(mine.engine, id, program_id=program, after=after, limit=most)
+        found = await member_queries.open_lots(mine.engine, id, program_id=program, after=after, limit=most, now=now)
     else:
         found = await past.lots(mine.engine, id, as_of, program_id=program, after=after, limit=most)
         found = await hold_queries.lots_then(mine.engine, id, found, as_of, program_id=program)
     if not found:
         await _state(id, mine, caller)
-    now = _now(mine, as_of)
     return paging.page(
         "lots",
         found,
