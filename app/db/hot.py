@@ -369,14 +369,15 @@ def _insert(table: Table, *left_out: str) -> _Write:
     return _Write(columns, lambda rows: insert(table).from_select(*_source(columns, rows)).cte(f"w_{table.name}"))
 
 
-def _upsert(table: Table, changing: Sequence[str]) -> _Write:
+def _upsert(table: Table, changing: Sequence[str], *, prefix: str | None = None) -> _Write:
+    """Adds rows or changes them; `prefix` names it where another kind is written to the same table."""
     columns = _columns(table)
 
     def make(rows: TableValuedAlias) -> CTE:
         statement = insert(table).from_select(*_source(columns, rows))
         return statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in changing}
-        ).cte(f"w_{table.name}")
+        ).cte(f"w_{prefix or table.name}")
 
     return _Write(columns, make)
 
@@ -464,7 +465,7 @@ _WRITES: Mapping[str, _Write] = {
         t.reservation, "closed_reservation", "member_id", "hold", "lot_sequence", "lot_position"
     ),
     "schedule": _insert(t.schedule),
-    "later_schedule": _upsert(t.schedule, ["due_at"]),
+    "later_schedule": _upsert(t.schedule, ["due_at"], prefix="later_schedule"),
     "closed_schedule": _remove(t.schedule, "closed_schedule", "member_id", "key"),
     "block": _insert(t.block),
     "message": _insert(t.message),
