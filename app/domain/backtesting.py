@@ -223,7 +223,7 @@ def _moment(trial: Trial, versions: Versions, *, now: datetime, state: MemberSta
         versions=versions,
         recorded_at=max(now, state.recorded_at or now),
         judged_at=max(now, state.judged_at or now),
-        silent=True,
+        silent=False,
         ids=Ids(fresh=lambda: bytes(16), random=bytes),
     )
 
