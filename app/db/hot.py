@@ -182,10 +182,27 @@ def _ends() -> ColumnElement[datetime]:
     return func.greatest(e.expires_at, last)
 
 
+_DATED_BY_ANOTHER = "'purchase_change', 'return', 'cancellation', 'milestone_reversal', 'transfer_reversal'"
+"""The kinds of events whose lots are dated by the event that they are about."""
+
+
+def _credited_at() -> ColumnElement[Any]:
+    """When a lot counts as earned: as its event occurred, or the one that this is about, such as its purchase."""
+    v, named = t.event.c, t.event.alias("named")
+    dated: ColumnElement[bool] = literal_column(f"event.kind IN ({_DATED_BY_ANOTHER})")
+    then = (
+        select(named.c.occurred_at)
+        .where(named.c.program_id == v.program_id, named.c.event_id == v.about, dated)
+        .correlate(t.event)
+        .scalar_subquery()
+    )
+    return func.coalesce(then, v.occurred_at)
+
+
 def _credits() -> Select[Any]:
     asked, e, v = _asked_numbers(), t.entry.c, t.event.c
     names = ("member_id", "sequence", "position", "unit", "points", "available_at")
-    columns = [*(e[name] for name in names), _ends().label("expires_at"), v.occurred_at, v.kind]
+    columns = [*(e[name] for name in names), _ends().label("expires_at"), _credited_at().label("occurred_at"), v.kind]
     same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
     found = (
         select(*columns)

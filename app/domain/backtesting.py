@@ -163,9 +163,18 @@ def _try(
 
 
 def _has_come(content: chain.Content, past: Sequence[StoredEvent]) -> bool:
-    """Whether the one before it, which fell due with it, has brought it already: periods of a tier (semantics K3)."""
+    """Whether what fell due with it has brought it already: periods of a tier, or what the clock armed (semantics K3).
+
+    The key of what the clock armed has a number that the trial may count otherwise; its facts and instant are the same.
+    """
     settled = takewhile(lambda one: one.recorded.recorded_at >= content.judged_at, reversed(past))
-    return any(one.recorded.key == content.key for one in settled)
+    return any(one.recorded.key == content.key or _is_same(content, one.recorded) for one in settled)
+
+
+def _is_same(content: chain.Content, event: Recorded) -> bool:
+    if (event.kind, event.occurred_at) != (content.kind, content.occurred_at) or event.kind != Occurrence.kind:
+        return False
+    return chain.decode_content(event.content).facts == content.facts
 
 
 def _is_new(scheduled: Scheduled, trial: Trial) -> bool:
@@ -223,7 +232,7 @@ def _moment(trial: Trial, versions: Versions, *, now: datetime, state: MemberSta
         versions=versions,
         recorded_at=max(now, state.recorded_at or now),
         judged_at=max(now, state.judged_at or now),
-        silent=True,
+        silent=False,
         ids=Ids(fresh=lambda: bytes(16), random=bytes),
     )
 

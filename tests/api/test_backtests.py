@@ -67,6 +67,43 @@ async def shop(settings: Settings, clock: Clock) -> Any:
         yield service
 
 
+FALLING = """
+zegel: 1
+name: Coffee
+time_zone: Europe/Amsterdam
+currencies: [EUR]
+units:
+  points: {name: Points}
+  credits: {name: Credits, spendable: false, expires: {at_end_of: month}}
+rules:
+  - {id: credits, on: purchase, unit: credits, rate: {give: 1, per: "1.00"}}
+  - {id: chin-up, on: scheduled, schedules: [chin-up], unit: points, fixed: 2}
+schedules:
+  - {id: chin-up, after: tier, tier: bronze, wait: P1D}
+tiers:
+  - id: status
+    unit: credits
+    review: {at_end_of: month}
+    levels: [{id: bronze, name: Bronze, from: 0}, {id: silver, name: Silver, from: 100}]
+"""
+
+
+async def test_what_follows_on_a_tier_that_the_clock_took_is_tried_as_it_came(settings: Settings, clock: Clock) -> None:
+    """Semantics K3: silver ends with December; the trial counts the falls as the ledger did."""
+    await publish(settings, clock=clock, document=FALLING)
+    async with open_service(settings, clock=clock) as service:
+        await service.buy("100.00")
+        clock.forward(days=60)
+        parts = service.app.state.parts
+        await settling.settle_once(parts.engine, parts.ledger, now=clock.now)
+
+        report = await tried(service, FALLING)
+
+        (rule,) = (rule for rule in report["rules"] if rule["rule"] == "chin-up")
+        assert (rule["before"], rule["after"]) == ("2", "2")
+        assert all(unit["before"] == unit["after"] for unit in report["units"].values())
+
+
 async def test_the_rules_that_judged_give_what_they_gave(
     shop: Service, clock: Clock, owner: asyncpg.Connection
 ) -> None:

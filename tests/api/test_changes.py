@@ -4,7 +4,7 @@ from typing import Any
 
 from app.domain.books import Moved
 from tests.api.test_holds import account, held, paid_by
-from tests.api.test_returns import books, proven, returned
+from tests.api.test_returns import books, cancelled, proven, returned
 from tests.builders import START, Service, at
 
 
@@ -48,4 +48,21 @@ async def test_a_change_captures_no_hold_and_says_so(service: Service) -> None:
     assert change.json()["flags"] == ["hold_not_captured"]
     assert change.json()["explanation"][-1]["step"] == "not_captured"
     assert (await account(service))[2] == 40
+    assert await proven(service) == []
+
+
+async def test_points_of_a_change_come_back_as_old_as_their_purchase(service: Service) -> None:
+    """Semantics L5, L8, L15: 10 of the purchase, 5 of its change, and only then 10 of what was bought in between."""
+    await service.buy("10.00", id="p2")
+    service.clock.forward(hours=1)
+    await service.buy("10.00", id="p3")
+    service.clock.forward(hours=1)
+    change = await service.send({**changed("15.00", revision=1), "occurred_at": at(service.clock.now)})
+    await service.redeem(25, id="all")
+    await service.send(cancelled("all", id="undo"))
+
+    spent = (await service.redeem(12)).json()["entries"][0]
+
+    assert [draw["points"] for draw in spent["draws"]] == [10, 2]
+    assert spent["draws"][1]["sequence"] == change.json()["sequence"]
     assert await proven(service) == []

@@ -10,7 +10,7 @@ from app.cli import verify
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.worker import scheduling, settling
-from tests.builders import PLAIN, Clock, Service, open_service, publish
+from tests.builders import LADDER, PLAIN, Clock, Service, open_service, publish, purchase
 
 GIFTS = (
     PLAIN
@@ -102,6 +102,71 @@ async def test_a_tier_that_the_clock_brought_is_followed_from_process_to_process
             ("hello", clock.now - timedelta(days=62)),
             ("monthly", clock.now - timedelta(days=20)),
         ]
+        assert await verify.run(settings) == []
+
+
+MISSED = LADDER.replace(
+    "tiers:\n",
+    """  - {id: we-miss-you, on: scheduled, schedules: [missed], unit: points, fixed: 25}
+  - {id: hurray, on: scheduled, schedules: [hurray], unit: points, fixed: 5}
+schedules:
+  - {id: missed, after: purchase, wait: P10D}
+  - {id: hurray, after: tier, tier: silver, wait: P3D}
+tiers:
+""",
+)
+
+
+async def test_one_sale_arms_one_schedule_and_moves_another_on(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3: a win-back that is due had a purchase since, and the sale that looks at it reaches silver."""
+    await publish(settings, clock=clock, document=MISSED)
+    async with open_service(settings, clock=clock) as service:
+        await service.buy()
+        clock.forward(days=5)
+        await service.buy()
+        clock.forward(days=6)
+        reached = await service.buy("200.00")
+        clock.forward(days=10)
+        await tick(service)
+
+        assert reached.status_code == 201, reached.text
+        assert await brought(owner) == [("hurray", clock.now - timedelta(days=7)), ("missed", clock.now)]
+        assert await verify.run(settings) == []
+
+
+FALLING = (
+    PLAIN.replace("{name: Points}", "{name: Points, expires: {after: P2D}}").replace(
+        "rules:", "  credits: {name: Credits, spendable: false, expires: {after: P5D}}\nrules:"
+    )
+    + """  - {id: credits, on: purchase, unit: credits, rate: {give: 1, per: "1.00"}}
+  - {id: chin-up, on: scheduled, schedules: [chin-up], unit: points, fixed: 2}
+schedules:
+  - {id: chin-up, after: tier, tier: bronze, wait: P1D}
+tiers:
+  - id: status
+    unit: credits
+    review: at_once
+    levels: [{id: bronze, name: Bronze, from: 0}, {id: silver, name: Silver, from: 100}]
+"""
+)
+
+
+async def test_what_follows_on_a_tier_that_a_late_sale_found_ended_is_proven(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3, L10, L15: silver by a sale of 20 days ago has ended, and what follows on that is due, too."""
+    await publish(settings, clock=clock, document=FALLING)
+    async with open_service(settings, clock=clock) as service:
+        await service.enrol()
+        sold = clock.now + timedelta(days=1)
+        clock.forward(days=21)
+
+        late = await service.send(purchase("100.00", id="p1", at=sold))
+
+        assert late.status_code == 201, late.text
+        assert await brought(owner) == [("chin-up", midnight("2026-11-29"))]
         assert await verify.run(settings) == []
 
 

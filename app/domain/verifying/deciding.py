@@ -1,5 +1,6 @@
 """A recorded command decided again, on what lay beside it then."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -56,8 +57,8 @@ def decide_again(
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
-    # What a command settles first is not its own.
-    settled_id = content.event_id if grouping.by_clock(group[0]) else bytes(16)
+    # What a command settles is not its own: the proof tells these ids from one another, and learns them afterwards.
+    unknown = itertools.count(1)
     moment = Moment(
         program_id=program_id,
         versions=versions.as_judged(
@@ -66,7 +67,10 @@ def decide_again(
         recorded_at=content.recorded_at,
         judged_at=content.judged_at,
         silent=content.silent,
-        ids=Ids(fresh=lambda: settled_id, random=_random(context)),
+        ids=Ids(
+            fresh=lambda: content.event_id if grouping.by_clock(group[0]) else next(unknown).to_bytes(16),
+            random=_random(context),
+        ),
         engine=content.engine if engine_number is None else engine_number,
     )
     if grouping.by_clock(group[0]):

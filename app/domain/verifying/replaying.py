@@ -1,6 +1,7 @@
 """Whether the decisions, taken again, give what is stored (semantics L15)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from app.domain import chain
 from app.domain.events import Posted
@@ -30,10 +31,11 @@ def findings(history: History, versions: Versions, shared: Totals) -> Iterator[F
             return
         again = decision.events
         stored = history.events[at : at + len(again)]
+        ids = {two.recorded.id: one.recorded.id for one, two in zip(stored, again, strict=False)}
         differing = [
             (one, two)
             for one, two in zip(stored, again, strict=False)
-            if not _same(one, two) or not telling.same_told(one, two, history)
+            if not _same(one, two, ids) or not telling.same_told(one, two, history)
         ]
         if len(stored) < len(again) or not again or differing:
             place = places.of_event(differing[0][0].recorded if differing else group[0].recorded)
@@ -44,10 +46,17 @@ def findings(history: History, versions: Versions, shared: Totals) -> Iterator[F
     yield from ending.findings(state, history.state)
 
 
-def _same(stored: StoredEvent, again: Posted) -> bool:
-    """Whether a replayed event is the stored one in all that follows from the rules."""
+def _same(stored: StoredEvent, again: Posted, ids: Mapping[bytes, bytes]) -> bool:
+    """Whether a replayed event is the stored one in all that follows from the rules; `ids` are the stored ones."""
     one, two = stored.recorded, again.recorded
     facts = ("sequence", "kind", "key", "occurred_at", "effective_at", "entries", "steps", "accounts", "tier_changes")
     if any(getattr(one, name) != getattr(two, name) for name in facts):
         return False
-    return chain.decode_content(one.content).context == chain.decode_content(two.content).context
+    said, context = (chain.decode_content(each.content).context for each in (one, two))
+    return said == context or chain.context_of(one.content) == _caused(chain.context_of(two.content), ids)
+
+
+def _caused(context: dict[str, Any], ids: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """A context whose cause, where the same decision brought it, has the id that is stored."""
+    cause = bytes.fromhex(context.get("cause", ""))
+    return {**context, "cause": ids[cause].hex()} if cause in ids else context
