@@ -15,6 +15,8 @@ from app.domain.steps import Step
 from app.domain.tiers import TierChange
 
 REVIEW, NOTICE = "tier_review", "tier_notice"
+_NUMBERED = 3
+"""The engine since which the keys of both go by the member's numbers."""
 _IN_A_ROW_SINCE = 3
 """The engine since which a late event may undo also what an earlier review of several in a row missed."""
 
@@ -202,7 +204,7 @@ def _post(
     steps: tuple[Step, ...] = tuple((ladder.code, unit, "qualified", str(n)) for unit, n in active.items())
     draft = posting.by_clock(
         REVIEW,
-        _key(state, ladder.code, instant) + (f":{state.sequence}" if late else ""),
+        _key("rev", state, ladder.code, instant, moment, late=late),
         instant,
         rules,
         moment,
@@ -212,8 +214,11 @@ def _post(
     return posting.post(state, draft._replace(as_of=None) if late else draft, moment)
 
 
-def _key(state: MemberState, ladder: str, instant: datetime) -> str:
-    return f"rev:{state.id.hex()}:{ladder}:{messages.time_text(instant)}"
+def _key(prefix: str, state: MemberState, ladder: str, instant: datetime, moment: Moment, *, late: bool = False) -> str:
+    """By the member's next number: what came late may bring the same instant of a ladder once more."""
+    if moment.engine >= _NUMBERED:
+        return f"{prefix}:{state.id.hex()}:{state.sequence + 1}"
+    return f"{prefix}:{state.id.hex()}:{ladder}:{messages.time_text(instant)}" + (f":{state.sequence}" if late else "")
 
 
 def _held_before(state: MemberState, change: TierChange, instant: datetime) -> datetime:
@@ -240,7 +245,7 @@ def _forget(
     after = term._replace(
         sequence=state.sequence + 1, began_at=instant, review_at=None, falls_at=None, falls_to=None, notice_at=None
     )
-    draft = posting.by_clock(REVIEW, _key(state, term.ladder, instant), instant, rules, moment, tells=())
+    draft = posting.by_clock(REVIEW, _key("rev", state, term.ladder, instant, moment), instant, rules, moment, tells=())
     said = {"ladder": term.ladder, "outcome": Outcome.NONE.value}
     return posting.post(state, draft._replace(context=said, given=((after, None),)), moment)
 
@@ -259,7 +264,7 @@ def _notice(
             end = graced if graced is not None and ends_at == term.review_at else ends_at
             said = {"ladder": ladder.code, "tier": term.tier, "next": ladder.tiers[left].code}
             tells = ((messages.TIER_EXPIRING, said | {"ends_at": messages.time_text(end)}),)
-    key = f"tnt:{state.id.hex()}:{term.ladder}:{messages.time_text(instant)}"
+    key = _key("tnt", state, term.ladder, instant, moment)
     draft = posting.by_clock(NOTICE, key, instant, rules, moment, tells=tells)
     return posting.post(state, draft._replace(context={"ladder": term.ladder}, given=((after, None),)), moment)
 

@@ -242,25 +242,3 @@ async def test_a_win_back_survives_the_ledger(settings: Settings, owner: asyncpg
         assert await brought(owner) == [("missed", moved["due_at"])]
         assert await owner.fetch("SELECT key FROM schedule") == []
         assert await verify.run(settings) == []
-
-
-async def test_a_win_back_moves_on_in_the_batch_that_arms_another_schedule(
-    settings: Settings, owner: asyncpg.Connection, clock: Clock
-) -> None:
-    """Semantics K3: a purchase after the row fell due puts it off, and reaches the tier that something else follows."""
-    document = CLUB.replace("pending: P14D, ", "").replace(
-        "schedules:\n", "schedules:\n  - {id: missed, after: purchase, wait: P60D}\n"
-    )
-    await publish(settings, clock=clock, document=document)
-    async with open_service(settings, clock=clock) as service:
-        await service.buy("10.00")
-        clock.forward(days=30)
-        await service.buy("10.00")
-        clock.forward(days=31)
-
-        bought = await service.buy("150.00")
-
-        due = {row["key"].split(":")[1]: row["due_at"] for row in await owner.fetch("SELECT key, due_at FROM schedule")}
-        assert (bought.status_code, due["missed"]) == (201, clock.now + timedelta(days=29))
-        assert "monthly" in due
-        assert await verify.run(settings) == []

@@ -356,3 +356,24 @@ async def test_falls_in_a_row_are_kept_from_process_to_process(settings: Setting
 
         assert (fallen["tier"], (await ladder(service, member))["tier"]) == ("bronze", "silver")
         assert await verify.run(settings) == []
+
+
+async def test_a_late_sale_whose_points_have_ended_is_taken_after_its_tier_was_told_of(
+    settings: Settings, clock: Clock
+) -> None:
+    """Semantics E3, T3: what ended before the notice looks ahead to it again, and no key is used twice."""
+    document = YEARS.replace("units:", "events: {late: P60D}\nunits:", 1).replace(
+        "{at_end_of: year}}", "{after: P14D}}"
+    )
+    await publish(settings, clock=clock, document=document)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("600.00")).json()["member"]
+        clock.forward(days=14)
+        await settle(service)
+        late = clock.now - timedelta(days=40)
+
+        sale = await service.send(purchase("20.00", id="late", occurred_at=late.isoformat()))
+
+        assert sale.status_code == 201, sale.text
+        assert (await ladder(service, member))["tier"] == "gold"
+        assert await verify.run(settings) == []

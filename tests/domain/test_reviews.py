@@ -206,14 +206,14 @@ class TestReviews:
 
         assert made.settle().events == ()
 
-    def test_the_key_is_derived_from_member_ladder_and_instant(self) -> None:
+    def test_the_key_is_derived_from_the_member_and_their_number(self) -> None:
         """Semantics E2: once, however often it is tried."""
         made = books(program())
         buy(made, "600.00", "2026-06-01")
 
         (review, _) = settle(made, "2027-01-01").events
 
-        assert review.recorded.key == f"rev:{made.state.id.hex()}:status:2026-12-31T23:00:00Z"
+        assert review.recorded.key == f"rev:{made.state.id.hex()}:{review.recorded.sequence}"
         assert review.recorded.source == "zegel"
 
     def test_changed_thresholds_push_nobody_down_before_the_review(self) -> None:
