@@ -1,6 +1,6 @@
 """The SQL of the write corridor that loads: built once, run on the driver's connection (architecture §3.8)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,8 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from app.db import statements
 from app.db import tables as t
 from app.db.statements import PROGRAM_PARAMETER, Questions, Statement
-from app.domain.events import MILESTONES
+from app.domain.commands import Cancellation, PurchaseChange, Return, TransferReversal
+from app.domain.events import MILESTONES, UNREACHED
 
 STATE_COLUMNS = statements.columns(t.member)
 ACCOUNT_COLUMNS = statements.columns(t.account)
@@ -119,12 +120,17 @@ def _firsts() -> Select[Any]:
     return select(*found.c).select_from(asked.join(found, true()))
 
 
+def _is_of(kind: ColumnElement[str], kinds: Iterable[str]) -> ColumnElement[bool]:
+    """Whether an event is of one of these kinds, which are written out as indexes name them."""
+    return kind.in_([literal_column(f"'{one}'") for one in kinds])
+
+
 def _last_of_kinds(kinds: Sequence[str], *, most: int) -> Select[Any]:
     asked, v = statements.asked(member_id=Uuid()), t.event.c
     found = (
         select(*EVENT_COLUMNS)
         .where(v.program_id == PROGRAM_PARAMETER, v.member_id == asked.c.member_id)
-        .where(v.kind.in_([literal_column(f"'{kind}'") for kind in kinds]))  # as the index names them
+        .where(_is_of(v.kind, kinds))
         .order_by(v.sequence.desc())
         .limit(literal_column(str(most)))
         .lateral("found")
@@ -182,17 +188,16 @@ def _ends() -> ColumnElement[datetime]:
     return func.greatest(e.expires_at, last)
 
 
-_DATED_BY_ANOTHER = "'purchase_change', 'return', 'cancellation', 'milestone_reversal', 'transfer_reversal'"
+_DATED_BY_ANOTHER = (PurchaseChange.kind, Return.kind, Cancellation.kind, UNREACHED, TransferReversal.kind)
 """The kinds of events whose lots are dated by the event that they are about."""
 
 
 def _credited_at() -> ColumnElement[Any]:
     """When a lot counts as earned: as its event occurred, or the one that this is about, such as its purchase."""
     v, named = t.event.c, t.event.alias("named")
-    dated: ColumnElement[bool] = literal_column(f"event.kind IN ({_DATED_BY_ANOTHER})")
     then = (
         select(named.c.occurred_at)
-        .where(named.c.program_id == v.program_id, named.c.event_id == v.about, dated)
+        .where(named.c.program_id == v.program_id, named.c.event_id == v.about, _is_of(v.kind, _DATED_BY_ANOTHER))
         .correlate(t.event)
         .scalar_subquery()
     )
