@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from app.db.loading import EventKey
 from app.domain import messages, parking, typeid
 from app.domain.commands import Command, Enrolment, Mode
 from app.domain.events import Message, Recorded
@@ -11,12 +12,12 @@ from app.domain.refusals import IdentityTaken, Refusal, UnknownEvent
 from app.domain.state import MemberState
 from app.ledger import outcomes
 from app.ledger.outcomes import Outcome
-from app.ledger.working import Fold, Key, Notice
+from app.ledger.working import Fold, Notice
 
 Judge = Callable[[Command, Fold], Outcome]
 
 
-def key_of(command: Command) -> Key:
+def key_of(command: Command) -> EventKey:
     """The command's natural key."""
     return (command.source, command.facts.kind, command.key)
 
@@ -94,7 +95,7 @@ def _drop(parked: Parked, batch: Fold) -> None:
     batch.states[state.id] = state._replace(parked=state.parked - 1)
 
 
-def _key(parked: Parked) -> Key:
+def _key(parked: Parked) -> EventKey:
     return (parked.awaits.source, parked.awaits.kind, parked.awaits.key)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from app.db.loading import EventKey
 from app.db.referrals import Known
 from app.domain.commands import Enrolment, Identity, Named
 from app.domain.events import MILESTONES, Earlier, Message, Posted, Recorded
@@ -14,9 +15,6 @@ from app.domain.posting import Ids
 from app.domain.rules import Versions
 from app.domain.state import MemberState, Scheduled
 from app.domain.usage import Used
-
-Key = tuple[str, str, str]
-"""(source, kind, key): an event's natural key within its program (semantics E1)."""
 
 
 class Notice(NamedTuple):
@@ -60,8 +58,8 @@ class Fold:
     ids: Ids
     before: dict[bytes, MemberState]
     identities: dict[bytes, bytes]
-    recorded: dict[Key, Recorded]
-    waiting: dict[Key, Parked] = field(default_factory=dict)
+    recorded: dict[EventKey, Recorded]
+    waiting: dict[EventKey, Parked] = field(default_factory=dict)
     by_id: dict[bytes, Recorded] = field(default_factory=dict)
     about: dict[bytes, list[Recorded]] = field(default_factory=dict)
     firsts: dict[bytes, Recorded] = field(default_factory=dict)
