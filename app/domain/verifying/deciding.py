@@ -77,17 +77,7 @@ def decide_again(
         scheduled = tuple(_scheduled(c) for c in contents if c.kind in grouping.SCHEDULED)
         return engine.settle(state._replace(scheduled=scheduled), moment)
     facts, identities = _facts(content, context)
-    command = Command(
-        id=content.event_id,
-        source=content.source,
-        key=content.key,
-        member=Reference(member_id=state.id),
-        occurred_at=content.occurred_at,
-        facts=facts,
-        mode=Mode.HISTORY,
-        in_time=True,  # judged when it was recorded
-        admitted_by=context.get("admitted_by", ""),
-    )
+    command = _command(content, context, facts, member_id=state.id)
     return engine.decide(
         state,
         command,
@@ -103,6 +93,20 @@ def decide_again(
             since=_since(state, command, before, versions),
             friends=Friends(tuple(context.get(referrals.REVIEW, ()))),
         ),
+    )
+
+
+def _command(content: Content, context: Mapping[str, Any], facts: Facts, *, member_id: bytes) -> Command:
+    return Command(
+        id=content.event_id,
+        source=content.source,
+        key=content.key,
+        member=Reference(member_id=member_id),
+        occurred_at=content.occurred_at,
+        facts=facts,
+        mode=Mode.HISTORY,
+        in_time=True,  # judged when it was recorded
+        admitted_by=context.get("admitted_by", ""),
     )
 
 
