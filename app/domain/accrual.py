@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from app.domain import applying, combining, points, stacking
 from app.domain.applying import Occasion, Scene
-from app.domain.basket import Basket, Exact, Left
+from app.domain.basket import Basket, Left
 from app.domain.commands import Purchase
+from app.domain.exact import Exact
 from app.domain.multiplying import Factor
 from app.domain.rules import (
     Basis,

@@ -1,27 +1,23 @@
 """The goods of a sale as rules count them: which lines there are, and the basis of each (semantics A1)."""
 
 from collections.abc import Sequence
-from decimal import Decimal
-from fractions import Fraction
 from typing import NamedTuple
 
 from app.domain import paying
 from app.domain.commands import Line, Purchase
+from app.domain.exact import Exact, number, ratio
 from app.domain.paying import NotPaidBy, Paid
 from app.domain.rules import NOTHING, Basis, Cover, Rule, Rules
 
 NET_SINCE = 3
 """The engine since which prices without tax are told from those with it (semantics A1)."""
 
-Exact = int | Fraction
-"""An exact number: minor units, or smallest parts times the plan's scale."""
-
 
 class Left(NamedTuple):
     """What is left of a line after returns: a share of its amounts, and a quantity (semantics R2)."""
 
-    share: Fraction
-    quantity: Fraction
+    share: Exact
+    quantity: Exact
 
     @property
     def gone(self) -> bool:
@@ -73,7 +69,7 @@ class Basket:
         paid = paying.share(counted, self.payments, due=due)
         if kept == goods:
             return paid
-        return paid * Fraction(max(0, kept), goods) if goods else 0
+        return paid * ratio(max(0, kept), goods) if goods else 0
 
     def covered(self, rule: Rule) -> Sequence[int]:
         """The positions of the goods a rule covers: what it includes less what it excludes (A3), deductions aside."""
@@ -81,21 +77,20 @@ class Basket:
             return self.goods
         return [i for i in self.goods if covers(rule, self.lines[i])]
 
-    def spread(self, rule: Rule, number: Exact, covered: Sequence[int]) -> list[Exact]:
+    def spread(self, rule: Rule, amount: Exact, covered: Sequence[int]) -> list[Exact]:
         """A number of the whole event, over the lines `covered` by a rule, in proportion, as far as they are left.
 
         Their shares are those of the goods as they were sold, so that each takes its own along when it comes back.
         """
         sold = [(i, line) for i, line in enumerate(self.lines) if line.amount >= 0 and covers(rule, line)]
         total = sum(line.amount for _, line in sold)
-        each = {i: Fraction(line.amount, total) if total else Fraction(1, len(sold)) for i, line in sold}
-        return [number * each[i] * (self._left[i].share if self._left is not None else 1) for i in covered]
+        each = {i: ratio(line.amount, total) if total else ratio(1, len(sold)) for i, line in sold}
+        return [amount * each[i] * (self._left[i].share if self._left is not None else 1) for i in covered]
 
     def quantity(self, position: int) -> Exact:
         if self._left is not None:
             return self._left[position].quantity
-        text = self.lines[position].quantity
-        return int(text) if text.isdigit() else Fraction(Decimal(text))
+        return number(self.lines[position].quantity)
 
 
 def amount(line: Line, basis: Basis, *, net: bool) -> int | None:

@@ -184,8 +184,9 @@ def decode_content(data: bytes) -> Content:
     )
 
 
-def _parts(data: bytes) -> list[bytes]:
-    parts = split_fields(data)
+@lru_cache(maxsize=64)
+def _parts(data: bytes) -> tuple[bytes, ...]:
+    parts = tuple(split_fields(data))
     if len(parts) != 13 or parts[0] != CONTENT_VERSION:
         raise ValueError("not the content of an event")
     return parts

@@ -1,7 +1,6 @@
 """Points that wait until the goods have reached the customer (semantics L11)."""
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 from app.domain import chain, lots, messages, posting, returning, returns, taking
 from app.domain.basket import Left
@@ -17,7 +16,7 @@ from app.domain.units import AwaitsFulfilment, Unit, expires_at
 
 FULFILLED = "fulfilled"
 """Where an event's context tells which lines it fulfilled."""
-_GONE = Left(Fraction(0), Fraction(0))
+_GONE = Left(0, 0)
 
 
 def fulfil(state: MemberState, facts: Fulfilment, case: Case) -> Effect:

@@ -219,7 +219,7 @@ def take(
     mine = [lot for lot in state.lots if lot.unit == unit.code]
     given = [lot for lot in mine if lot.sequence in own]
     order = sorted(given, key=lambda lot: (lot.available_at <= now, draw_order(lot)))
-    if unit.spendable:
+    if unit.spendable and sum(lot.remaining - lot.reserved for lot in given) < amount:
         order += active([lot for lot in mine if lot.sequence not in own], unit.code, now=now)
     state, draws, missing = drain(state, order, amount)
     owed = 0

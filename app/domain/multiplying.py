@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from app.domain import points
-from app.domain.basket import Exact
 from app.domain.combining import Combine, Multipliers
+from app.domain.exact import Exact
 from app.domain.rules import Multiply, Rule, UnitPlan
 from app.domain.steps import Step
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from fractions import Fraction
 from typing import NamedTuple
 
 from app.domain import chain, lots, units
 from app.domain.effects import Case
 from app.domain.events import OWED, Draw, Earlier, Entry
+from app.domain.exact import Exact
 from app.domain.lots import Place, draw_order
 from app.domain.rules import Rules
 from app.domain.state import MemberState, OpenLot
@@ -164,9 +164,7 @@ def _grace(unit: str, case: Case) -> datetime | None:
     return None if known is None else units.grace_until(known, now=case.moment.judged_at, zone=case.rules.zone)
 
 
-def of_goods(
-    state: MemberState, earlier: Earlier, share: Fraction, rules: Rules, case: Case
-) -> tuple[MemberState, Back]:
+def of_goods(state: MemberState, earlier: Earlier, share: Exact, rules: Rules, case: Case) -> tuple[MemberState, Back]:
     """Gives back what holds paid of a purchase of whose goods this share has come back, rounded down in all (R4)."""
     so_far: dict[str, int] = {}
     for follower in earlier.followers:

@@ -1,6 +1,5 @@
 """Goods that come back, and purchases that change: what they gave follows, exactly (semantics R1, R2, R4, R7, R8)."""
 
-from fractions import Fraction
 from typing import Any
 
 from app.domain import (
@@ -26,6 +25,7 @@ from app.domain.basket import Left
 from app.domain.commands import LooseReturn, Purchase, PurchaseChange, Return
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Recorded
+from app.domain.exact import Exact, ratio
 from app.domain.refusals import OtherCurrency, PurchaseNeeded, Refused
 from app.domain.returns import Part, Standing
 from app.domain.rules import Rules
@@ -208,13 +208,13 @@ def gives(event: Recorded, now: Standing, rules: Rules, *, left: list[Left] | No
     return accrual.earned(goods, occasion, rules, left=left)
 
 
-def _gone(event: Recorded, after: Standing) -> Fraction:
+def _gone(event: Recorded, after: Standing) -> Exact:
     """Which share of a purchase's goods, as they were first recorded, has come back by now, by amount."""
     left = [one for one in returns.remaining(after.goods, after.parts) if one.amount >= 0 and not one.counted.gone]
     sold = sum(line.amount for line in returns.standing(event, ()).goods.lines if line.amount > 0)
     if not left:
-        return Fraction(1)
-    return max(Fraction(0), 1 - Fraction(sum(one.amount for one in left), sold)) if sold else Fraction(0)
+        return 1
+    return max(0, 1 - ratio(sum(one.amount for one in left), sold)) if sold else 0
 
 
 def _total(now: Standing) -> int:

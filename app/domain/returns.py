@@ -6,7 +6,6 @@ and what came back as an amount. So the same goods are left whatever the order o
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from app.domain.basket import Left
 from app.domain.combining import Room
 from app.domain.commands import Line, Purchase, PurchaseChange, Return, ReturnedLine
 from app.domain.events import Recorded
+from app.domain.exact import Exact, exact, number, ratio
 from app.domain.refusals import MoreThanLeft, NothingLeft, OtherCurrency, Refused, UnknownLine
 
 STALE = "stale_revision"
@@ -26,7 +26,7 @@ RETURNED = "returned"
 class Part(NamedTuple):
     """What came back of a line: a quantity, and an amount in minor units besides its part of the line's."""
 
-    quantity: Fraction = Fraction(0)
+    quantity: Exact = 0
     amount: int = 0
 
 
@@ -34,7 +34,7 @@ class Remaining(NamedTuple):
     """What is left of a line: how many, for how much, and what rules count of it."""
 
     id: str
-    quantity: Fraction
+    quantity: Exact
     amount: int
     counted: Left
 
@@ -66,7 +66,7 @@ def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
             told = context.get(seeing.ATTRIBUTES, {})
             now = now._replace(goods=facts.goods, parts={}, revision=facts.revision, told=told)
         for id, quantity, amount in context.get(RETURNED, ()):
-            now = now._replace(parts=added(now.parts, {id: Part(Fraction(quantity), amount)}))
+            now = now._replace(parts=added(now.parts, {id: Part(number(quantity), amount)}))
         if limits.ROOM in context:
             now = now._replace(room=context[limits.ROOM])
     return now
@@ -83,7 +83,7 @@ def added(parts: Mapping[str, Part], more: Mapping[str, Part]) -> dict[str, Part
     sums = dict(parts)
     for id, part in more.items():
         before = sums.get(id, Part())
-        sums[id] = Part(before.quantity + part.quantity, before.amount + part.amount)
+        sums[id] = Part(exact(before.quantity + part.quantity), before.amount + part.amount)
     return sums
 
 
@@ -127,28 +127,23 @@ def _goods(purchase: Purchase, parts: Mapping[str, Part]) -> list[Remaining]:
     return goods
 
 
-@lru_cache(maxsize=256)
-def _quantity(text: str) -> Fraction:
-    return Fraction(Decimal(text))
-
-
 @lru_cache(maxsize=64)
 def _remaining(line: Line, part: Part | None) -> Remaining:
-    quantity = _quantity(line.quantity)
+    quantity = number(line.quantity)
     if part is None or line.amount < 0:
-        return Remaining(line.id, quantity, line.amount, Left(Fraction(1), quantity))
-    still = quantity - part.quantity
+        return Remaining(line.id, quantity, line.amount, Left(1, quantity))
+    still = exact(quantity - part.quantity)
     if not line.amount:
-        return Remaining(line.id, still, 0, Left(Fraction(1 if still else 0), still))
+        return Remaining(line.id, still, 0, Left(1 if still else 0, still))
     base = _unreturned(line, part.quantity)
     amount = base - part.amount
-    counted = Left(Fraction(amount, line.amount), still * Fraction(amount, base) if base else still)
-    return Remaining(line.id, still if counted.quantity else Fraction(0), amount, counted)
+    counted = Left(ratio(amount, line.amount), exact(still * ratio(amount, base)) if base else still)
+    return Remaining(line.id, still if counted.quantity else 0, amount, counted)
 
 
-def _unreturned(line: Line, came_back: Fraction) -> int:
+def _unreturned(line: Line, came_back: Exact) -> int:
     """The line's amount without the part of a quantity that came back, that part rounded half up."""
-    quantity = _quantity(line.quantity)
+    quantity = number(line.quantity)
     if not quantity:
         return line.amount
     return line.amount - (2 * line.amount * came_back + quantity) // (2 * quantity)
@@ -156,7 +151,7 @@ def _unreturned(line: Line, came_back: Fraction) -> int:
 
 def _all_of(left: Remaining) -> Part:
     """What brings back all that is left of a line: as an amount, so that nothing remains by rounding."""
-    return Part(Fraction(0), left.amount) if left.amount else Part(left.quantity, 0)
+    return Part(0, left.amount) if left.amount else Part(left.quantity, 0)
 
 
 def _of_line(
@@ -170,18 +165,18 @@ def _of_line(
     if asked.id not in known:
         raise Refused(UnknownLine(asked.id, tuple(known)))
     line, left = known[asked.id]
-    quantity = left.quantity if asked.quantity is None else Fraction(Decimal(asked.quantity))
+    quantity = left.quantity if asked.quantity is None else number(asked.quantity)
     amount = left.amount if asked.amount is None else asked.amount
     if left.counted.gone or quantity > left.quantity or amount > left.amount:
         raise Refused(MoreThanLeft(asked.id, text(left.quantity), left.amount, purchase.currency, decimals))
     if asked.amount is not None and amount < left.amount:
-        return Part(Fraction(0), amount)
+        return Part(0, amount)
     if asked.amount is None and quantity < left.quantity:
         return _some_of(line, left, quantity, parts.get(asked.id, Part()))
     return _all_of(left)
 
 
-def _some_of(line: Line, left: Remaining, quantity: Fraction, before: Part) -> Part:
+def _some_of(line: Line, left: Remaining, quantity: Exact, before: Part) -> Part:
     """A quantity with its part of the line's amount; where some of that is back already, of what is left of it."""
     if not before.amount:
         return Part(quantity)
@@ -199,11 +194,11 @@ def _spread(amount: int, goods: Sequence[Remaining]) -> dict[str, Part]:
         passed += one.amount
         upto = amount * passed // total
         if upto > given:
-            spread[one.id] = Part(Fraction(0), upto - given)
+            spread[one.id] = Part(0, upto - given)
         given = upto
     return spread
 
 
-def text(quantity: Fraction) -> str:
+def text(quantity: Exact) -> str:
     """A quantity as decimal text; it has six decimals at most, as lines do."""
     return format(Decimal(quantity.numerator) / Decimal(quantity.denominator), "f")

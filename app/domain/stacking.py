@@ -11,8 +11,8 @@ from operator import is_
 from typing import NamedTuple
 
 from app.domain import combining, multiplying, points
-from app.domain.basket import Exact
 from app.domain.combining import PROGRAM, Cap, Combine, Group, Room
+from app.domain.exact import Exact
 from app.domain.multiplying import Factor
 from app.domain.rules import Rule, Rules, UnitPlan
 from app.domain.steps import Step
