@@ -19,6 +19,7 @@ from app.domain.rules import Audience, Versions
 from app.domain.state import MemberState
 from app.ledger import acquaintance, history, mentions
 from app.ledger.folding import Work, member_of
+from app.ledger.known_lots import KnownLots
 from app.ledger.mentions import Mentions
 from app.ledger.versions import CompiledRules
 from app.ledger.working import Fold, Piece
@@ -35,6 +36,7 @@ async def load(
     clock: Callable[[], datetime],
     secrets: Secrets,
     ids: Ids,
+    lots: KnownLots,
     locked: bool,
 ) -> Fold:
     """Everything the batch's decisions read. With `locked`, the members' rows are locked first, and read after."""
@@ -51,7 +53,9 @@ async def load(
     versions = await rules.of(connection, found.versions, program_id=program_id)
     late = history.late(said.commands, found, versions)
     wanting = _wanting_lots(said, found, versions, late=late, now=now)
-    states = found.states | await loading.with_lots(connection, wanting, program_id=program_id)
+    known = lots.of(wanting)
+    unknown = [state for state in wanting if state.id not in known]
+    states = found.states | known | await loading.with_lots(connection, unknown, program_id=program_id)
     if versions.profiles:
         states |= await loading.with_profiles(connection, states.values(), program_id=program_id)
     earlier = await history.of(connection, said, found, versions, program_id=program_id, late=late, now=now)
@@ -69,6 +73,7 @@ async def load(
         secrets,
         ids,
         before=states,
+        heads={state.id: state.head for state in states.values()},
         identities=found.identities,
         recorded=found.recorded,
         waiting=found.waiting,

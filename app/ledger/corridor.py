@@ -26,6 +26,7 @@ from app.domain.keys import Secrets
 from app.domain.rules import Rules
 from app.ledger import batch as batches
 from app.ledger.folding import Overtaken, Settle, Work, fold
+from app.ledger.known_lots import KnownLots
 from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
 from app.ledger.versions import CompiledRules
 from app.ledger.working import Fold
@@ -78,6 +79,7 @@ class Ledger:
         self._on_commit = on_commit
         self._owner = batches.IDS.fresh()
         self._rules = CompiledRules()
+        self._lots = KnownLots()
         self._queues: dict[bytes, _Queue] = {}
         self._programs = asyncio.Semaphore(PROGRAMS_AT_ONCE)
         self._previews = asyncio.Semaphore(PREVIEWS_AT_ONCE)
@@ -120,6 +122,7 @@ class Ledger:
                 clock=self._clock if now is None else lambda: now,
                 secrets=self._secrets,
                 ids=batches.IDS,
+                lots=self._lots,
                 locked=False,
             )
             loaded.provisional = True
@@ -245,10 +248,12 @@ class Ledger:
                 clock=self._clock,
                 secrets=self._secrets,
                 ids=batches.IDS,
+                lots=self._lots,
                 locked=True,
             )
             outcomes, lane = await self._written(connection, queue, work, loaded, lane)
         queue.lane = lane
+        self._lots.keep(loaded.before.values(), before=loaded.heads)
         if loaded.posted:
             self._on_commit(len(loaded.posted))
         return outcomes

@@ -59,6 +59,8 @@ class Fold:
     before: dict[bytes, MemberState]
     identities: dict[bytes, bytes]
     recorded: dict[EventKey, Recorded]
+    heads: Mapping[bytes, bytes] = field(default_factory=dict)
+    """The heads of the members' chains as they were loaded."""
     waiting: dict[EventKey, Parked] = field(default_factory=dict)
     by_id: dict[bytes, Recorded] = field(default_factory=dict)
     about: dict[bytes, list[Recorded]] = field(default_factory=dict)
