@@ -294,6 +294,7 @@ async def test_ids_of_any_kind_in_a_path_are_not_found(service: Service, owner: 
     for id in odd:
         for method, path in (
             ("GET", "/v1/events/"),
+            ("GET", "/v1/holds/"),
             ("GET", "/v1/webhook-endpoints/"),
             ("DELETE", "/v1/webhook-endpoints/"),
         ):

@@ -102,3 +102,12 @@ async def test_a_revision_that_states_the_same_again_counts(service: Service) ->
     assert late.json()["flags"] == ["stale_revision"]
     assert await account(service) == (20, 20, 0, 0)
     assert await proven(service) == []
+
+
+async def test_an_order_number_with_a_slash_is_kept_by_its_path(service: Service) -> None:
+    """Api C1: ids of shops are any printable ASCII."""
+    for written in ("2026/00123", "2026%2F00123"):
+        answer = await service.client.put(f"/v1/purchases/till/{written}", json=kept("20.00", revision=1))
+
+        assert answer.json()["source_id"] == "2026/00123"
+    assert (answer.status_code, await account(service)) == (200, (20, 20, 0, 0))

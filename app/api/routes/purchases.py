@@ -29,7 +29,7 @@ Key = Annotated[str, Path(pattern=PRINTABLE, max_length=100, description="The sh
 
 
 @router.put(
-    "/{source}/{id}",
+    "/{source}/{id:path}",  # order numbers such as 2026/00123
     operation_id="keep_purchase",
     summary="State a purchase as it is now kept",
     response_model=answers.EventOut,
