@@ -2,16 +2,19 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.middleware import request_id
 from app.api.problems import FieldError, Problem, respond
+from app.api.schemas.common import In
+from app.api.schemas.events import EventBody
 
 ERRORS_SHOWN = 50
 
@@ -44,7 +47,7 @@ def field_errors(errors: Iterable[Mapping[str, Any]], *, skip: int = 0) -> tuple
     for error in list(errors)[:ERRORS_SHOWN]:
         pointer = _pointer(error, skip=skip)
         if pointer not in found:
-            found[pointer] = FieldError(pointer, _message(error), _suggestion(error))
+            found[pointer] = FieldError(pointer, _message(error), _suggestion(error, skip=skip))
     return tuple(found.values())
 
 
@@ -55,8 +58,9 @@ def invalid(error: ValidationError) -> Problem:
 
 def unknown_fields(error: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The known name nearest to a misspelt one."""
-    close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-    return close[0] if close else None
+    said = str(error["loc"][-1])
+    close = difflib.get_close_matches(said, known, n=1)
+    return close[0] if close and close[0] != said else None
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -81,21 +85,10 @@ async def _http(request: Request, error: Exception) -> Response:
     return respond(problem, request_id=request_id(request), instance=request.url.path)
 
 
-_EVENTS = frozenset(
-    {
-        "purchase",
-        "return",
-        "activity",
-        "redemption",
-        "hold",
-        "capture",
-        "release",
-        "cancellation",
-        "transfer",
-        "enrolment",
-        "opening",
-    }
-)
+_EVENTS: Mapping[str, type[BaseModel]] = {
+    get_args(body.model_fields["type"].annotation)[0]: body for body in get_args(EventBody)
+}
+"""The branches of the union of events."""
 _BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "constrained-int", "str", "int", "bool"})
 
 
@@ -121,15 +114,34 @@ def _message(error: Mapping[str, Any]) -> str:
     return str(error["msg"])[:200]
 
 
-def _suggestion(error: Mapping[str, Any]) -> str | None:
+def _suggestion(error: Mapping[str, Any], *, skip: int) -> str | None:
     if error["type"] != "extra_forbidden":
         return None
-    return unknown_fields(error, _FIELDS)
+    loc = error["loc"][skip:]
+    own = _fields_at(_EVENTS[loc[0]], loc[1:-1]) if loc[0] in _EVENTS and len(loc) > 1 else ()
+    return unknown_fields(error, own) or unknown_fields(error, _all_fields())
 
 
-_FIELDS = (
-    "id type member occurred_at currency total lines payments vouchers channel location terminal operator attributes "
-    "history messages not_after sku quantity amount tax discount cost categories kind hold points unit activity "
-    "identities birthday referral_code identity enrol if_exists events url types description "
-    "reason note expires_at to"
-).split()
+def _fields_at(body: type[BaseModel], way: Sequence[Any]) -> tuple[str, ...]:
+    """The names that are known at a place of a body, which is some fields further in."""
+    models = [body]
+    for name in way:
+        fields = [model.model_fields[name] for model in models if name in model.model_fields]
+        models = [model for field in fields for model in _models(field.annotation)] or models
+    return tuple(dict.fromkeys(name for model in models for name in model.model_fields))
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+@cache
+def _all_fields() -> tuple[str, ...]:
+    """All names that any body knows."""
+    bodies, names = [In], dict[str, None]()
+    for body in bodies:  # grows while it is read: a tree of classes
+        bodies.extend(body.__subclasses__())
+        names.update(dict.fromkeys(body.model_fields))
+    return tuple(names)

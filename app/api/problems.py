@@ -286,6 +286,18 @@ def of_refusal(refusal: Refusal) -> Problem:
     return Problem(refusal.code, **facts)
 
 
+_REFUSALS: Mapping[str, type[Refusal]] = {
+    kind.code: kind
+    for kind in map(vars(refusals).get, refusals.__all__)
+    if isinstance(kind, type) and issubclass(kind, Refusal)
+}
+
+
+def facts_kept(code: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a refusal that was listed, as its problem told them."""
+    return of_refusal(refusals.read(_REFUSALS[code], facts)).facts
+
+
 def _fact(value: Any) -> Any:
     if isinstance(value, datetime):
         return messages.time_text(value)

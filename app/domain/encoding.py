@@ -159,7 +159,7 @@ def _purchase(facts: Purchase) -> dict[str, Any]:
     if facts.vouchers:
         value["vouchers"] = facts.vouchers
     value.update(_named(facts, "channel", "location", "terminal", "operator"))
-    return value
+    return value | {"revision": facts.revision} if facts.revision else value
 
 
 def _line(line: Line) -> dict[str, Any]:

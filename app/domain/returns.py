@@ -57,7 +57,7 @@ def standing(purchase: Recorded, followers: Iterable[Recorded]) -> Standing:
     """A purchase after what was recorded about it, in order: a change states anew what is kept (semantics R8)."""
     goods = encoding.decode_facts(Purchase.kind, chain.decode_content(purchase.content).facts)
     assert isinstance(goods, Purchase)
-    now = Standing(goods, {})
+    now = Standing(goods, {}, goods.revision)
     for event in followers:
         context = chain.context_of(event.content)
         if event.kind == PurchaseChange.kind and STALE not in event.flags:

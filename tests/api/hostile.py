@@ -189,9 +189,10 @@ INCLUDE = (
 )  # fmt: skip
 
 UNKNOWN: dict[str, str | None] = {
-    "totl": "total", "occured_at": "occurred_at", "curency": "currency", "identites": "identities", "membr": "member",
-    "referal_code": "referral_code", "zzzzzzzzzz": None, "__proto__": None, "constructor": None, "$ref": None, "": None,
-    "a/b~c": None, "\u0007bell": None, "x" * 300: None, "ｉｄ": None, "ID": None, "hasOwnProperty": None,
+    "locaton": "location", "occured_at": "occurred_at", "curency": "currency", "identites": "identities",
+    "membr": "member", "referal_code": "referral_code", "zzzzzzzzzz": None, "__proto__": None, "constructor": None,
+    "$ref": None, "": None, "a/b~c": None, "\u0007bell": None, "x" * 300: None, "ｉｄ": None, "ID": None,
+    "hasOwnProperty": None,
 }  # fmt: skip
 """Names that no body has, each with the known name that the answer must suggest."""
 

@@ -118,3 +118,32 @@ async def test_an_opening_with_a_code_of_the_other_system_is_sent_again_by_its_s
     admitted = await admit(service, refused)
 
     assert (admitted.status_code, admitted.json()["code"]) == (422, "not_admissible")
+
+
+async def test_the_list_of_what_was_refused_tells_facts_as_their_problems_did(service: Service) -> None:
+    """Api C2, C3, C5: money as text, times in UTC with Z, ids as ours."""
+    await service.enrol()
+    now = service.clock.now
+    bought = await service.buy("20.00", id="p1")
+    sent: list[dict[str, Any]] = [
+        purchase("9.00", id="late", at=now - timedelta(days=31)),
+        {**purchase("9.00", id="wrong", at=now), "lines": [{"amount": "8.00"}]},
+        purchase("9.00", id="p1", at=now),
+        {
+            "type": "return", "id": "r1", "member": "card:1001", "occurred_at": at(now), "purchase": "p1",
+            "currency": "EUR", "amount": "21.00",
+        },
+        {"type": "redemption", "id": "s1", "member": "card:1001", "occurred_at": at(now), "points": 99},
+    ]  # fmt: skip
+    problems = [(await service.send(one)).json() for one in sent]
+    listed = {one["source_id"]: one for one in await turned_away(service)}
+
+    assert {problem["code"] for problem in problems if "recorded" in problem} == {"event_id_reused"}
+    assert problems[2]["recorded"] == bought.json()["id"]
+    told = [(one["id"], problem) for one, problem in zip(sent, problems, strict=True) if one["id"] in listed]
+    assert len(told) == len(listed) >= 4
+    for id, problem in told:
+        details = listed[id]["details"]
+        assert len(details) > 0, id
+        assert details == {name: problem[name] for name in details}, id
+    assert listed["r1"]["details"]["amount"] == "20.00"

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from app.api.problems import KINDS
 from tests.api import hostile
@@ -106,6 +107,31 @@ async def test_a_problem_of_json_says_what_is_wrong_and_where(service: Service) 
         answer = await post(service, "/v1/events", hostile.NO_JSON[name])
 
         assert said in problem_of(answer)["detail"], name
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "suggestion"),
+    [
+        ({"type": "return", "purchaes": "p1", "all": True}, "/purchaes", "purchase"),
+        ({"type": "redemption", "points": 5, "ofline": True}, "/ofline", "offline"),
+        ({"type": "cancellation", "evnt": "p1"}, "/evnt", "event"),
+        ({"type": "capture", "hold": "h1", "finale": True}, "/finale", "final"),
+        ({"type": "fulfilment", "purchase": "p1", "line": ["1"]}, "/line", "lines"),
+        ({"type": "return", "purchase": "p1", "lines": [{"id": "1", "quantiy": "1"}]}, "/lines/0/quantiy", "quantity"),
+        ({"type": "return", "purchase": "p1", "all": True, "not_after": "2026-11-21T09:41:00Z"}, "/not_after", None),
+        ({"type": "purchase_change", "purchase": "p1", "currency": "EUR", "revision": 0}, "/revision", None),
+        ({"type": "fulfilment", "purchase": "p1", "lines": [1]}, "/lines/0", None),
+        ({"type": "referral_claim", "referral_code": 5}, "/referral_code", None),
+    ],
+)
+async def test_a_slip_is_pointed_at_and_what_was_meant_is_suggested(
+    service: Service, body: dict[str, Any], pointer: str, suggestion: str | None
+) -> None:
+    """Api C9: the nearest name that is known in its place, and never the name that was sent."""
+    answer = await service.send({"id": "x1", "member": "card:1001", "occurred_at": PURCHASE["occurred_at"], **body})
+
+    found = {error["pointer"]: error.get("suggestion") for error in answer.json()["errors"]}
+    assert (answer.status_code, pointer in found, found.get(pointer)) == (422, True, suggestion)
 
 
 async def test_every_event_with_one_thing_wrong_is_refused_and_its_id_stays_free(
@@ -268,6 +294,7 @@ async def test_ids_of_any_kind_in_a_path_are_not_found(service: Service, owner: 
     for id in odd:
         for method, path in (
             ("GET", "/v1/events/"),
+            ("GET", "/v1/holds/"),
             ("GET", "/v1/webhook-endpoints/"),
             ("DELETE", "/v1/webhook-endpoints/"),
         ):

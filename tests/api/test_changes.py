@@ -66,3 +66,48 @@ async def test_points_of_a_change_come_back_as_old_as_their_purchase(service: Se
     assert [draw["points"] for draw in spent["draws"]] == [10, 2]
     assert spent["draws"][1]["sequence"] == change.json()["sequence"]
     assert await proven(service) == []
+
+
+def kept(total: str, *, revision: int) -> dict[str, Any]:
+    """The body of a purchase as it is kept."""
+    who = {"identity": "card:1001", "enrol": True}
+    return {"revision": revision, "member": who, "occurred_at": at(START), "currency": "EUR", "total": total}
+
+
+async def test_a_revision_below_the_first_that_came_changes_nothing(service: Service) -> None:
+    """Semantics R8: the second state of the order came first, and the first one late."""
+    path = "/v1/purchases/till/order-1"
+    await service.client.put(path, json=kept("20.00", revision=2))
+
+    late = await service.client.put(path, json=kept("50.00", revision=1))
+    same = await service.client.put(path, json=kept("60.00", revision=2))
+
+    assert [one.json()["flags"] for one in (late, same)] == [["stale_revision"]] * 2
+    assert [one.json()["entries"] for one in (late, same)] == [[], []]
+    assert await account(service) == (20, 20, 0, 0)
+    above = await service.client.put(path, json=kept("50.00", revision=3))
+    assert [entry["points"] for entry in above.json()["entries"]] == [30]
+    assert await proven(service) == []
+
+
+async def test_a_revision_that_states_the_same_again_counts(service: Service) -> None:
+    """Semantics R8: what the third revision says holds against a second one that comes late."""
+    path = "/v1/purchases/till/order-1"
+    await service.client.put(path, json=kept("20.00", revision=1))
+
+    again = await service.client.put(path, json=kept("20.00", revision=3))
+    late = await service.client.put(path, json=kept("90.00", revision=2))
+
+    assert (again.status_code, again.json()["type"], again.json()["entries"]) == (201, "purchase_change", [])
+    assert late.json()["flags"] == ["stale_revision"]
+    assert await account(service) == (20, 20, 0, 0)
+    assert await proven(service) == []
+
+
+async def test_an_order_number_with_a_slash_is_kept_by_its_path(service: Service) -> None:
+    """Api C1: ids of shops are any printable ASCII."""
+    for written in ("2026/00123", "2026%2F00123"):
+        answer = await service.client.put(f"/v1/purchases/till/{written}", json=kept("20.00", revision=1))
+
+        assert answer.json()["source_id"] == "2026/00123"
+    assert (answer.status_code, await account(service)) == (200, (20, 20, 0, 0))

@@ -44,11 +44,17 @@ class TestFulfilment:
     async def test_points_count_line_by_line_as_the_goods_arrive(self, settings: Settings, clock: Clock) -> None:
         await publish(settings, clock=clock, document=ORDERS)
         async with open_service(settings, clock=clock) as service:
-            await service.send(purchase("40.50", lines=TWO))
+            bought = await service.send(purchase("40.50", lines=TWO))
+            assert bought.json()["entries"][0]["available_at"] is None
             assert await points(service) == (0, 40)
             clock.forward(days=10)
 
             first = await service.send(fulfilled("a", when=clock.now))
+
+            lots = await service.client.get(f"/v1/members/{bought.json()['member']}/lots")
+            assert [(lot["state"], lot["available_at"]) for lot in lots.json()["lots"]] == [
+                *[("pending", None), ("active", "2026-12-01T09:00:00Z")],
+            ]
 
             assert [entry["points"] for entry in first.json()["entries"]] == [-30, 30]
             assert first.json()["entries"][1]["expires_at"] == "2027-01-01T23:00:00Z"
@@ -183,6 +189,8 @@ class TestPurchaseChanges:
         assert [entry["points"] for entry in returned_.json()["entries"]] == [-5]
         left = (await service.client.get(f"/v1/events/{first.json()['id']}")).json()["left"]
         assert left["amount"] == "15.00"
+        by_receipt = await service.client.get("/v1/events", params={"source": "till", "id": "order-1"})
+        assert [one["left"] for one in by_receipt.json()["events"]] == [left]
         assert await proven(service) == []
 
     async def test_a_change_is_judged_as_its_purchase_was(self, settings: Settings, clock: Clock) -> None:

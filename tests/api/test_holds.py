@@ -249,3 +249,16 @@ async def test_held_points_are_seen_when_looking_back(settings: Settings, clock:
         assert await looked(during) == (0, 0, 0)
         assert await looked(clock.now) == (0, 0, 0)
         assert await proven(service) == []
+
+
+async def test_a_hold_whose_id_has_a_slash_is_named_in_a_path(service: Service) -> None:
+    """Api C1: ids of shops are any printable ASCII."""
+    await service.buy("100.00")
+    placed = await service.send({"id": "till/7", "member": "card:1001", "points": 10}, path="/v1/holds")
+
+    captured = await service.send({"id": "c1", "points": 4, "final": False}, path="/v1/holds/till/7/capture")
+    freed = await service.send({"id": "f1"}, path="/v1/holds/till%2F7/release")
+    read = await service.client.get("/v1/holds/till/7")
+
+    assert [one.status_code for one in (placed, captured, freed, read)] == [201, 201, 201, 200]
+    assert (read.json()["captured"], read.json()["state"]) == (4, "released")

@@ -37,7 +37,7 @@ def every_route(service: Service) -> list[tuple[str, str]]:
     routes += service.app.routes
     return sorted(
         {
-            (method, route.path)
+            (method, route.path.replace(":path}", "}"))
             for route in routes
             if hasattr(route, "path")
             for method in (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}

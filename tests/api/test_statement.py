@@ -154,7 +154,8 @@ async def test_a_receipt_is_found_by_its_shop_and_its_own_id(service: Service) -
     none = await service.client.get("/v1/events", params={"source": "webshop", "id": "same"})
 
     assert [event["type"] for event in both.json()["events"]] == ["purchase", "redemption"]
-    assert one.json() == {"events": [bought.json()], "next_cursor": None}
+    left = {"amount": "5.00", "lines": [{"id": "1", "quantity": "1", "amount": "5.00"}]}
+    assert one.json() == {"events": [{**bought.json(), "left": left}], "next_cursor": None}
     assert none.json() == {"events": [], "next_cursor": None}
 
 

@@ -49,6 +49,7 @@ purchases = st.builds(
     payments=st.lists(st.builds(Payment, kind=text, amount=amounts, hold=maybe), max_size=3).map(tuple),
     vouchers=st.lists(text, max_size=2).map(tuple),
     **places,
+    revision=st.integers(0, 3),
 )
 activities = st.builds(Activity, activity=text, **places)
 redemptions = st.builds(Redemption, points=st.integers(1, 2**53 - 1), unit=maybe, **places)

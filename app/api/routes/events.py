@@ -38,6 +38,7 @@ from app.api.schemas.events import (
 )
 from app.domain import typeid
 from app.domain.commands import Activity, Adjustment, Command, Purchase, Transfer
+from app.domain.events import Recorded
 from app.domain.rules import Rules
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
@@ -184,7 +185,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     "",
     operation_id="find_events",
     summary="Find a receipt",
-    response_model=answers.EventPage,
+    response_model=answers.EventsFoundPage,
     responses=problems("malformed_query"),
     openapi_extra={"parameters": [LANGUAGE]},
 )
@@ -198,10 +199,10 @@ async def find_events(
         str | None, Query(pattern=PRINTABLE, max_length=32, description="Its type; all types if left out.")
     ] = None,
 ) -> Response:
-    """Finds what a shop recorded under its own id."""
+    """Finds what a shop recorded under its own id; of a purchase also what is left to be returned."""
     found = await recorded_events.by_key(mine.engine, program_id=caller.program_id, source=source, key=id, kind=kind)
     words = await telling(request, mine, caller)
-    page = {"events": [answers.event(event, telling=words) for event in found], "next_cursor": None}
+    page = {"events": [await _standing(event, words, mine, caller) for event in found], "next_cursor": None}
     return Response(orjson.dumps(page), media_type="application/json")
 
 
@@ -219,11 +220,16 @@ async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Re
     found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id)
     if found is None:
         raise Problem("not_found")
-    answer = answers.event(found, telling=await telling(request, mine, caller))
-    if found.kind == Purchase.kind:
-        followers = await recorded_events.about(mine.engine, found.id, program_id=caller.program_id)
-        answer["left"] = answers.left(found, followers)
+    answer = await _standing(found, await telling(request, mine, caller), mine, caller)
     return Response(orjson.dumps(answer), media_type="application/json")
+
+
+async def _standing(event: Recorded, words: Telling | None, mine: Parts, caller: Caller) -> dict[str, Any]:
+    answer = answers.event(event, telling=words)
+    if event.kind == Purchase.kind:
+        followers = await recorded_events.about(mine.engine, event.id, program_id=caller.program_id)
+        answer["left"] = answers.left(event, followers)
+    return answer
 
 
 def _command(body: EventBody, mine: Parts, caller: Caller, preview: Preview) -> Command:

@@ -67,7 +67,7 @@ async def place_hold(body: bodies.PlaceHoldIn, mine: PartsHere, caller: Spender)
 
 
 @router.post(
-    "/{hold}/capture",
+    "/{hold:path}/capture",  # a shop's own id may have slashes
     operation_id="capture_hold",
     summary="Spend what is held",
     response_model=bodies.HoldOut,
@@ -82,7 +82,7 @@ async def capture_hold(hold: str, body: bodies.CaptureHoldIn, mine: PartsHere, c
 
 
 @router.post(
-    "/{hold}/release",
+    "/{hold:path}/release",
     operation_id="release_hold",
     summary="Give a hold up",
     response_model=bodies.HoldOut,
@@ -97,7 +97,7 @@ async def release_hold(hold: str, body: bodies.ReleaseHoldIn, mine: PartsHere, c
 
 
 @router.get(
-    "/{hold}",
+    "/{hold:path}",
     operation_id="get_hold",
     summary="Read a hold",
     response_model=bodies.HoldOut,
@@ -124,7 +124,7 @@ async def _find(name: str, mine: Parts, caller: Caller) -> Recorded:
         found = await recorded_events.by_id(mine.engine, id, program_id=caller.program_id)
         if found is not None and found.kind == Hold.kind:
             return found
-    elif caller.source is not None:
+    elif caller.source is not None and name.isascii() and name.isprintable():  # what no id has, no database is asked
         for event in await recorded_events.by_key(
             mine.engine, program_id=caller.program_id, source=caller.source, key=name, kind=Hold.kind
         ):

@@ -1,5 +1,6 @@
 """Purchases as they are kept: for webshops whose orders change after they were placed (semantics R8)."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -28,7 +29,7 @@ Key = Annotated[str, Path(pattern=PRINTABLE, max_length=100, description="The sh
 
 
 @router.put(
-    "/{source}/{id}",
+    "/{source}/{id:path}",  # order numbers such as 2026/00123
     operation_id="keep_purchase",
     summary="State a purchase as it is now kept",
     response_model=answers.EventOut,
@@ -60,7 +61,8 @@ async def _kept(id: str, body: KeptPurchaseIn, mine: Parts, caller: Caller) -> O
     about = await recorded_events.about(mine.engine, found[0].id, program_id=caller.program_id) if found else ()
     if not any(event.kind == PurchaseChange.kind for event in about):
         said: dict[str, Any] = {name: value for name, value in dict(body).items() if name != "revision"}
-        outcome = await _submit(PurchaseIn.model_construct(type="purchase", id=id, **said), mine, caller)
+        sale = PurchaseIn.model_construct(type="purchase", id=id, **said)
+        outcome = await _submit(sale, mine, caller, revision=body.revision)
         if not (isinstance(outcome, Refused) and isinstance(outcome.refusal, EventIdReused)):
             return outcome
     change = PurchaseChangeIn.model_construct(
@@ -69,7 +71,11 @@ async def _kept(id: str, body: KeptPurchaseIn, mine: Parts, caller: Caller) -> O
     return await _submit(change, mine, caller)
 
 
-async def _submit(sent: PurchaseIn | PurchaseChangeIn, mine: Parts, caller: Caller) -> Outcome:
+async def _submit(
+    sent: PurchaseIn | PurchaseChangeIn, mine: Parts, caller: Caller, *, revision: int | None = None
+) -> Outcome:
     command = to_command(sent, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
+    if isinstance(command.facts, Purchase) and revision is not None:
+        command = command._replace(facts=replace(command.facts, revision=revision))
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
     return outcome

@@ -1,6 +1,6 @@
 """What waits for the event it names, and what was turned away (semantics E3, E4)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.api import ids, paging
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import KINDS, Problem, malformed_query
+from app.api.problems import KINDS, Problem, facts_kept, malformed_query
 from app.api.routes.events import answered
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas import answers
@@ -78,7 +78,7 @@ async def list_refused(
         "refused",
         found,
         limit=limit,
-        show=lambda one: answers.refused(one, title=KINDS[one.code].title),
+        show=_refused,
         position=lambda one: one.refused_id.hex(),
         bound_to=bound,
         key=key,
@@ -118,6 +118,10 @@ async def admit_refused(refused_id: str, mine: PartsHere, caller: Admitter) -> R
     command = command._replace(admitted_by=typeid.encode(typeid.KEY, caller.key_id))
     (outcome,) = await mine.ledger.submit([command], program_id=caller.program_id)
     return answered(outcome)
+
+
+def _refused(one: waiting.TurnedAway) -> dict[str, Any]:
+    return answers.refused(one, title=KINDS[one.code].title, details=facts_kept(one.code, one.details))
 
 
 def _member(text: str | None) -> bytes | None:

@@ -33,7 +33,9 @@ class EntryOut(Out):
     unit: str
     points: int = Field(description="0 where points that began to count only paid what was owed: see `draws`.")
     balance_after: int
-    available_at: str | None = Field(description="From when a credited lot can be spent.")
+    available_at: str | None = Field(
+        description="From when a credited lot can be spent; null while it waits for a fulfilment."
+    )
     expires_at: str | None = Field(
         description="The first instant at which the lot can no longer be spent; without `available_at` the new one of "
         "lots that had ended, where the program grants days of grace to points that are put back."
@@ -128,6 +130,12 @@ class EventPage(Page):
     events: list[EventOut]
 
 
+class EventsFoundPage(Page):
+    """What goes by one id, as it stands."""
+
+    events: list[EventFoundOut]
+
+
 class AwaitsOut(Out):
     """The event that is waited for, by the id its shop gave it."""
 
@@ -169,7 +177,7 @@ class RefusedOut(Out):
     refused_at: str
     code: str = Field(description="Why; the codes are those of problems.", examples=["too_late"])
     title: str
-    details: dict[str, Any] = Field(description="The facts of the refusal, amounts in minor units.")
+    details: dict[str, Any] = Field(description="The facts of the refusal, as its problem told them.")
     recorded: str | None = Field(description="The event, if it was taken since.")
 
 
@@ -254,7 +262,7 @@ def parked(waiting: Parked, *, provisional: bool = False) -> dict[str, Any]:
     return answer
 
 
-def refused(one: TurnedAway, *, title: str) -> dict[str, Any]:
+def refused(one: TurnedAway, *, title: str, details: Mapping[str, Any]) -> dict[str, Any]:
     """The answer for an event that was turned away."""
     return {
         "id": typeid.encode(typeid.REFUSED, one.refused_id),
@@ -266,7 +274,7 @@ def refused(one: TurnedAway, *, title: str) -> dict[str, Any]:
         "refused_at": time(one.refused_at),
         "code": one.code,
         "title": title,
-        "details": one.details,
+        "details": details,
         "recorded": None if one.recorded is None else typeid.encode(typeid.EVENT, one.recorded),
     }
 
@@ -315,7 +323,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "unit": entry.unit,
         "points": entry.points,
         "balance_after": entry.balance_after,
-        "available_at": maybe_time(entry.available_at),
+        "available_at": None if entry.available_at == entry.expires_at else maybe_time(entry.available_at),
         "expires_at": maybe_time(entry.expires_at),
         "draws": [_draw(draw) for draw in entry.draws],
     }

@@ -205,7 +205,7 @@ class LotOut(Out):
     remaining: int
     reserved: int
     occurred_at: str
-    available_at: str
+    available_at: str | None = Field(description="From when they can be spent; null while they wait for a fulfilment.")
     expires_at: str | None
     state: Literal["pending", "active", "expired"]
 
@@ -337,7 +337,7 @@ def lot(lot: OpenLot, *, now: datetime) -> dict[str, Any]:
         "remaining": lot.remaining,
         "reserved": lot.kept(now),
         "occurred_at": time(lot.occurred_at),
-        "available_at": time(lot.available_at),
+        "available_at": None if lot.available_at == lot.expires_at else time(lot.available_at),
         "expires_at": maybe_time(lot.expires_at),
         "state": "expired" if expired else "pending" if lot.available_at > now else "active",
     }

@@ -29,7 +29,10 @@ class Payment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """A sale, as charged. A purchase without lines has the one line that stands for its total (semantics A1)."""
+    """A sale, as charged. A purchase without lines has the one line that stands for its total (semantics A1).
+
+    One that was stated as it is kept has a `revision`, above which its changes must be; 0 where none was said (R8).
+    """
 
     kind = "purchase"
     currency: str
@@ -41,6 +44,7 @@ class Purchase:
     location: str | None = None
     terminal: str | None = None
     operator: str | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

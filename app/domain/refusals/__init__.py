@@ -3,7 +3,7 @@
 Each carries the code that the API answers with; texts and status codes belong to `api.problems`.
 """
 
-from app.domain.refusals.base import Refusal, Refused, facts_of
+from app.domain.refusals.base import Refusal, Refused, facts_of, read
 from app.domain.refusals.by_hand import (
     AdjustmentLapsed,
     AlreadyDecided,
@@ -110,4 +110,5 @@ __all__ = [
     "UnlistedCurrency",
     "UntilPassed",
     "facts_of",
+    "read",
 ]
