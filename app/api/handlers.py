@@ -1,7 +1,7 @@
 """Errors of the framework, answered as problems like all others (api C5)."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,9 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from app.api.middleware import request_id
-from app.api.problems import FieldError, Problem, respond
+from app.api.problems import FieldError, Problem, nearest, respond
+from app.api.schemas.common import In
+from app.api.schemas.events import TYPES
 
 ERRORS_SHOWN = 50
 
@@ -29,6 +32,17 @@ _MESSAGES = {
     "union_tag_not_found": "is missing: the type of the event",
     "json_invalid": "the body is not JSON",
 }
+_BOUNDS = {
+    "string_too_short": "is too short: {min_length} characters at least",
+    "string_too_long": "is too long: {max_length} characters at most",
+    "too_short": "has too few entries: {min_length} at least",
+    "too_long": "has too many entries: {max_length} at most",
+    "greater_than_equal": "must be {ge} at least",
+    "less_than_equal": "must be {le} at most",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+}
+"""What pydantic words in its own way, in ours, with the facts that it gives along."""
 
 
 def install(app: FastAPI) -> None:
@@ -55,8 +69,7 @@ def invalid(error: ValidationError) -> Problem:
 
 def unknown_fields(error: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The known name nearest to a misspelt one."""
-    close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-    return close[0] if close else None
+    return nearest(str(error["loc"][-1]), known)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -77,32 +90,25 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed", 400: "malformed_json"}.get(error.status_code, "internal")
-    problem = Problem(code, headers=error.headers)
+    headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers
+    problem = Problem(code, headers=headers)
     return respond(problem, request_id=request_id(request), instance=request.url.path)
 
 
-_EVENTS = frozenset(
-    {
-        "purchase",
-        "return",
-        "activity",
-        "redemption",
-        "hold",
-        "capture",
-        "release",
-        "cancellation",
-        "transfer",
-        "enrolment",
-        "opening",
-    }
-)
+def _methods(request: Request) -> str:
+    """What the path takes, over all of its routes: the framework knows the first one's alone."""
+    path, routes = request.url.path, [route for route in request.app.routes if isinstance(route, Route)]
+    mine = [route.methods or () for route in routes if route.path_regex.match(path)]
+    return ", ".join(sorted({method for methods in mine for method in methods}))
+
+
 _BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "constrained-int", "str", "int", "bool"})
 
 
 def _pointer(error: Mapping[str, Any], *, skip: int) -> str:
     """A JSON Pointer from pydantic's location, without the names of the union's branches."""
     loc = list(error["loc"][skip:])
-    if loc and loc[0] in _EVENTS:
+    if loc and loc[0] in TYPES and (len(loc) > 1 or error["type"] != "extra_forbidden"):
         del loc[0]
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
         loc.append("type")
@@ -114,6 +120,8 @@ def _message(error: Mapping[str, Any]) -> str:
     kind = str(error["type"])
     if kind in _MESSAGES:
         return _MESSAGES[kind]
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format_map(error["ctx"])
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "string_pattern_mismatch":
@@ -122,14 +130,17 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def _suggestion(error: Mapping[str, Any]) -> str | None:
-    if error["type"] != "extra_forbidden":
-        return None
-    return unknown_fields(error, _FIELDS)
+    if error["type"] == "union_tag_invalid":
+        return nearest(str(error["ctx"]["tag"]), TYPES)
+    return unknown_fields(error, _fields()) if error["type"] == "extra_forbidden" else None
 
 
-_FIELDS = (
-    "id type member occurred_at currency total lines payments vouchers channel location terminal operator attributes "
-    "history messages not_after sku quantity amount tax discount cost categories kind hold points unit activity "
-    "identities birthday referral_code identity enrol if_exists events url types description "
-    "reason note expires_at to"
-).split()
+@cache
+def _fields() -> tuple[str, ...]:
+    """The names of all fields of all bodies, and of their parts."""
+    bodies, names = [In], set[str]()
+    while bodies:
+        body = bodies.pop()
+        bodies += body.__subclasses__()
+        names |= body.model_fields.keys()
+    return tuple(sorted(names))
