@@ -1,6 +1,5 @@
 """Errors of the framework, answered as problems like all others (api C5)."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args
@@ -10,11 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from app.api.middleware import request_id
-from app.api.problems import FieldError, Problem, respond
+from app.api.problems import FieldError, Problem, nearest, respond
 from app.api.schemas.common import In
-from app.api.schemas.events import EventBody
+from app.api.schemas.events import TYPES, EventBody
 
 ERRORS_SHOWN = 50
 
@@ -32,6 +32,17 @@ _MESSAGES = {
     "union_tag_not_found": "is missing: the type of the event",
     "json_invalid": "the body is not JSON",
 }
+_BOUNDS = {
+    "string_too_short": "is too short: {min_length} characters at least",
+    "string_too_long": "is too long: {max_length} characters at most",
+    "too_short": "has too few entries: {min_length} at least",
+    "too_long": "has too many entries: {max_length} at most",
+    "greater_than_equal": "must be {ge} at least",
+    "less_than_equal": "must be {le} at most",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+}
+"""What pydantic words in its own way, in ours, with the facts that it gives along."""
 
 
 def install(app: FastAPI) -> None:
@@ -59,8 +70,8 @@ def invalid(error: ValidationError) -> Problem:
 def unknown_fields(error: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The known name nearest to a misspelt one."""
     said = str(error["loc"][-1])
-    close = difflib.get_close_matches(said, known, n=1)
-    return close[0] if close and close[0] != said else None
+    found = nearest(said, known)
+    return found if found != said else None
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -81,7 +92,8 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed", 400: "malformed_json"}.get(error.status_code, "internal")
-    problem = Problem(code, headers=error.headers)
+    headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers
+    problem = Problem(code, headers=headers)
     return respond(problem, request_id=request_id(request), instance=request.url.path)
 
 
@@ -89,13 +101,22 @@ _EVENTS: Mapping[str, type[BaseModel]] = {
     get_args(body.model_fields["type"].annotation)[0]: body for body in get_args(EventBody)
 }
 """The branches of the union of events."""
+
+
+def _methods(request: Request) -> str:
+    """What the path takes, over all of its routes: the framework knows the first one's alone."""
+    path, routes = request.url.path, [route for route in request.app.routes if isinstance(route, Route)]
+    mine = [route.methods or () for route in routes if route.path_regex.match(path)]
+    return ", ".join(sorted({method for methods in mine for method in methods}))
+
+
 _BRANCHES = frozenset({"[key]", "MemberRef", "constrained-str", "constrained-int", "str", "int", "bool"})
 
 
 def _pointer(error: Mapping[str, Any], *, skip: int) -> str:
     """A JSON Pointer from pydantic's location, without the names of the union's branches."""
     loc = list(error["loc"][skip:])
-    if loc and loc[0] in _EVENTS:
+    if loc and loc[0] in TYPES and (len(loc) > 1 or error["type"] != "extra_forbidden"):
         del loc[0]
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
         loc.append("type")
@@ -107,6 +128,8 @@ def _message(error: Mapping[str, Any]) -> str:
     kind = str(error["type"])
     if kind in _MESSAGES:
         return _MESSAGES[kind]
+    if kind in _BOUNDS:
+        return _BOUNDS[kind].format_map(error["ctx"])
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "string_pattern_mismatch":
@@ -115,6 +138,8 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def _suggestion(error: Mapping[str, Any], *, skip: int) -> str | None:
+    if error["type"] == "union_tag_invalid":
+        return nearest(str(error["ctx"]["tag"]), TYPES)
     if error["type"] != "extra_forbidden":
         return None
     loc = error["loc"][skip:]

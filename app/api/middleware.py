@@ -1,10 +1,11 @@
 """Round every request: an id, limits on the body, a count, and a problem where something breaks (api C5, C9, C11)."""
 
+import asyncio
+import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
-from typing import Any
 
 import structlog
 import uuid_utils
@@ -28,6 +29,8 @@ _MEDIA_TYPES = {DRAFT: (_JSON, b"application/yaml", b"application/x-yaml", b"tex
 """What bodies may be written in, where it is not only JSON."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _LENGTH_DIGITS = 18
+DISCARDED_BYTES, DISCARDING_SECONDS = 2 * BATCH_BYTES, 5.0
+"""Of a body that is refused so much is taken all the same, and so long, that its sender reads the answer."""
 _BODIES = ("POST", "PUT", "PATCH")
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE", *_BODIES})
 
@@ -67,10 +70,12 @@ class Envelope:
         request_id = _request_id(scope)
         scope["request_id"] = request_id
         status = 500
+        limited, discard = _limited(scope, receive)
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                await discard()
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
@@ -83,7 +88,7 @@ class Envelope:
             route = self._way(scope)
             if route is not None:
                 scope["route"] = route
-            await (self._app if route is None else route.app)(scope, _limited(scope, receive), send_named)
+            await (self._app if route is None else route.app)(scope, limited, send_named)
         except (Full, Closed):
             await respond(Problem("too_busy"), request_id=request_id, instance=scope["path"])(
                 scope, receive, send_named
@@ -140,10 +145,14 @@ def _media_type(headers: dict[bytes, bytes]) -> bytes:
     return headers.get(b"content-type", b"").split(b";")[0].strip().lower()
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Refuses a body that is too large, by its announced length or as it comes, and one that is not JSON."""
+def _limited(scope: Scope, receive: Receive) -> tuple[Receive, Callable[[], Awaitable[None]]]:
+    """Refuses a body that is too large, by its announced length or as it comes, and one that is not JSON.
+
+    The second discards what was not read: a connection that is closed on a caller who is still sending is reset, and
+    the answer that says why is lost. Who asked whether to send at all (`Expect`) has not begun.
+    """
     if scope["method"] not in _BODIES:
-        return receive
+        return receive, _nothing
     limit = _LIMITS.get(scope["path"], BODY_BYTES)
     headers: dict[bytes, bytes] = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
@@ -153,16 +162,33 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         raise_later = Problem("unsupported_media_type")
     else:
         raise_later = None
-    seen = 0
+    seen, whole = 0, b"expect" in headers
 
-    async def counted() -> Any:
-        nonlocal seen
-        if raise_later is not None:
-            raise raise_later
+    async def read() -> Message:
+        nonlocal seen, whole
         message = await receive()
         seen += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
+        return message
+
+    async def counted() -> Message:
+        if raise_later is not None:
+            raise raise_later
+        message = await read()
         if seen > limit:
             raise Problem("body_too_large", limit=limit)
         return message
 
-    return counted
+    async def discard() -> None:
+        if whole:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISCARDING_SECONDS):
+                while not whole and seen < DISCARDED_BYTES:
+                    await read()
+
+    return counted, discard
+
+
+async def _nothing() -> None:
+    """There is no body."""

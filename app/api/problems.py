@@ -1,5 +1,6 @@
 """The one table from errors to answers: RFC 9457 problems, with facts as fields (api C5)."""
 
+import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -177,6 +178,12 @@ KINDS: Mapping[str, Kind] = {
 """Every code there is; docs/errors.md names each, and a test compares."""
 
 MEDIA_TYPE = "application/problem+json"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name nearest to one that is not known, if one is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return close[0] if close else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ The busiest routes are direct ones: they read their parameters from the request 
 `openapi_extra`. What the framework spends on finding arguments is a good part of what an event costs.
 """
 
-import difflib
 from collections.abc import Callable, Coroutine
 from typing import Any, get_type_hints
 
@@ -17,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api import handlers, strict_json
 from app.api.dependencies import authenticated
-from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid
+from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid, nearest
 
 BODIES = ("POST", "PUT", "PATCH")
 _QUERY = ParamTypes.query
@@ -133,8 +132,7 @@ def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
     """A misspelt `dry_run` must not record for real."""
     for name in request.query_params:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            error = FieldError("/" + name[:64], "this parameter is not known here", close[0] if close else None)
+            error = FieldError("/" + name[:64], "this parameter is not known here", nearest(name, known))
             raise Problem("malformed_query", errors=(error,))
 
 

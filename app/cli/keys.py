@@ -2,12 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli import opening
 from app.cli.errors import CliError
@@ -25,6 +25,7 @@ from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 T = TypeVar("T")
+KEY_ID_LENGTH = 30
 
 Program = Annotated[str, typer.Option(help="Short name of the program.")]
 
@@ -75,15 +76,20 @@ def list_keys(program: Program) -> None:
 
     with opening.database(opening.settings(), quiet=True) as settings:
         found = asyncio.run(with_engine(settings, rows))
-    table = Table("key", "shop", "owner", "label", "scopes", "made", "ends", "state")
-    now = system_clock()
+    opening.console.print(shown(found, now=system_clock()))
+
+
+def shown(found: Iterable[operations.KeyRow], *, now: datetime) -> Table:
+    """The keys, each with the whole of its id however narrow the screen is: `revoke` asks for it."""
+    key = Column("key", no_wrap=True, min_width=KEY_ID_LENGTH)
+    table = Table(key, "shop", "owner", "label", "scopes", "made", "ends", "state")
     for row in found:
         state = "revoked" if row.revoked_at else "ended" if row.expires_at and row.expires_at <= now else "in force"
         ends = row.expires_at.date().isoformat() if row.expires_at else "never"
         made = row.created_at.date().isoformat()
         name = typeid.encode(typeid.KEY, row.id)
         table.add_row(name, row.source or "-", row.owner, row.label, " ".join(row.scopes), made, ends, state)
-    opening.console.print(table)
+    return table
 
 
 @app.command()

@@ -17,7 +17,9 @@ NOT_STARTED_EXIT = 3
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="ZEGEL_HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="ZEGEL_PORT")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on.", show_default="ZEGEL_PORT")
+    ] = None,
     worker: Annotated[bool, typer.Option(help="Run the worker's loops in this process too.")] = True,
 ) -> None:
     """Run the service: the HTTP API, and the worker that settles what is due and delivers webhooks.
@@ -26,9 +28,10 @@ def serve(
     """
     opening.allow_many_files()
     found = opening.settings()
+    address, number = host or found.host, found.port if port is None else port
+    opening.free(address, number, option="--port, or ZEGEL_PORT")
     with opening.database(found) as settings:
         asyncio.run(check(settings))
-        address, number = host or settings.host, settings.port if port is None else port
         opening.console.print(f"API: http://{address}:{number}  documentation: http://{address}:{number}/docs")
         for name in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it is done: an ordinary end
             signal.signal(name, lambda *_: None)

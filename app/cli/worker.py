@@ -23,7 +23,10 @@ def worker(
     For production, beside one or more `zegel serve --no-worker`. Several may run at once.
     """
     opening.allow_many_files()
-    with opening.database(opening.settings()) as settings:
+    found = opening.settings()
+    if metrics_port is not None:
+        opening.free(found.host, metrics_port, option="--metrics-port")
+    with opening.database(found) as settings:
         asyncio.run(check(settings))
         if metrics_port is not None:
             start_http_server(metrics_port, addr=settings.host)

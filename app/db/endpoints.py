@@ -28,8 +28,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An endpoint locked for a change: its revision, state, settings and stored secrets."""
+    """An endpoint locked for a change: its shop, revision, state, settings and stored secrets."""
 
+    source: str | None
     revision: int
     state: str
     settings: Settings
@@ -65,13 +66,13 @@ async def lock(
     connection: AsyncConnection, endpoint_id: bytes, *, program_id: bytes, source: str | None
 ) -> Found | None:
     """The endpoint, if `source` may change it (None: any of the program), until the transaction ends."""
-    query = select(_revision.label("revision"), _e.state, _e.secret, *SETTINGS).where(
+    query = select(_e.source, _revision.label("revision"), _e.state, _e.secret, *SETTINGS).where(
         _e.program_id == program_id, _e.endpoint_id == endpoint_id, _e.state != "deleted"
     )
     if source is not None:
         query = query.where(_e.source == source)
     row = (await connection.execute(query.with_for_update(key_share=True))).first()
-    return None if row is None else Found(row.revision, row.state, settings(row), row.secret)
+    return None if row is None else Found(row.source, row.revision, row.state, settings(row), row.secret)
 
 
 def settings(row: Any) -> Settings:

@@ -16,6 +16,7 @@ from app.db import pending
 from app.db import tables as t
 from app.db.rows import uuid
 from app.db.statements import Statement
+from app.domain.commands import CLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +27,26 @@ class Notice:
     type: str
     body: bytes
     at: datetime
+    audience: str | None = None
+    """The shop whom it is for, beside the program's own: everybody, where this says nothing (W10)."""
+
+
+def audience(source: str | None) -> str:
+    """Who may see what is said about an endpoint: its shop, and of the program's own endpoints no shop."""
+    return CLOCK if source is None else source
 
 
 async def announce(connection: AsyncConnection, notice: Notice, *, program_id: bytes) -> None:
     """A message to every endpoint that takes its type, and to the feed (W1)."""
     of = _of(notice, program_id)
-    await connection.execute(_MESSAGE, {**of, "body": notice.body})
+    await connection.execute(_MESSAGE, {**of, **_content(notice)})
     await connection.execute(_ALL, of)
-    await connection.execute(
-        insert(t.unsequenced).values(
-            program_id=program_id, written_at=func.clock_timestamp(), first_id=notice.id, messages=[notice.id]
-        )
-    )
+    await connection.execute(_FEED, {**of, "messages": [notice.id]})
 
 
 async def tell_one(connection: AsyncConnection, endpoint_id: bytes, notice: Notice, *, program_id: bytes) -> None:
-    """Queues a notice for this endpoint alone, whatever types it takes, and in no order."""
-    await connection.execute(_MESSAGE, {**_of(notice, program_id), "body": notice.body})
+    """Queues a notice for this endpoint alone, whatever types it takes, in no order, and not for the feed."""
+    await connection.execute(_MESSAGE, {**_of(notice, program_id), **_content(notice)})
     queued = {"program_id": program_id, "message_id": notice.id, "endpoint_id": endpoint_id, "due_at": notice.at}
     await connection.execute(insert(t.pending_delivery).values(**queued, attempts=0))
 
@@ -52,16 +56,21 @@ async def tell_others(
 ) -> None:
     """Queues a notice about an endpoint for the others of its shop and the program's own, as they take its type.
 
-    Another shop hears nothing: it does not see the endpoint either.
+    It goes to the feed of these too. Another shop hears nothing: it does not see the endpoint either.
     """
     ids = {"program_id": uuid(program_id), "message_id": uuid(notice.id)}
     of = _of(notice, program_id) | ids
-    await _MESSAGE_COMPILED.fetch(connection, **of, body=notice.body)
+    await _MESSAGE_COMPILED.fetch(connection, **of, **_content(notice))
     await _OTHERS_COMPILED.fetch(connection, **of, endpoint_id=uuid(about), source=source)
+    await _FEED_COMPILED.fetch(connection, **of, messages=[uuid(notice.id)])
 
 
 def _of(notice: Notice, program_id: bytes) -> dict[str, Any]:
     return {"program_id": program_id, "message_id": notice.id, "type": notice.type, "created_at": notice.at}
+
+
+def _content(notice: Notice) -> dict[str, Any]:
+    return {"body": notice.body, "audience": notice.audience}
 
 
 _m = t.message.c
@@ -86,6 +95,16 @@ def _others() -> Insert:
     return _queued(other, or_(_e.source.is_(None), _e.source == bindparam("source", type_=Text())))
 
 
-_MESSAGE = insert(t.message).values(**_OF, body=bindparam("body", type_=_m.body.type))
-_ALL = _queued()
-_MESSAGE_COMPILED, _OTHERS_COMPILED = Statement(_MESSAGE), Statement(_others())
+def _sequenced() -> Insert:
+    return insert(t.unsequenced).values(
+        program_id=_OF["program_id"],
+        written_at=func.clock_timestamp(),
+        first_id=_OF["message_id"],
+        messages=bindparam("messages", type_=t.unsequenced.c.messages.type),
+    )
+
+
+_CONTENT = {c.name: bindparam(c.name, type_=c.type) for c in (_m.body, _m.audience)}
+_MESSAGE = insert(t.message).values(**_OF, **_CONTENT)
+_ALL, _FEED = _queued(), _sequenced()
+_MESSAGE_COMPILED, _OTHERS_COMPILED, _FEED_COMPILED = Statement(_MESSAGE), Statement(_others()), Statement(_FEED)

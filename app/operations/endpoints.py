@@ -177,7 +177,7 @@ async def test(
         found = await _lock(connection, endpoint_id, by)
         if found.state != "enabled":
             raise NotEnabled
-        notice = Notice(message_id, messages.TEST, body, at.now)
+        notice = Notice(message_id, messages.TEST, body, at.now, audience=outbox.audience(found.source))
         await outbox.tell_one(connection, endpoint_id, notice, program_id=by.program_id)
 
     return await idempotency.once(engine, once.asked, once.answer, make, now=at.now)

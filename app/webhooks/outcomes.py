@@ -149,4 +149,5 @@ def _notice(
     type: str, endpoint_id: bytes, source: str | None, data: Mapping[str, Any], *, id: bytes, now: datetime
 ) -> Notice:
     about = {"endpoint": typeid.encode(typeid.ENDPOINT, endpoint_id), "source": source}
-    return Notice(id, type, messages.notice(type, now=now, data={**about, **data}), now)
+    body = messages.notice(type, now=now, data={**about, **data})
+    return Notice(id, type, body, now, audience=outbox.audience(source))

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from app.api.problems import KINDS
+from app.api.schemas.events import TYPES
 from tests.api import hostile
-from tests.api.hostile import ACTIVITY, EVENTS, OTHERS, PURCHASE, Bad, bad_events
+from tests.api.hostile import ACTIVITY, EVENTS, OTHERS, PURCHASE, REDEMPTION, Bad, bad_events
 from tests.api.test_http import JSON, problem_of
 from tests.builders import Service
 from tests.database import picture
@@ -132,6 +133,48 @@ async def test_a_slip_is_pointed_at_and_what_was_meant_is_suggested(
 
     found = {error["pointer"]: error.get("suggestion") for error in answer.json()["errors"]}
     assert (answer.status_code, pointer in found, found.get(pointer)) == (422, True, suggestion)
+
+
+@pytest.mark.parametrize("type", TYPES)
+async def test_an_error_of_any_kind_of_event_points_into_what_was_sent(service: Service, type: str) -> None:
+    """api C5, C9"""
+    answer = await service.send({"type": type, "histori": True})
+
+    pointers = {error["pointer"]: error.get("suggestion") for error in answer.json()["errors"]}
+    assert pointers["/histori"] == "history"
+    assert {"/id", "/occurred_at"} <= pointers.keys()
+    assert all(pointer.count("/") == 1 for pointer in pointers)
+
+
+async def test_a_field_that_is_called_like_a_kind_of_event_is_pointed_at(service: Service) -> None:
+    answer = await service.send({"id": "1", "purchase": "x"}, path="/v1/members")
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/purchase"]
+
+
+async def test_a_misspelt_value_is_told_in_our_words_with_what_was_meant(service: Service) -> None:
+    misspelt = (await service.send({"type": "purchas"})).json()["errors"][0]
+    assert (misspelt["pointer"], misspelt["suggestion"]) == ("/type", "purchase")
+    for body, path, said in (
+        ({"member": "card:1", "include": ["balence"]}, "/v1/members/lookup", "must be 'balance' or 'tier'"),
+        ({"events": []}, "/v1/events/batch", "has too few entries: 1 at least"),
+        ({**REDEMPTION, "points": 0}, "/v1/events", "must be 1 at least"),
+        ({**REDEMPTION, "points": 2**53}, "/v1/events", "must be 9007199254740991 at most"),
+        ({**PURCHASE, "channel": "x" * 129}, "/v1/events", "is too long: 128 characters at most"),
+    ):
+        assert (await service.send(body, path=path)).json()["errors"][0]["message"] == said
+
+
+@pytest.mark.parametrize("fraction", [".1234567", ".123456789", ".123456"])
+async def test_a_clock_that_tells_more_than_microseconds_is_taken_at_its_word(service: Service, fraction: str) -> None:
+    """api C3: RFC 3339, whose fractions have any number of digits, and whose T and Z may be small."""
+    await service.enrol("1001")
+    event = {**ACTIVITY, "occurred_at": f"2026-11-21t08:00:00{fraction}z"}
+
+    first, again = await service.send(event), await service.send(event)
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["occurred_at"] == "2026-11-21T08:00:00.123456Z"
 
 
 async def test_every_event_with_one_thing_wrong_is_refused_and_its_id_stays_free(

@@ -87,10 +87,12 @@ async def test_deliveries_can_be_asked_for_by_state_type_and_message(
     everything = await listed(service, path)
     for one in everything[:4]:
         await end(owner, one["message"])
+    await end(owner, everything[4]["message"], state="aborted")
     monkeypatch.setattr(queries, "EXAMINED", 3)
 
     assert len(await listed(service, path, state="delivered", limit=3)) == 4
-    assert len(await listed(service, path, state="pending")) == 8
+    assert len(await listed(service, path, state="pending")) == 7
+    assert len(await listed(service, path, state="aborted")) == 1
     assert await listed(service, path, state="exhausted") == []
     assert len(await listed(service, path, type="points.earned")) == 6
     (one,) = await listed(service, path, message=everything[7]["message"])

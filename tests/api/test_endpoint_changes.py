@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from app.settings import Settings
 from tests.api.test_endpoints import URL, as_shop, create
-from tests.builders import Clock, Service, open_service
+from tests.builders import Clock, Service, key_for, open_service
 from tests.database import count, picture
 from tests.webhooks.receiver import Receiver, receiving, saying
 
@@ -239,9 +239,24 @@ async def test_a_test_message_goes_to_one_endpoint_whatever_it_takes(
 
     assert (answer.status_code, again.json()) == (201, answer.json())
     assert answer.json()["message"].startswith("msg_")
+    assert answer.headers["Location"] == f"{path}/deliveries/{answer.json()['message']}"
+    assert (await service.client.get(answer.headers["Location"])).json()["state"] == "pending"
     assert await count(owner, "pending_delivery") == 1
     found = await owner.fetchrow("SELECT type, member_id, number FROM message")
     assert tuple(found) == ("test", None, None)
+
+
+async def test_a_test_message_is_seen_by_the_shop_that_asked_for_it_alone(settings: Settings, service: Service) -> None:
+    """webhooks W10: a shop sees its own endpoints only, and what is said about them."""
+    message = (await post(service, f"{await made(service)}/test")).json()["message"]
+
+    seen = {}
+    for shop in ("another", None):
+        key = {"Authorization": f"Bearer {await key_for(settings, shop=shop)}"}
+        seen[shop] = (await service.client.get(f"/v1/messages/{message}", headers=key)).status_code
+    own = await service.client.get(f"/v1/messages/{message}")
+
+    assert (own.status_code, seen["another"], seen[None]) == (200, 404, 200)
 
 
 async def test_a_paused_endpoint_is_not_tried(service: Service) -> None:

@@ -140,7 +140,16 @@ async def test_types_that_no_message_has_are_refused_at_their_place(service: Ser
     answer = await create(service, types=["points.earned", "points.burned"])
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/types/1"]
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/types/1"
+    misspelt = await create(service, types=["points.earnd"])
+    assert misspelt.json()["errors"][0]["suggestion"] == "points.earned"
+
+
+async def test_an_endpoint_that_would_never_get_anything_is_refused(service: Service) -> None:
+    answer = await create(service, types=[])
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/types")
 
 
 async def test_a_shop_sees_its_own_endpoints_and_the_program_sees_all(service: Service, settings: Settings) -> None:

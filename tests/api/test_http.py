@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.api import middleware
 from app.api.middleware import BATCH_BYTES, BODY_BYTES, EVENT_BYTES
 from app.api.problems import KINDS
 from tests.builders import Service, purchase
@@ -58,6 +59,44 @@ async def test_a_body_beyond_the_limit_is_refused(service: Service, owner: async
             assert (answer.status_code, problem["code"], problem.get("limit")) == (413, "body_too_large", limit), path
         assert at_most.status_code in (400, 422)
     assert await picture(owner) == before
+
+
+@pytest.mark.parametrize("key", ["known", "unknown"])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_who_sends_too_much_or_without_a_key_is_heard_out_so_that_the_answer_arrives(
+    service: Service, announced: bool, key: str
+) -> None:
+    """api C5"""
+    taken = 0
+
+    async def sent() -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for piece in in_pieces(600_000):
+            taken += len(piece)
+            yield piece
+
+    headers = JSON | ({"Content-Length": "600000"} if announced else {})
+    if key == "unknown":
+        headers |= {"Authorization": "Bearer zgl_unknown"}
+    answer = await service.client.post("/v1/events", content=sent(), headers=headers)
+
+    assert answer.status_code == (413 if key == "known" else 401)
+    assert taken >= 600_000
+
+
+async def test_who_never_stops_sending_is_not_heard_out(service: Service) -> None:
+    taken = 0
+
+    async def sent() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1_048_576
+            yield b" " * 1_048_576
+
+    answer = await service.client.post("/v1/events", content=sent(), headers=JSON)
+
+    assert answer.status_code == 413
+    assert taken <= middleware.DISCARDED_BYTES + 2 * 1_048_576
 
 
 async def test_a_large_event_within_the_limit_is_taken(service: Service) -> None:
@@ -111,6 +150,8 @@ async def test_unknown_paths_and_methods_are_problems(service: Service) -> None:
 
         assert (answer.status_code, problem_of(answer)["code"]) == (405, "method_not_allowed"), path
         assert answer.headers["Allow"]
+    for path, methods in (("/v1/events", "GET, POST"), ("/v1/webhook-endpoints/whe_1", "DELETE, GET, PATCH")):
+        assert (await service.client.put(path, content=b"{}", headers=JSON)).headers["Allow"] == methods
 
 
 async def test_every_answer_has_an_id_and_keeps_a_callers_own(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,24 @@ def test_what_keeps_the_service_from_starting_is_one_line(
     (line,) = ended.err.strip().splitlines()
     assert line.startswith("zegel: ")
     assert reason in line
+
+
+@pytest.mark.parametrize(("command", "option"), [("serve", "--port"), ("worker", "--metrics-port")])
+def test_a_port_that_is_taken_is_told_in_one_line_before_anything_is_started(
+    tmp_path: Path, command: str, option: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEGEL")}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        said = environment | {"ZEGEL_DATA": str(tmp_path)}
+        ended = forked.Process(main, command, option, port, env=said, folder=tmp_path)
+
+        assert ended.wait() == 1, ended.err
+
+    (line,) = ended.err.strip().splitlines()
+    assert line == f"zegel: cannot listen on 127.0.0.1:{port}: Address already in use; another port: {option}" + (
+        ", or ZEGEL_PORT" if command == "serve" else ""
+    )
 
 
 def few_files() -> None:

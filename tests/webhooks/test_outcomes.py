@@ -11,6 +11,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from app.domain import typeid
+from app.operations import feeds
+from app.queries import feeds as queries
+from app.queries.messages import find as found_by_id
 from app.webhooks import delivery, signing
 from app.webhooks.delivery import Courier
 from tests.builders import START, Clock
@@ -118,6 +121,29 @@ async def test_the_other_endpoints_of_the_shop_and_the_programs_are_told(
     data = {"endpoint": typeid.encode(typeid.ENDPOINT, lost), "source": "till", "reason": "gone"}
     assert (said["type"], said["data"]) == ("endpoint.disabled", data)
     assert await owner.fetchval("SELECT count(*) FROM message WHERE member_id IS NULL AND number IS NULL") == 1
+
+
+@pytest.mark.parametrize(("source", "readers"), [("till", {"till", None}), (None, {None})])
+async def test_what_is_said_about_an_endpoint_is_in_the_feed_of_its_shop_and_of_the_program_alone(
+    courier: Courier, clock: Clock, program: bytes, source: str | None, readers: set[str | None]
+) -> None:
+    """webhooks W10"""
+    async with receiving(saying(410)) as gone:
+        lost = await rows.make_endpoint(courier.engine, program, gone.url, source=source)
+        (message,) = await rows.make_messages(courier.engine, program, [lost])
+        await delivery.deliver_once(courier)
+    await feeds.sequence(courier.engine, now=clock.now)
+
+    reading: set[str | None] = set()
+    for reader in ("till", "webshop", None):
+        page = await queries.page(courier.engine, program_id=program, source=reader, after=0, limit=10)
+        told = [one for one in page.messages if one.id != message]
+        if told:
+            reading.add(reader)
+            assert [one.type for one in told] == ["endpoint.disabled"]
+            assert await found_by_id(courier.engine, told[0].id, program_id=program, source="webshop") is None
+
+    assert reading == readers
 
 
 async def test_an_exhausted_message_is_told_without_what_it_says(

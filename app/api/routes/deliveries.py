@@ -34,6 +34,7 @@ class State(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     EXHAUSTED = "exhausted"
+    ABORTED = "aborted"
     ABANDONED = "abandoned"
 
 

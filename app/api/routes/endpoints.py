@@ -191,7 +191,8 @@ async def try_endpoint(
     """Sends a message of the type `test` to this endpoint, whatever types it takes."""
     id, message_id = ids.in_path(typeid.ENDPOINT, endpoint_id), mine.fresh_id()
     shown = {"message": typeid.encode(typeid.MESSAGE, message_id)}
-    once = _once(caller, idempotency_key, "try_endpoint", {"endpoint": endpoint_id}, shown)
+    location = f"/v1/webhook-endpoints/{endpoint_id}/deliveries/{shown['message']}"
+    once = _once(caller, idempotency_key, "try_endpoint", {"endpoint": endpoint_id}, shown, location)
     at = _moment(mine)
     return await _answered(
         lambda: operations.test(mine.engine, id, message_id, by=_by(caller), once=once, at=at), fresh=shown

@@ -332,7 +332,7 @@ def problem_of(outcome: Outcome) -> Problem:
             raise AssertionError(outcome)
 
 
-def _item(item: dict[str, Any], mine: Parts, caller: Caller, preview: Preview) -> Command | Problem:
+def _item(item: Any, mine: Parts, caller: Caller, preview: Preview) -> Command | Problem:
     try:
         return _command(EVENT.validate_python(item), mine, caller, preview)
     except ValidationError as error:

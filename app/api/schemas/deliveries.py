@@ -19,7 +19,7 @@ class DeliveryOut(Out):
     created_at: str | None = Field(description="When the ledger committed it.")
     state: str = Field(
         description="`pending`: to be sent; `delivered`; `exhausted`: it failed at every attempt; "
-        "`abandoned`: it was not sent any more."
+        "`aborted`: the endpoint asked that it not be sent again; `abandoned`: it was not sent any more."
     )
     attempts: int = Field(description="How many were made since it was last made pending.")
     due_at: str | None = Field(description="Of a pending one: when it is sent next, at the earliest.")

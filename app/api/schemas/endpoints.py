@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.api.problems import FieldError
+from app.api.problems import FieldError, nearest
 from app.api.schemas.common import In, Out, Page, example, maybe_time, time
 from app.domain import messages, typeid
 from app.operations.endpoints import Settings
@@ -18,7 +18,7 @@ OVERLAP_HOURS, MOST_OVERLAP_HOURS = 24, 7 * 24
 
 Url = Annotated[str, StringConstraints(min_length=8, max_length=2048)]
 Description = Annotated[str, StringConstraints(max_length=200)]
-Types = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=64)]
+Types = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(min_length=1, max_length=64)]
 Order = Literal["none", "member", "strict"]
 Exhausted = Literal["skip", "hold"]
 InFlight = Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
@@ -169,12 +169,16 @@ def secret(endpoint_id: bytes, *, until: datetime) -> dict[str, Any]:
 def wrong(settings: Settings) -> list[FieldError]:
     """What cannot be, though each field has its form."""
     types = settings.types or ()
-    found = [FieldError(f"/types/{i}", "is no type of message") for i, type in enumerate(types) if type not in _TAKEN]
+    found = [
+        FieldError(f"/types/{i}", "is no type of message", nearest(type, _TAKEN))
+        for i, type in enumerate(types)
+        if type not in _TAKEN
+    ]
     if settings.exhausted == "hold" and settings.ordering == "none":
         found.append(FieldError("/exhausted", "nothing waits for a message in no order: ask for an `order` to hold"))
     return found
 
 
-_TAKEN = frozenset(messages.TYPES) | {type.partition(".")[0] + ".*" for type in messages.TYPES if "." in type}
+_TAKEN = sorted({*messages.TYPES, *(type.partition(".")[0] + ".*" for type in messages.TYPES if "." in type)})
 _NAMES = {"order": "ordering"}
 _MAY_BE_NONE = ("types", "per_second")

@@ -1,6 +1,6 @@
 """Events, as shops send them (semantics E2, A1)."""
 
-from app.api.schemas.events.bodies import EVENT, AnyEventIn, BatchIn, EventBody
+from app.api.schemas.events.bodies import EVENT, TYPES, AnyEventIn, BatchIn, EventBody
 from app.api.schemas.events.common import LINES, NOBODY, EventIn, MemberName, MemberRef, Quantity
 from app.api.schemas.events.joining import (
     EnrolmentIn,
@@ -29,6 +29,7 @@ __all__ = [
     "EVENT",
     "LINES",
     "NOBODY",
+    "TYPES",
     "ActivityIn",
     "AnyEventIn",
     "BatchIn",

@@ -1,6 +1,6 @@
 """Any event, alone or in a batch."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -34,12 +34,14 @@ EventBody = (
 )
 AnyEventIn = Annotated[EventBody, Field(discriminator="type")]
 EVENT = TypeAdapter[EventBody](AnyEventIn)
+TYPES = tuple(name for body in get_args(EventBody) for name in get_args(body.model_fields["type"].annotation))
+"""What `type` may say."""
 
 
 class BatchIn(In):
     """Up to 500 events, judged by when they occurred, then by position; each has its own outcome."""
 
-    events: list[dict[str, Any]] = Field(
+    events: list[Any] = Field(
         min_length=1,
         json_schema_extra={"items": {"$ref": "#/components/schemas/AnyEventIn"}, "maxItems": 500},
     )
