@@ -56,6 +56,7 @@ class Parts:
     caps: tuple[tuple[Path, document.Cap], ...]
     milestones: tuple[tuple[Path, document.Milestone], ...]
     schedules: tuple[tuple[Path, document.Schedule], ...]
+    schedule_ids: frozenset[str]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
@@ -104,6 +105,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         caps=each(_CAP, _items((), tree, "caps")),
         milestones=each(_MILESTONE, milestones),
         schedules=each(_SCHEDULE, schedules),
+        schedule_ids=frozenset(code for _, code in _ids(schedules)),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),
