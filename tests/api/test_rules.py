@@ -120,6 +120,16 @@ async def test_what_is_no_text_or_too_large_is_no_draft(
     assert (await service.client.get(DRAFT)).status_code == 404
 
 
+async def test_a_draft_of_another_media_type_is_told_what_is_taken(service: Service) -> None:
+    """API C5: whoever sends YAML as plain text need not turn it into JSON."""
+    headers = {"Content-Type": "text/plain", "If-None-Match": "*"}
+
+    answer = await service.client.put(DRAFT, content=b"zegel: 1", headers=headers)
+
+    assert answer.status_code == 415
+    assert {"application/json", "application/yaml"} <= set(answer.json()["allowed"])
+
+
 async def test_a_check_tells_every_mistake_at_once_with_its_place_and_line(service: Service) -> None:
     text = PLAIN.replace("unit: points", "unit: pints").replace("[EUR]", "[EUR, EURO]").replace("rate:", "ratte:")
     text += "  - {id: base, on: purchase, unit: points, fixed: 1, shops: [tilll]}\nextra: 1\n"
