@@ -158,8 +158,8 @@ def _limited(scope: Scope, receive: Receive) -> tuple[Receive, Callable[[], Awai
     length = headers.get(b"content-length", b"")
     if length.isdigit() and (len(length) > _LENGTH_DIGITS or int(length) > limit):
         raise_later: Problem | None = Problem("body_too_large", limit=limit)
-    elif _media_type(headers) not in _MEDIA_TYPES.get(scope["path"], (_JSON,)) and length != b"0":
-        raise_later = Problem("unsupported_media_type")
+    elif _media_type(headers) not in (allowed := _MEDIA_TYPES.get(scope["path"], (_JSON,))) and length != b"0":
+        raise_later = Problem("unsupported_media_type", allowed=[one.decode() for one in allowed])
     else:
         raise_later = None
     seen, whole = 0, b"expect" in headers

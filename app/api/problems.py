@@ -50,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
         412, "Somebody has changed it meanwhile", "Read it again, and send the `ETag` you get then in `If-Match`."
     ),
     "body_too_large": Kind(413, "The body is too large", "Send at most `limit` bytes."),
-    "unsupported_media_type": Kind(415, "The body must be application/json", "Send `Content-Type: application/json`."),
+    "unsupported_media_type": Kind(415, "The body is no media type of this path", "Declare it as one of `allowed`."),
     "feed_gone": Kind(
         410, "What follows this position is kept no longer", "Go on from `oldest`; read what is missing by other means."
     ),

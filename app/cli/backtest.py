@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -24,6 +25,8 @@ from app.queries.rulebook import Rulebook
 from app.settings import Settings
 
 TOP = 10
+_report = Console(highlight=False, soft_wrap=True)
+"""Standard output, for a file; what goes on meanwhile is told beside it."""
 
 
 def backtest(
@@ -78,7 +81,7 @@ async def _tried(engine: Engine, trial: Trial, *, top: int) -> dict[str, Any]:
 
 def tell(report: dict[str, Any]) -> None:
     """Prints a report."""
-    opening.console.print(f"{report['events']} events of {report['members']} members")
+    _report.print(f"{report['events']} events of {report['members']} members")
     _table("unit", ("issued", "redeemed", "expired", "reversed", "cost"), report["units"].items())
     for title, names, rows in (
         ("rule", ("rule", "unit"), report["rules"]),
@@ -89,13 +92,13 @@ def tell(report: dict[str, Any]) -> None:
             table = Table(*names, "before", "after", title=f"by {title}")
             for row in rows:
                 table.add_row(*[str(row[name] or "rounding") for name in names], str(row["before"]), str(row["after"]))
-            opening.console.print(table)
+            _report.print(table)
     for row in report["refused"]:
-        opening.console.print(f"refused: {row['events']} of {row['type']}: {row['code']}")
+        _report.print(f"refused: {row['events']} of {row['type']}: {row['code']}")
     for unit, most in report["most"].items():
         for way in ("gain", "lose"):
             for one in most[way]:
-                opening.console.print(f"{one['member']} would {way} {abs(one['points'])} {unit}")
+                _report.print(f"{one['member']} would {way} {abs(one['points'])} {unit}")
 
 
 def _table(title: str, columns: tuple[str, ...], units: Any) -> None:
@@ -104,4 +107,4 @@ def _table(title: str, columns: tuple[str, ...], units: Any) -> None:
         for side in ("before", "after"):
             cells = [sides[side][name] for name in columns]
             table.add_row(unit, side, *["" if cell is None else str(cell) for cell in cells])
-    opening.console.print(table)
+    _report.print(table)

@@ -46,10 +46,10 @@ def publish(
     ] = None,
 ) -> None:
     """Publish a document as the program's next version, in force at once or from an instant on."""
-    document = read(file)
+    read(file)
     begins = None if at is None else instant(at)
     with opening.database(opening.settings(), quiet=True) as settings:
-        published = asyncio.run(publish_document(settings, document, code=program, at=begins))
+        published = asyncio.run(publish_file(settings, file, code=program, at=begins))
     said = "published as" if published.new else "is already, or will be, in force as"
     since = "" if at is None else f", in force from {published.in_force_from.isoformat()}"
     opening.console.print(f"{program}: {said} version {published.version}{since}")
@@ -107,7 +107,21 @@ def read(file: Path) -> Document:
     try:
         return reading.read(_bytes(file))
     except reading.MistakesInDocument as error:
-        raise CliError(f"{file} has mistakes:\n{error}") from None
+        raise _mistakes(file, error) from None
+
+
+async def publish_file(settings: Settings, file: Path, *, code: str, at: datetime | None = None) -> programs.Published:
+    """Publishes what fits the program: its shops, and what it counted. Raises CliError with every mistake."""
+    assert settings.database_url is not None
+    engine = transactions.create_engine(settings.database_url)
+    try:
+        found = await programs.named(engine, code)
+        document = read(file) if found is None else await drafts.sound(engine, _bytes(file), program_id=found)
+    except reading.MistakesInDocument as error:
+        raise _mistakes(file, error) from None
+    finally:
+        await engine.dispose()
+    return await publish_document(settings, document, code=code, at=at)
 
 
 async def publish_document(
@@ -210,6 +224,10 @@ def _comparing(text: bytes | None, *, version: int | None) -> Callable[[Engine, 
         return differing.text(differing.differences(before.document, reading.canonical(document)))
 
     return compare
+
+
+def _mistakes(file: Path, error: reading.MistakesInDocument) -> CliError:
+    return CliError(f"{file} has mistakes:\n{error}")
 
 
 def _bytes(file: Path) -> bytes:

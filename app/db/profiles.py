@@ -21,7 +21,9 @@ async def read(connection: AsyncConnection, member_id: bytes, *, program_id: byt
     p, g = t.profile.c, t.member_tag.c
     said = (
         await connection.execute(
-            select(p.birthday, p.attributes).where(p.program_id == program_id, p.member_id == member_id)
+            select(p.birthday, p.attributes, p.birthday_changed_at).where(
+                p.program_id == program_id, p.member_id == member_id
+            )
         )
     ).first()
     tags = await connection.execute(
@@ -31,6 +33,7 @@ async def read(connection: AsyncConnection, member_id: bytes, *, program_id: byt
         None if said is None else said.birthday,
         {} if said is None else said.attributes or {},
         tuple(rows.held_tag(row) for row in tags.mappings()),
+        None if said is None else said.birthday_changed_at,
     )
 
 
@@ -38,15 +41,18 @@ async def replace(
     connection: AsyncConnection, member_id: bytes, before: Profile, after: Profile, *, program_id: bytes
 ) -> None:
     """Writes what changed from one profile to the other."""
-    if after.attributes != before.attributes:
-        values = {"program_id": program_id, "member_id": member_id, "birthday": after.birthday}
-        statement = insert(t.profile).values(**values, attributes=dict(after.attributes))
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(t.profile.primary_key.columns),
-                set_={"attributes": statement.excluded.attributes},
-            )
+    if after._replace(tags=()) != before._replace(tags=()):
+        said = {
+            "birthday": after.birthday,
+            "birthday_changed_at": after.birthday_changed_at,
+            "attributes": dict(after.attributes),
+        }
+        statement = insert(t.profile).values(program_id=program_id, member_id=member_id, **said)
+        replaced = statement.on_conflict_do_update(
+            index_elements=list(t.profile.primary_key.columns),
+            set_={name: statement.excluded[name] for name in said},
         )
+        await connection.execute(replaced)
     g = t.member_tag.c
     for tag in before.tags:
         if tag not in after.tags:

@@ -14,11 +14,18 @@ MOST_ATTRIBUTES = 64
 
 
 class Profile(NamedTuple):
-    """What lies with a member: birthday, attributes, and tags in their order."""
+    """What lies with a member: birthday and when its date was last changed, attributes, and tags in their order."""
 
     birthday: date | None = None
     attributes: Mapping[str, Any] = {}
     tags: tuple[HeldTag, ...] = ()
+    birthday_changed_at: datetime | None = None
+
+
+class Birthday(NamedTuple):
+    """The day on which a member was born; none takes away what was said."""
+
+    day: date | None
 
 
 class Change(NamedTuple):
@@ -27,6 +34,7 @@ class Change(NamedTuple):
     attributes: Mapping[str, Any] = {}
     removed: frozenset[str] = frozenset()
     tags: Mapping[str, datetime | None] = {}
+    birthday: Birthday | None = None
 
 
 class TooMany(Exception):
@@ -54,7 +62,16 @@ def changed(profile: Profile, change: Change, *, now: datetime) -> Profile:
     kept = [tag for tag in profile.tags if tag.tag not in change.removed and not _replaced(tag, change)]
     if len({tag.tag for tag in (*kept, *new)}) > MOST_TEXTS:
         raise TooMany("tags", MOST_TEXTS)
-    return profile._replace(attributes=attributes, tags=tuple(sorted((*kept, *new), key=_name)))
+    born = profile if change.birthday is None else _born(profile, change.birthday.day, now=now)
+    return born._replace(attributes=attributes, tags=tuple(sorted((*kept, *new), key=_name)))
+
+
+def _born(profile: Profile, day: date | None, *, now: datetime) -> Profile:
+    """Another date is a change, the first that is told is none: one that was taken away is told once more (K3)."""
+    if day == profile.birthday:
+        return profile
+    first = profile.birthday is None and profile.birthday_changed_at is None
+    return profile._replace(birthday=day, birthday_changed_at=None if first else now)
 
 
 def _replaced(tag: HeldTag, change: Change) -> bool:

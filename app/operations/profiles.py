@@ -24,7 +24,7 @@ async def change(
     actor: str,
     now: datetime,
 ) -> bool:
-    """Changes the member's attributes and tags; False where there is no such member.
+    """Changes the member's birthday, attributes and tags; False where there is no such member.
 
     `known` are versions of which one must be the profile's; None asks for nothing. Raises Stale, or TooMany.
     """
@@ -44,6 +44,10 @@ async def change(
             actor=actor,
             action="member.changed",
             subject=typeid.encode(typeid.MEMBER, member_id),
-            details={"attributes": sorted(asked.attributes), "tags": sorted({*asked.tags, *asked.removed})},
+            details={
+                "attributes": sorted(asked.attributes),
+                "birthday": asked.birthday is not None,
+                "tags": sorted({*asked.tags, *asked.removed}),
+            },
         )
     return True

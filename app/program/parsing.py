@@ -14,6 +14,8 @@ from decimal import Decimal
 import yaml
 
 MAX_DEPTH = 16
+_FOLDED = ">"
+"""The style of a text that goes on over lines, as one: the end of its last line is no part of it."""
 MAX_NUMBER_LENGTH = 40
 
 UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -219,7 +221,8 @@ def _yaml_token(event: yaml.Event) -> Iterator[_Token]:
     match event:
         case yaml.ScalarEvent():
             problem = _yaml_problem(event)
-            scalar = _scalar(event.value, line, plain=event.style is None)
+            text = event.value.removesuffix("\n") if event.style == _FOLDED else event.value
+            scalar = _scalar(text, line, plain=event.style is None)
             yield scalar if problem is None else _Scalar(line, None, problem, event.value)
         case yaml.CollectionStartEvent():
             yield _Open(line, isinstance(event, yaml.MappingStartEvent), _yaml_problem(event))

@@ -37,9 +37,10 @@ _CASH_ROUNDING = TypeAdapter(dict[fields.CurrencyCode, fields.AboveZero])
 class Parts:
     """What a document consists of, as far as it is sound; with the place of each part in a list.
 
-    `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None; `segments`
-    are their conditions as written, `locations` the names of their zones; `ids` are those of rules, groups and ladders,
-    `level_ids` those of tiers, each with its place, repeated ones too.
+    `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None;
+    `segments` are their conditions as written, `locations` the names of their zones, `shops` those the program has;
+    `ids` are those of rules, groups and ladders, `level_ids` those of tiers, each with its place, repeated ones
+    too.
     """
 
     zone: ZoneInfo | None
@@ -50,12 +51,14 @@ class Parts:
     attributes: document.Attributes | None
     segments: Mapping[str, str]
     locations: Mapping[str, str | None]
+    shops: Collection[str]
     rules: tuple[tuple[Path, document.Rule], ...]
     groups: tuple[tuple[Path, document.Group], ...]
     group_ids: frozenset[str]
     caps: tuple[tuple[Path, document.Cap], ...]
     milestones: tuple[tuple[Path, document.Milestone], ...]
     schedules: tuple[tuple[Path, document.Schedule], ...]
+    schedule_ids: frozenset[str]
     ladders: tuple[tuple[Path, document.Ladder], ...]
     referrals: document.Referrals | None
     returns: document.Returns | None
@@ -66,7 +69,7 @@ class Parts:
     level_ids: tuple[tuple[Path, str], ...]
 
 
-def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
+def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path], shops: Collection[str]) -> Parts:
     """The sound parts of a tree; `spoiled` are the places of which something could not be read."""
 
     def sound(adapter: TypeAdapter[T], path: Path, value: Value) -> T | None:
@@ -98,12 +101,14 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         attributes=sound(_ATTRIBUTES, ("attributes",), tree.get("attributes", {})),
         segments={code: text for code, text in _named(segments) if isinstance(text, str)},
         locations={code: _zone_name(place) for code, place in _named(locations)},
+        shops=shops,
         rules=each(_RULE, rules),
         groups=each(_GROUP, groups),
         group_ids=frozenset(code for _, code in _ids(groups)),
         caps=each(_CAP, _items((), tree, "caps")),
         milestones=each(_MILESTONE, milestones),
         schedules=each(_SCHEDULE, schedules),
+        schedule_ids=frozenset(code for _, code in _ids(schedules)),
         ladders=each(_LADDER, ladders),
         referrals=sound(_REFERRALS, ("referrals",), tree.get("referrals")),
         returns=sound(_RETURNS, ("returns",), tree.get("returns")),

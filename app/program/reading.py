@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.program import checking, fields, parsing, schema
-from app.program.document import Document
+from app.program import checking, fields, parsing, parts, schema
+from app.program.document import Document, Unit
 from app.program.parsing import Path, Problem, Tree, Value
 
 MAX_BYTES = 256 * 1024
@@ -69,20 +70,20 @@ class MistakesInDocument(Exception):
         return "\n".join(str(mistake) for mistake in self.mistakes)
 
 
-def read(text: str | bytes) -> Document:
+def read(text: str | bytes, *, shops: Collection[str] = ()) -> Document:
     """The program document of a YAML text, or of JSON if it begins with a brace.
 
     Raises MistakesInDocument with everything that is wrong, up to MAX_MISTAKES. A malformed part is not checked
     against the others until it is well-formed; a text that is no YAML or JSON is read up to where it stops being so.
-    Neither the text nor its canonical form may be larger than MAX_BYTES.
+    Neither the text nor its canonical form may be larger than MAX_BYTES. Rules name none but the program's `shops`,
+    once it has any.
     Reading YAML of MAX_BYTES can take two seconds: an event loop should leave it to a thread.
     """
     tree = parsing.parse(_decoded(text))
     if not tree.complete:
         raise _mistakes(tree, ())
     document, malformed = _shaped(tree.value)
-    spoiled = {problem.path[:end] for problem in tree.problems for end in range(len(problem.path) + 1)}
-    checked = islice(checking.check(tree.value, spoiled=spoiled), MAX_MISTAKES)
+    checked = islice(checking.check(tree.value, spoiled=_spoiled(tree), shops=shops), MAX_MISTAKES)
     told = {problem.path for problem in malformed}
     problems = [*malformed, *(problem for problem in checked if problem.path not in told)]
     if document is None or tree.problems or problems:
@@ -90,6 +91,18 @@ def read(text: str | bytes) -> Document:
     if len(canonical(document)) > MAX_BYTES:
         raise _too_large()
     return document
+
+
+def units(text: str | bytes) -> tuple[Mapping[str, Unit], ZoneInfo | None]:
+    """The sound units of a text that may have mistakes, and its time zone; nothing of one that cannot be read."""
+    try:
+        tree = parsing.parse(_decoded(text))
+    except MistakesInDocument:
+        return {}, None
+    if not isinstance(tree.value, dict):
+        return {}, None
+    found = parts.sound_parts(tree.value, spoiled=_spoiled(tree), shops=())
+    return {code: unit for code, unit in found.units.items() if unit is not None}, found.zone
 
 
 def located(mistakes: Iterable[Mistake], text: str | bytes) -> tuple[Mistake, ...]:
@@ -115,6 +128,10 @@ def canonical(document: Document) -> bytes:
 def digest(canonical: bytes) -> bytes:
     """The SHA-256 digest of a canonical document."""
     return hashlib.sha256(canonical).digest()
+
+
+def _spoiled(tree: Tree) -> set[Path]:
+    return {problem.path[:end] for problem in tree.problems for end in range(len(problem.path) + 1)}
 
 
 def _decoded(text: str | bytes) -> str:

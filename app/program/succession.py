@@ -1,9 +1,10 @@
 """What a version may not change of what the versions before it counted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from app.domain.units import Slides, Unit
+from app.program import document
 from app.program.compiling import compile_unit
 from app.program.document import Document
 from app.program.reading import Mistake, MistakesInDocument
@@ -14,20 +15,25 @@ def check(new: Document, earlier: Iterable[tuple[int, Document]]) -> None:
 
     `earlier` are the published versions, by number, oldest first.
     """
+    found = tuple(mistakes(new.units, _zone(new), earlier))
+    if found:
+        raise MistakesInDocument(found)
+
+
+def mistakes(
+    units: Mapping[str, document.Unit], zone: ZoneInfo, earlier: Iterable[tuple[int, Document]]
+) -> Iterator[Mistake]:
+    """Where a unit would no longer fit the points that members have of it."""
     known = {
-        code: (version, compile_unit(code, unit, _zone(document)))
-        for version, document in earlier
-        for code, unit in document.units.items()
+        code: (version, compile_unit(code, unit, _zone(published)))
+        for version, published in earlier
+        for code, unit in published.units.items()
     }
-    mistakes = [
-        Mistake(f"/units/{code}/{field}", None, f"{message} (version {version})", None)
-        for code, unit in new.units.items()
-        if code in known
-        for version, before in (known[code],)
-        for field, message in _changes(before, compile_unit(code, unit, _zone(new)))
-    ]
-    if mistakes:
-        raise MistakesInDocument(tuple(mistakes))
+    for code, unit in units.items():
+        if code in known:
+            version, before = known[code]
+            for field, message in _changes(before, compile_unit(code, unit, zone)):
+                yield Mistake(f"/units/{code}/{field}", None, f"{message} (version {version})", None)
 
 
 def _zone(document: Document) -> ZoneInfo:

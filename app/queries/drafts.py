@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.program import reading, shops, succession
+from app.program import reading, succession
 from app.program.document import Document
 from app.program.reading import Mistake, MistakesInDocument
 from app.queries import programs
@@ -33,13 +33,15 @@ async def sound(engine: AsyncEngine, text: bytes, *, program_id: bytes) -> Docum
 def _judged(
     text: bytes, published: Sequence[RulesVersion], known: Collection[str]
 ) -> tuple[Document | None, tuple[Mistake, ...]]:
+    before = [(row.version, reading.read(row.document)) for row in published]
     try:
-        document = reading.read(text)
+        document = reading.read(text, shops=known)
     except MistakesInDocument as error:
-        return None, error.mistakes
-    found = list(shops.unknown(document, known))
+        units, zone = reading.units(text)
+        found = () if zone is None else tuple(succession.mistakes(units, zone, before))
+        return None, reading.located((*error.mistakes, *found), text) if found else error.mistakes
     try:
-        succession.check(document, [(row.version, reading.read(row.document)) for row in published])
+        succession.check(document, before)
     except MistakesInDocument as error:
-        found += error.mistakes
-    return document, reading.located(found, text)
+        return document, reading.located(error.mistakes, text)
+    return document, ()

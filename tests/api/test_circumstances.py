@@ -190,11 +190,13 @@ async def test_a_change_of_nobody_is_not_found_and_too_much_is_refused(service: 
     more = await _change(service, member, {"tags": {"one-more": {}}})
     many = await _change(service, member, {"attributes": {f"a{n}": n for n in range(64)}})
     beyond = await _change(service, member, {"attributes": {"b": 1}})
+    no_day = await _change(service, member, {"birthday": "1990-02-30"})
 
     assert nobody.status_code == 404
     assert (more.status_code, more.json()["errors"][0]["pointer"]) == (422, "/tags")
     assert many.status_code == 200
     assert (beyond.status_code, beyond.json()["errors"][0]["pointer"]) == (422, "/attributes")
+    assert (no_day.status_code, no_day.json()["errors"][0]["pointer"]) == (422, "/birthday")
 
 
 async def test_a_tag_that_no_event_gave_is_found(settings: Settings, owner: asyncpg.Connection, clock: Clock) -> None:

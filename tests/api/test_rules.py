@@ -120,6 +120,16 @@ async def test_what_is_no_text_or_too_large_is_no_draft(
     assert (await service.client.get(DRAFT)).status_code == 404
 
 
+async def test_a_draft_of_another_media_type_is_told_what_is_taken(service: Service) -> None:
+    """API C5: whoever sends YAML as plain text need not turn it into JSON."""
+    headers = {"Content-Type": "text/plain", "If-None-Match": "*"}
+
+    answer = await service.client.put(DRAFT, content=b"zegel: 1", headers=headers)
+
+    assert answer.status_code == 415
+    assert {"application/json", "application/yaml"} <= set(answer.json()["allowed"])
+
+
 async def test_a_check_tells_every_mistake_at_once_with_its_place_and_line(service: Service) -> None:
     text = PLAIN.replace("unit: points", "unit: pints").replace("[EUR]", "[EUR, EURO]").replace("rate:", "ratte:")
     text += "  - {id: base, on: purchase, unit: points, fixed: 1, shops: [tilll]}\nextra: 1\n"
@@ -129,20 +139,23 @@ async def test_a_check_tells_every_mistake_at_once_with_its_place_and_line(servi
 
     assert not answer["sound"]
     found = {one["pointer"]: one for one in answer["mistakes"]}
-    assert {"/currencies/1", "/rules/0/ratte", "/extra", "/rules/1/id"} <= set(found)
+    assert {"/currencies/1", "/rules/0/ratte", "/extra", "/rules/1/id", "/rules/1/shops/0"} <= set(found)
     assert [one["line"] for one in answer["mistakes"]] == sorted(one["line"] for one in answer["mistakes"])
     assert (found["/rules/0/ratte"]["line"], found["/rules/0/ratte"]["suggestion"]) == (9, "rate")
 
 
 async def test_a_check_knows_the_shops_and_the_versions_before(service: Service) -> None:
-    text = PLAIN.replace("{name: Points}", "{name: Points, decimals: 2}")
+    """Beside other mistakes, too: all are told at once."""
+    text = PLAIN.replace("{name: Points}", "{name: Points, decimals: 2}") + "  - {id: none, on: purchase}\n"
     await save(service, text + "  - {id: more, on: purchase, unit: points, fixed: 1, shops: [tilll]}\n")
 
     answer = (await service.send({}, path=f"{DRAFT}/check")).json()
 
     assert [(one["pointer"], one["line"], one["suggestion"]) for one in answer["mistakes"]] == [
         ("/units/points/decimals", 7, None),
-        ("/rules/1/shops/0", 10, "till"),
+        ("/rules/1", 10, None),
+        ("/rules/1", 10, None),
+        ("/rules/2/shops/0", 11, "till"),
     ]
 
 

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from app.cli import verify
+from app.domain import typeid
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.worker import scheduling, settling
@@ -23,6 +24,13 @@ schedules:
   - {id: sinterklaas, on: 2026-12-05}
 """
 )
+
+
+async def born(service: Service, member: dict[str, Any], day: str | None) -> dict[str, Any]:
+    """The member as they are, after they have told their birthday."""
+    answer = await service.client.patch(f"/v1/members/{member['id']}", json={"birthday": day})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
 
 
 async def tick(service: Service) -> int:
@@ -176,16 +184,36 @@ async def test_a_birthday_whose_date_was_changed_lately_is_not_kept(
     """Semantics K3: once a year, and not so soon after a change."""
     await publish(settings, clock=clock, document=GIFTS)
     async with open_service(settings, clock=clock) as service:
-        await service.enrol("1", birthday="1990-12-01")
-        await owner.execute("UPDATE profile SET birthday_changed_at = $1", clock.now - timedelta(days=10))
-        clock.forward(days=13)
+        member = await service.enrol("1", birthday="1990-07-01")
+        assert (await born(service, member, "1990-12-05"))["birthday"] == "1990-12-05"
+        clock.forward(days=15)
         await tick(service)
-        assert await brought(owner) == []
+        assert [one for one in await brought(owner) if one[0] == "birthday"] == []
 
-        await owner.execute("UPDATE profile SET birthday = '1990-12-20'")
-        clock.forward(days=20)
+        await born(service, member, "1991-01-12")
+        clock.forward(days=40)
         await tick(service)
-        assert [one for one in await brought(owner) if one[0] == "birthday"] == [("birthday", midnight("2026-12-20"))]
+        assert [one for one in await brought(owner) if one[0] == "birthday"] == [("birthday", midnight("2027-01-12"))]
+
+
+async def test_the_first_birthday_that_is_told_is_kept_and_one_that_was_taken_away_comes_late(
+    settings: Settings, owner: asyncpg.Connection, clock: Clock
+) -> None:
+    """Semantics K3: somebody who joined by a card tells it in the app; telling it anew is a change."""
+    await publish(settings, clock=clock, document=GIFTS)
+    async with open_service(settings, clock=clock) as service:
+        first, anew, same = [await service.enrol(card) for card in ("1", "2", "3")]
+        for member in (first, anew, same):
+            await born(service, member, "1990-12-01")
+        assert (await born(service, anew, None))["birthday"] is None
+        await born(service, anew, "1990-12-01")
+        await born(service, same, "1990-12-01")
+
+        clock.forward(days=14)
+        await tick(service)
+
+        kept = await owner.fetch("SELECT member_id FROM event WHERE key LIKE 'bday:%'")
+        assert {typeid.encode(typeid.MEMBER, row["member_id"].bytes) for row in kept} == {first["id"], same["id"]}
 
 
 async def test_a_birthday_that_moves_within_the_year_is_kept_once(
@@ -194,10 +222,10 @@ async def test_a_birthday_that_moves_within_the_year_is_kept_once(
     """Semantics K3."""
     await publish(settings, clock=clock, document=GIFTS)
     async with open_service(settings, clock=clock) as service:
-        await service.enrol("1", birthday="1990-11-25")
+        member = await service.enrol("1", birthday="1990-11-25")
         clock.forward(days=5)
         await tick(service)
-        await owner.execute("UPDATE profile SET birthday = '1990-12-20'")
+        await born(service, member, "1990-12-30")
 
         clock.forward(days=40)
         await tick(service)

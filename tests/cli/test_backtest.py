@@ -26,7 +26,7 @@ async def test_a_document_is_tried_on_what_happened(settings: Settings, capsys: 
     points = report["units"]["points"]
     assert (points["before"]["issued"], points["after"]["issued"]) == (10, 30)
     backtest.tell(report)
-    assert "would gain 20 points" in capsys.readouterr().err
+    assert "would gain 20 points" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

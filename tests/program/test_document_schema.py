@@ -38,6 +38,10 @@ def test_every_part_and_every_name_is_described() -> None:
             assert described["description"].endswith("."), f"{name}.{field}"
 
 
+def test_no_two_parts_share_a_name_so_that_readers_see_no_module_of_ours() -> None:
+    assert [name for name in schema.json_schema()["$defs"] if not name.isalpha()] == []
+
+
 def test_unknown_names_and_nulls_are_refused_by_the_schema_too() -> None:
     made = schema.json_schema()
 

@@ -164,6 +164,15 @@ def test_control_characters_and_halves_of_characters_are_refused_in_texts_and_na
     assert (second.pointer, second.line) == ("/b\ufffd", 2)
 
 
+def test_a_condition_may_go_on_over_lines() -> None:
+    """Folded it is one line; what keeps its lines holds line breaks, and is told where."""
+    rule = "rules:\n  - id: big\n    on: purchase\n    unit: points\n    fixed: 5\n    if: "
+    condition = "\n      total >= 20 &&\n      visits == 1\n"
+
+    assert reading.read(f"{HEAD}{rule}>{condition}").rules[0].if_ == "total >= 20 && visits == 1"
+    assert [one.line for one in mistakes(f"{HEAD}{rule}|{condition}")] == [AFTER_HEAD + 6]
+
+
 def test_pointers_escape_slashes_and_tildes() -> None:
     assert only(HEAD + '"a/b~c": 1\n').pointer == "/a~1b~0c"
 

@@ -51,3 +51,12 @@ def test_a_rule_that_names_no_schedule_there_is_is_refused() -> None:
 
     with pytest.raises(reading.MistakesInDocument, match="there is no such schedule"):
         reading.read(text + "schedules: [{id: birthday, yearly: birthday}]\n")
+
+
+def test_a_rule_that_names_a_malformed_schedule_is_no_mistake() -> None:
+    rule = "  - {id: gift, on: scheduled, schedules: [a], unit: points, fixed: 5}\n"
+    text = LADDER.replace("rules:\n", f"rules:\n{rule}")
+    with pytest.raises(reading.MistakesInDocument) as caught:
+        reading.read(text + "schedules: [{id: a, after: enrolment, wait: P0D}]\n")
+
+    assert [one.pointer for one in caught.value.mistakes] == ["/schedules/0/wait"]

@@ -16,7 +16,7 @@ from app.api.schemas import commands
 from app.api.schemas import members as bodies
 from app.domain import profiles, typeid
 from app.domain.commands import Command, Identity, Reference
-from app.domain.profiles import Change
+from app.domain.profiles import Birthday, Change
 from app.domain.refusals import IdentityTaken
 from app.domain.scopes import Scope
 from app.ledger.outcomes import Created, Refused, Replayed
@@ -118,14 +118,14 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     responses=problems("not_found"),
 )
 async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Response:
-    """Who the member is and how they are known. The ETag is for changes of attributes and tags (`If-Match`)."""
+    """Who the member is and how they are known. The ETag is for changes of them (`If-Match`)."""
     return await _member(ids.in_path(typeid.MEMBER, member_id), mine, caller)
 
 
 @router.patch(
     "/{member_id}",
     operation_id="change_member",
-    summary="Change attributes and tags",
+    summary="Change the birthday, attributes and tags",
     response_model=bodies.MemberOut,
     responses=problems(
         "malformed_json", "malformed_header", "unsupported_media_type", "body_too_large", "invalid", "not_found",
@@ -135,11 +135,15 @@ async def get_member(member_id: str, mine: PartsHere, caller: Reader) -> Respons
 async def change_member(
     member_id: str, body: bodies.ProfileIn, mine: PartsHere, caller: Enroller, if_match: IfMatch = None
 ) -> Response:
-    """Sets attributes and tags, or takes them away; what is not named stays. Rules see it from the next event on."""
+    """Sets the birthday, attributes and tags, or takes them away; what is not named stays.
+
+    Rules see it from the next event on.
+    """
     asked = Change(
         attributes=body.attributes,
         removed=frozenset(name for name, tag in body.tags.items() if tag is None),
         tags={name: tag.until for name, tag in body.tags.items() if tag is not None},
+        birthday=Birthday(commands.birthday(body.birthday)) if "birthday" in body.model_fields_set else None,
     )
     known = None if if_match is None else etags.versions(if_match)
     try:

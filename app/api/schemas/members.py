@@ -20,7 +20,7 @@ from app.api.schemas.common import (
     maybe_time,
     time,
 )
-from app.api.schemas.events import PersonIn
+from app.api.schemas.events import Birthday, PersonIn
 from app.domain import referrals, tiers, typeid
 from app.domain.rules import Rules
 from app.domain.state import Account, HeldTag, MemberState, OpenLot
@@ -154,8 +154,13 @@ class TagIn(In):
 
 
 class ProfileIn(In):
-    """What is to be other; what is not named stays. null takes an attribute or a tag away."""
+    """What is to be other; what is not named stays. null takes an attribute, a tag or the birthday away."""
 
+    birthday: Birthday | None = Field(
+        default=None,
+        description="Another date is not kept within 30 days of the change; the first that is told is no change.",
+        examples=["1990-02-28"],
+    )
     attributes: dict[AttributeName, Attribute | None] = Field(default={}, max_length=64)
     tags: dict[Code, TagIn | None] = Field(
         default={}, max_length=64, description="Set by hand; null also takes away what rules gave."

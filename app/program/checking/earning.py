@@ -39,7 +39,7 @@ def check(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         if tier not in tiers:
             yield Problem((*path, "tiers", index), "there is no such tier", names.nearest(tier, tiers))
     yield from circumstances.of_rule(path, rule, parts)
-    known = frozenset(schedule.id for _, schedule in parts.schedules)
+    known = parts.schedule_ids
     for index, code in enumerate(rule.schedules or ()):
         if code not in known:
             yield Problem((*path, "schedules", index), "there is no such schedule", names.nearest(code, known))

@@ -19,11 +19,14 @@ from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
 
-def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
-    """The problems between the parts of a document; `spoiled` are the places of which something is unreadable."""
+def check(tree: Value, *, spoiled: Collection[Path], shops: Collection[str] = ()) -> Iterator[Problem]:
+    """The problems between the parts of a document; `spoiled` are the places of which something is unreadable.
+
+    `shops` are those of the program: one without any has not been set up yet, and may name those to come.
+    """
     if not isinstance(tree, dict):
         return
-    parts = sound_parts(tree, spoiled=spoiled)
+    parts = sound_parts(tree, spoiled=spoiled, shops=shops)
     yield from _program(tree, parts)
     for code, unit in parts.units.items():
         if unit is not None and unit.cost_per_point is not None:

@@ -17,7 +17,7 @@ class Bonus(Part):
     reward: Annotated[fields.Code | None, Field(description="One of the document's rewards, instead of points.")] = None
 
 
-class Cap(Part):
+class FriendCap(Part):
     """For how many friends a member is rewarded in a period; the friends get theirs all the same."""
 
     rewards: Annotated[
@@ -80,7 +80,7 @@ class Referrals(Part):
         ),
     ] = "clamp"
     review: Annotated[Review | None, Field(description="When a person has to look at a referral first.")] = None
-    cap: Annotated[Cap | None, Field(description="For how many friends a member is rewarded.")] = None
+    cap: Annotated[FriendCap | None, Field(description="For how many friends a member is rewarded.")] = None
     milestones: Annotated[
         tuple[FriendMilestone, ...],
         Field(max_length=20, description="What a member gets besides for a number of friends."),

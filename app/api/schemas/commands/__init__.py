@@ -1,9 +1,10 @@
 """The commands of bodies: amounts in minor units, identities as digests, earlier events by name."""
 
 from app.api.schemas.commands.events import to_command
-from app.api.schemas.commands.joining import enrolment
+from app.api.schemas.commands.joining import birthday, enrolment
 
 __all__ = [
+    "birthday",
     "enrolment",
     "to_command",
 ]

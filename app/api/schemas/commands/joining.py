@@ -1,7 +1,7 @@
 """The commands of persons who join, and of balances brought from another system (semantics M1, E7)."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from app.api import identities
@@ -20,12 +20,7 @@ def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key:
         identities.identity(kind, value, at=f"/identities/{kind}", key=key)
         for kind, value in sorted(body.identities.items())
     )
-    birthday = None
-    if body.birthday is not None:
-        try:
-            birthday = datetime.strptime(body.birthday, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            raise invalid("/birthday", "is no day that exists") from None
+    born = birthday(body.birthday)
     code = None
     if body.referral_code is not None:
         code = friends.code(body.referral_code, key=key)
@@ -39,8 +34,18 @@ def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key:
     if code is not None:
         said["referral_code"] = code.value
     attributes = chain.canonical(body.attributes).decode() if body.attributes else None
-    facts = Enrolment(named, birthday, attributes, code, channel, location)
+    facts = Enrolment(named, born, attributes, code, channel, location)
     return facts, chain.canonical(said) if said else b""
+
+
+def birthday(text: str | None) -> date | None:
+    """The day that a body says a person was born on, if it says one. Raises Problem."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise invalid("/birthday", "is no day that exists") from None
 
 
 def opening(body: OpeningIn, *, id: bytes, source: str, key: bytes, mode: Mode) -> Command:

@@ -3,6 +3,7 @@
 from app.api.schemas.events.bodies import EVENT, TYPES, AnyEventIn, BatchIn, EventBody
 from app.api.schemas.events.common import LINES, NOBODY, EventIn, MemberName, MemberRef, Quantity
 from app.api.schemas.events.joining import (
+    Birthday,
     EnrolmentIn,
     OpenedLotIn,
     OpenedTierIn,
@@ -33,6 +34,7 @@ __all__ = [
     "ActivityIn",
     "AnyEventIn",
     "BatchIn",
+    "Birthday",
     "CancellationIn",
     "CaptureIn",
     "Duration",

@@ -20,13 +20,14 @@ IdentityMap = Annotated[
 ]
 
 
+Birthday = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
 class PersonIn(In):
     """What is said of a person who joins."""
 
     identities: IdentityMap = Field(default_factory=dict)
-    birthday: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
-        default=None, examples=["1990-02-28"]
-    )
+    birthday: Birthday | None = Field(default=None, examples=["1990-02-28"])
     attributes: Attributes = Field(default_factory=dict)
     referral_code: ReferralCode | None = Field(default=None, description="The code of the friend who brought them.")
     fingerprints: Fingerprints = Field(default_factory=list)
