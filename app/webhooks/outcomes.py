@@ -79,6 +79,23 @@ async def record(
     await _note_health(engine, attempts, new_id=new_id, now=clock())
 
 
+async def record_and_follow(
+    engine: Engine,
+    attempt: Attempt,
+    *,
+    lease: timedelta,
+    new_id: Callable[[], bytes],
+    clock: Callable[[], datetime],
+) -> Claimed | None:
+    """The same for what a strict endpoint has taken; what comes next there is leased along with it."""
+    now = clock()
+    ours, following = await deliveries.finish_and_follow(engine, attempt, now=now, until=now + lease, lease=new_id())
+    if not ours:
+        log.warning("webhooks_lease_lost", deliveries=1)
+    await _note_health(engine, [attempt], new_id=new_id, now=clock())
+    return following
+
+
 def _disables(answer: Answer) -> str | None:
     if answer.asked == DISABLE:
         return protection.ASKED

@@ -41,7 +41,7 @@ def rooms(
     """
     found = []
     for one in endpoints:
-        at_once = PROBES if one.trips else min(one.in_flight, most)
+        at_once = PROBES if one.trips or one.strict else min(one.in_flight, most)
         room = min(at_once - flying.get(one.endpoint_id, 0), free, allowance(one.rate_at, one.per_second, now=now))
         if room > 0:
             found.append(Room(one, room, at_once + unrecorded.get(one.endpoint_id, 0)))
