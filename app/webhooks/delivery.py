@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -103,7 +103,10 @@ async def deliver_once(courier: Courier) -> int:
 
 @dataclass(slots=True)
 class _Run:
-    """What one run of the loop has under way; `flying` and `unrecorded` count by program and endpoint."""
+    """What one run of the loop has under way; `flying` and `unrecorded` count by program and endpoint.
+
+    `penalties` are those of endpoints that failed lately, `yielding` by program those that gave way in the last claim.
+    """
 
     programs: deque[bytes] = field(default_factory=deque)
     listed: float = -math.inf
@@ -113,6 +116,8 @@ class _Run:
     flying: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     unrecorded: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     turns: dict[bytes, bytes] = field(default_factory=dict)
+    penalties: dict[bytes, int] = field(default_factory=dict)
+    yielding: defaultdict[bytes, Mapping[bytes, int]] = field(default_factory=lambda: defaultdict(dict))
     cut_short: bool = False
     short_of_rate: bool = False
     room: asyncio.Event = field(default_factory=asyncio.Event)
@@ -183,21 +188,24 @@ async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed
             after=run.turns.get(program_id, bytes(16)),
             now=now,
         )
+        yielding = protection.yielding(rooms, run.penalties)
+        rooms = protection.lessened(rooms, yielding, flying=run.flying[program_id])
         claimed = await _take(connection, rooms, courier, program_id, now=now, limit=free) if rooms else []
     if open:
         courier.on_claim(time.monotonic() - started)
     got = Counter(one.endpoint_id for one in claimed)
-    full = any(got[one.endpoint.endpoint_id] >= one.room for one in rooms if _gives_more(one.endpoint))
+    full = any(got[one.endpoint.endpoint_id] >= one.room for one in rooms if _gives_more(one.endpoint, yielding))
     run.cut_short = run.cut_short or full or len(claimed) == free
     run.short_of_rate = run.short_of_rate or any(one.per_second is not None for one in open)
+    run.yielding[program_id] = yielding
     if claimed:
         run.turns[program_id] = claimed[-1].endpoint_id
     return claimed
 
 
-def _gives_more(endpoint: Open) -> bool:
+def _gives_more(endpoint: Open, yielding: Mapping[bytes, int]) -> bool:
     """Whether one that gave all there was room for has more as soon as there is room again, and is to be asked then."""
-    return endpoint.per_second is None and not endpoint.strict
+    return endpoint.per_second is None and not endpoint.strict and endpoint.endpoint_id not in yielding
 
 
 async def _take(
@@ -247,7 +255,8 @@ async def _carry(claimed: Claimed, courier: Courier, run: _Run) -> None:
     finally:
         flying = run.flying[claimed.program_id]
         flying[claimed.endpoint_id] -= 1
-        if flying[claimed.endpoint_id] <= min(courier.limits.per_endpoint, claims.IN_FLIGHT) // 2:
+        half = min(courier.limits.per_endpoint, claims.IN_FLIGHT) // 2
+        if flying[claimed.endpoint_id] <= half and claimed.endpoint_id not in run.yielding[claimed.program_id]:
             run.room.set()
         if not flying[claimed.endpoint_id]:
             del flying[claimed.endpoint_id]
@@ -347,6 +356,7 @@ async def _record_at_last(courier: Courier, run: _Run, attempts: Sequence[Attemp
 async def _record(courier: Courier, run: _Run, attempts: Sequence[Attempt]) -> None:
     await outcomes.record(courier.engine, attempts, new_id=courier.new_id, clock=courier.clock)
     _forget(run, attempts)
+    run.penalties = protection.penalties(run.penalties, attempts)
     for attempt in attempts:
         courier.on_attempt(attempt)
 

@@ -11,7 +11,7 @@ from app.db import deliveries, endpoint_health, outbox
 from app.db.claims import Claimed
 from app.db.deliveries import ABORTED, DELIVERED, EXHAUSTED, FAILED, Attempt
 from app.db.outbox import Notice
-from app.db.transactions import Engine, transaction
+from app.db.transactions import Engine, passing, surviving, transaction
 from app.domain import messages, typeid
 from app.webhooks import protection, retries
 from app.webhooks.sender import Answer
@@ -148,7 +148,7 @@ async def _note(
     new_id: Callable[[], bytes],
     now: datetime,
 ) -> None:
-    async with transaction(engine) as connection:
+    async with passing(engine) as connection:  # claims wait for these locks; and what is lost comes to light again
         before = await endpoint_health.lock(connection, sorted(endpoints), program_id=program_id)
         after = {id: protection.fare(health, endpoints[id]) for id, health in before.items()}
         changed = {id: health for id, health in after.items() if health != before[id]}
@@ -156,6 +156,7 @@ async def _note(
             await endpoint_health.save(connection, changed, program_id=program_id, now=now)
         for id, health in changed.items():
             if health.state == protection.DISABLED != before[id].state:
+                await surviving(connection)  # others are told, and must not be told what never was
                 log.info("webhooks_endpoint_disabled", endpoint=typeid.encode(typeid.ENDPOINT, id), why=health.reason)
                 data = {"reason": health.reason}
                 notice = _notice(messages.DISABLED, id, health.source, data, id=new_id(), now=now)
