@@ -168,6 +168,12 @@ KINDS: Mapping[str, Kind] = {
         503, "Too many callers wait for messages", "Ask again after `Retry-After` seconds.", retryable=True
     ),
     "unavailable": Kind(503, "The database cannot be reached", "Send it again with the same id.", retryable=True),
+    "contended": Kind(
+        503,
+        "Others wrote the same at the same time",
+        "Nothing was recorded. Send it again with the same id; if that goes on, report `request_id`.",
+        retryable=True,
+    ),
     "unknown_outcome": Kind(
         503, "Nobody knows yet if it was recorded", "Send it again with the same id.", retryable=True
     ),

@@ -142,7 +142,8 @@ _ALWAYS = ("unauthenticated", "forbidden", "too_busy", "unavailable", "internal"
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route: what may go wrong, by status, with the codes named."""
     by_status: dict[int | str, list[str]] = {}
-    for code in (*codes, *_ALWAYS):
+    contended = ("contended",) if "unknown_outcome" in codes else ()  # whatever walks the corridor may end so
+    for code in (*codes, *contended, *_ALWAYS):
         by_status.setdefault(KINDS[code].status, []).append(code)
     return {
         status: {

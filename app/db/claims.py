@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy import ARRAY, Integer, Select, Update, Uuid, and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy import true as sql_true
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.sql.selectable import CTE, TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
 from app.db import tables as t
@@ -30,7 +30,7 @@ ASIDE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An endpoint that has something due and may be called; `trips` says how often in a row its breaker opened."""
+    """An endpoint that may be called; `trips` says how often in a row its breaker opened."""
 
     endpoint_id: bytes
     url: str = field(repr=False)
@@ -42,6 +42,7 @@ class Open:
     rate_at: datetime | None
     failures: int
     trips: int
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Room:
 class Claimed:
     """A delivery that is this worker's until `leased_until`; `attempts` is how many were made before.
 
-    `ordered` says that others may wait for it, `holds` that they do so for ever once it is exhausted, `ailing` that the
-    endpoint has failed lately.
+    `ordered` says that others may wait for it, `strict` that all others of its endpoint do, `holds` that they do so for
+    ever once it is exhausted, `ailing` that the endpoint has failed lately.
     """
 
     program_id: bytes
@@ -72,6 +73,7 @@ class Claimed:
     type: str
     body: bytes
     ordered: bool = False
+    strict: bool = False
     holds: bool = False
     ailing: bool = False
 
@@ -79,21 +81,7 @@ class Claimed:
 async def endpoints(connection: asyncpg.Connection, *, program_id: bytes, now: datetime) -> list[Open]:
     """The endpoints with something due that may be called now, locked in the order of their ids."""
     found = await _ENDPOINTS.fetch(connection, program_id=uuid(program_id), now=now)
-    return [
-        Open(
-            row["endpoint_id"].bytes,
-            row["url"],
-            row["secret"],
-            (row["ordering"] or "none") != "none",
-            row["exhausted"] == "hold",
-            row["in_flight"] or IN_FLIGHT,
-            row["per_second"],
-            row["rate_at"],
-            row["failures"] or 0,
-            row["trips"] or 0,
-        )
-        for row in found
-    ]
+    return [_open(row) for row in found]
 
 
 async def take(
@@ -129,6 +117,21 @@ async def take(
     return [_claimed(row, known[row["endpoint_id"].bytes], program_id, lease, until) for row in found]
 
 
+async def lock(connection: asyncpg.Connection, endpoint_id: bytes, *, program_id: bytes, now: datetime) -> Open | None:
+    """Locks an endpoint, and tells how it is now, or None where it may not be called."""
+    found = await _LOCK.fetch(connection, program_id=uuid(program_id), endpoint_id=uuid(endpoint_id), now=now)
+    return next((_open(row) for row in found if row["callable"]), None)
+
+
+async def follow(
+    connection: asyncpg.Connection, endpoint: Open, *, program_id: bytes, now: datetime, until: datetime, lease: bytes
+) -> Claimed | None:
+    """Leases what comes first at a strict endpoint, if it is due. Needs its lock, in an earlier statement."""
+    of = {"program_id": uuid(program_id), "endpoint_id": uuid(endpoint.endpoint_id)}
+    found = await _FOLLOW.fetch(connection, **of, now=now, until=until, lease=uuid(lease))
+    return next((_claimed(row, endpoint, program_id, lease, until) for row in found), None)
+
+
 async def spend(connection: asyncpg.Connection, rates: dict[bytes, datetime], *, program_id: bytes) -> None:
     """Notes how far the rates of endpoints are used up."""
     await _SPEND.fetch(
@@ -136,6 +139,22 @@ async def spend(connection: asyncpg.Connection, rates: dict[bytes, datetime], *,
         program_id=uuid(program_id),
         endpoints=[uuid(id) for id in rates],
         instants=list(rates.values()),
+    )
+
+
+def _open(row: asyncpg.Record) -> Open:
+    return Open(
+        row["endpoint_id"].bytes,
+        row["url"],
+        row["secret"],
+        (row["ordering"] or "none") != "none",
+        row["exhausted"] == "hold",
+        row["in_flight"] or IN_FLIGHT,
+        row["per_second"],
+        row["rate_at"],
+        row["failures"] or 0,
+        row["trips"] or 0,
+        strict=row["ordering"] == "strict",
     )
 
 
@@ -152,6 +171,7 @@ def _claimed(row: asyncpg.Record, of: Open, program_id: bytes, lease: bytes, unt
         row["type"],
         row["body"],
         ordered=row["ordering_key"] is not None,
+        strict=row["ordering_key"] == row["endpoint_id"],
         holds=of.holds and row["ordering_key"] is not None,
         ailing=of.failures > 0 or of.trips > 0,
     )
@@ -159,12 +179,18 @@ def _claimed(row: asyncpg.Record, of: Open, program_id: bytes, lease: bytes, unt
 
 PROGRAM: ColumnElement[Any] = bindparam("program_id", type_=Uuid())
 NOW: ColumnElement[Any] = bindparam("now", type_=t.INSTANT)
+_ENDPOINT: ColumnElement[Any] = bindparam("endpoint_id", type_=Uuid())
 _ENABLED: ColumnElement[str] = literal_column("'enabled'")
 _ONE: ColumnElement[int] = literal_column("1")
 # The index of what is due is partial, with this condition, so that it serves the claim and nothing else: without
 # statistics the planner takes it for as good as the primary key, and walks an endpoint's whole backlog for each row.
 _INDEXED: ColumnElement[bool] = t.pending_delivery.c.attempts >= literal_column("0")
 _e, _p, _m = t.endpoint.c, t.pending_delivery.c, t.message.c
+_OPEN = (
+    *(_e.endpoint_id, _e.url, _e.secret, _e.ordering, _e.exhausted, _e.in_flight),
+    *(_e.per_second, _e.rate_at, _e.failures, _e.trips),
+)
+_CALLABLE = and_(_e.state == _ENABLED, or_(_e.open_until.is_(None), _e.open_until <= NOW))
 
 
 def rows(name: str, **types: TypeEngine[Any]) -> TableValuedAlias:
@@ -196,15 +222,16 @@ def _endpoints() -> Select[Any]:
         .scalar_subquery()
     )
     return (
-        select(
-            *(_e.endpoint_id, _e.url, _e.secret, _e.ordering, _e.exhausted, _e.in_flight),
-            *(_e.per_second, _e.rate_at, _e.failures, _e.trips),
-        )
-        .where(_e.program_id == PROGRAM, _e.state == _ENABLED)
-        .where(or_(_e.open_until.is_(None), _e.open_until <= NOW), next_due <= NOW)
+        select(*_OPEN)
+        .where(_e.program_id == PROGRAM, _CALLABLE, next_due <= NOW)
         .order_by(_e.endpoint_id)
         .with_for_update(key_share=True)
     )
+
+
+def _lock() -> Select[Any]:
+    query = select(*_OPEN, _CALLABLE.label("callable"))
+    return query.where(_e.program_id == PROGRAM, _e.endpoint_id == _ENDPOINT).with_for_update(key_share=True)
 
 
 def _looked() -> Select[Any]:
@@ -264,14 +291,38 @@ def _take() -> Select[Any]:
     leased = _moved(picked(due, "asked_for"), due_at=until, lease=lease).cte("leased_now")
     waiting = picked(looked, "waiting", ~looked.c.first)
     aside = _moved(waiting, due_at=bindparam("aside", type_=t.INSTANT)).cte("put_aside")
+    return _with_content(due).add_cte(leased, aside)
+
+
+def _follow() -> Select[Any]:
+    """The oldest under the endpoint's own key, and no other: where that one is not due, none is."""
+    other = t.pending_delivery.alias("other")
+    oldest = (
+        select(other.c.message_id)
+        .where(other.c.program_id == PROGRAM, other.c.endpoint_id == _ENDPOINT, other.c.ordering_key == _ENDPOINT)
+        .order_by(other.c.queued_at, other.c.number, other.c.message_id)
+        .limit(_ONE)
+        .scalar_subquery()
+    )
+    leased = (
+        update(t.pending_delivery)
+        .where(*is_pending(_ENDPOINT, oldest), _p.due_at <= NOW)
+        .values(due_at=bindparam("until", type_=t.INSTANT), lease=bindparam("lease", type_=Uuid()))
+        .returning(_p.endpoint_id, _p.message_id, _p.attempts, _p.ordering_key)
+        .cte("leased_now")
+    )
+    return _with_content(leased)
+
+
+def _with_content(claimed: CTE) -> Select[Any]:
     message = (
         select(_m.type, _m.body)
-        .where(_m.program_id == PROGRAM, _m.message_id == due.c.message_id)
+        .where(_m.program_id == PROGRAM, _m.message_id == claimed.c.message_id)
         .limit(_ONE)
         .lateral("content")
     )
-    columns = (due.c.endpoint_id, due.c.message_id, due.c.attempts, due.c.ordering_key)
-    return select(*columns, *message.c).join_from(due, message, sql_true()).add_cte(leased, aside)
+    columns = (claimed.c.endpoint_id, claimed.c.message_id, claimed.c.attempts, claimed.c.ordering_key)
+    return select(*columns, *message.c).join_from(claimed, message, sql_true())
 
 
 def _moved(those: TableValuedAlias, **values: Any) -> Update:
@@ -285,3 +336,4 @@ def _spend() -> Update:
 
 
 _ENDPOINTS, _TAKE, _SPEND = map(Statement, (_endpoints(), _take(), _spend()))
+_LOCK, _FOLLOW = map(Statement, (_lock(), _follow()))

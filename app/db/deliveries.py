@@ -89,6 +89,24 @@ async def finish(engine: Engine, attempts: Sequence[Attempt]) -> int:
     return ours
 
 
+async def finish_and_follow(
+    engine: Engine, attempt: Attempt, *, now: datetime, until: datetime, lease: bytes
+) -> tuple[int, Claimed | None]:
+    """The same for a strict endpoint's delivery that has ended, and leases what comes next, all in one transaction.
+
+    There is no next where the lease did not hold, where the endpoint must not be called, or where it has a rate: that
+    is for a claim to keep.
+    """
+    claimed, following = attempt.claimed, None
+    of: dict[str, Any] = {"program_id": claimed.program_id, "now": now}
+    async with transaction(engine) as connection:
+        endpoint = await claims.lock(connection, claimed.endpoint_id, **of)
+        ours = await _finish(connection, [attempt], program_id=claimed.program_id)
+        if ours and endpoint is not None and endpoint.strict and endpoint.per_second is None:
+            following = await claims.follow(connection, endpoint, **of, until=until, lease=lease)
+    return ours, following
+
+
 async def finish_in(connection: asyncpg.Connection, attempts: Sequence[Attempt], *, program_id: bytes) -> int:
     """The same for one program within a transaction; what waited for these deliveries is called up.
 

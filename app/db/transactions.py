@@ -95,6 +95,11 @@ async def passing(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
         await connection.execute("COMMIT")
 
 
+async def surviving(connection: asyncpg.Connection) -> None:
+    """Makes a passing transaction one that is not lost, after all."""
+    await connection.execute("SET LOCAL synchronous_commit TO DEFAULT")
+
+
 @asynccontextmanager
 async def preview(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
     """A READ ONLY, REPEATABLE READ transaction: for what must see one state and change nothing."""

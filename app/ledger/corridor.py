@@ -27,7 +27,7 @@ from app.domain.rules import Rules
 from app.ledger import batch as batches
 from app.ledger.folding import Overtaken, Settle, Work, fold
 from app.ledger.known_lots import KnownLots
-from app.ledger.outcomes import Closed, Failed, Full, Outcome, Unknown
+from app.ledger.outcomes import Closed, Contended, Failed, Full, Outcome, Unknown
 from app.ledger.versions import CompiledRules
 from app.ledger.working import Fold
 
@@ -221,19 +221,24 @@ class Ledger:
         return outcomes + [Unknown() if lost else Failed()] * (len(work) - len(outcomes))
 
     async def _alone(self, program_id: bytes, queue: _Queue, item: Work, *, lost: bool) -> Outcome:
+        failed: Outcome = Failed()
         for _ in range(2):
             try:
                 (outcome,) = await self._commit(program_id, queue, [item])
             except transactions.ConnectionLost:
                 return Unknown()
-            except (transactions.DatabaseError, Overtaken) as reason:
+            except (transactions.Duplicate, Overtaken) as reason:
+                log.warning("command_contended", reason=repr(reason))
+                failed = Contended()
+            except transactions.DatabaseError as reason:
                 log.info("command_again", reason=repr(reason))
+                failed = Failed()
             except Exception:
                 log.exception("command_broken")
                 return Unknown() if lost else Failed()
             else:
                 return outcome
-        return Unknown() if lost else Failed()
+        return Unknown() if lost else failed
 
     async def _commit(self, program_id: bytes, queue: _Queue, work: Sequence[Work]) -> list[Outcome]:
         lane = await self._lane(program_id, queue)

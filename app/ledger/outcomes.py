@@ -48,11 +48,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Contended:
+    """Not applied: each time it was tried, somebody else had just written what it was to write."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """The database went away in the middle: applied or not, nobody can say yet. Send the same id again."""
 
 
-Outcome = Created | Replayed | Parked | Refused | Settled | Failed | Unknown
+Outcome = Created | Replayed | Parked | Refused | Settled | Failed | Contended | Unknown
 
 
 class Full(Exception):

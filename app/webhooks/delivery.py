@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,8 +16,8 @@ import httpx
 import structlog
 
 from app.db import claims, deliveries
-from app.db.claims import Claimed, Room
-from app.db.deliveries import Attempt
+from app.db.claims import Claimed, Open, Room
+from app.db.deliveries import DELIVERED, Attempt
 from app.db.transactions import Connection, DatabaseError, Engine, passing
 from app.domain import typeid
 from app.webhooks import outcomes, protection, retries, sender, signing
@@ -77,10 +77,10 @@ async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: as
 
     `hint` says that there may be something new; without it the database is asked every 0.1 to 1 s.
     """
-    run = _Run()
+    run = _Run(stopping=stopping, hint=hint)
     async with asyncio.TaskGroup() as group:
-        recorder = group.create_task(_record_forever(courier, run, hint))
-        await _claim_until(stopping, hint, courier, run, group)
+        recorder = group.create_task(_record_forever(courier, run))
+        await _claim_until(courier, run, group)
         await _land(run, seconds=courier.limits.grace_seconds)
         run.done.put_nowait(None)
         try:
@@ -103,7 +103,10 @@ async def deliver_once(courier: Courier) -> int:
 
 @dataclass(slots=True)
 class _Run:
-    """What one run of the loop has under way; `flying` and `unrecorded` count by program and endpoint."""
+    """What one run of the loop has under way; `flying` and `unrecorded` count by program and endpoint.
+
+    `penalties` are those of endpoints that failed lately, `yielding` by program those that gave way in the last claim.
+    """
 
     programs: deque[bytes] = field(default_factory=deque)
     listed: float = -math.inf
@@ -113,16 +116,23 @@ class _Run:
     flying: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     unrecorded: defaultdict[bytes, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     turns: dict[bytes, bytes] = field(default_factory=dict)
+    penalties: dict[bytes, int] = field(default_factory=dict)
+    yielding: defaultdict[bytes, Mapping[bytes, int]] = field(default_factory=lambda: defaultdict(dict))
     cut_short: bool = False
     short_of_rate: bool = False
     room: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    hint: asyncio.Event = field(default_factory=asyncio.Event)
     done: "asyncio.Queue[Attempt | None]" = field(default_factory=asyncio.Queue)
 
+    def look(self) -> None:
+        """Something may be due now: whatever the claiming waits for, it goes on."""
+        self.hint.set()
+        self.room.set()
 
-async def _claim_until(
-    stopping: asyncio.Event, hint: asyncio.Event, courier: Courier, run: _Run, group: asyncio.TaskGroup
-) -> None:
-    pause = BUSY_SECONDS
+
+async def _claim_until(courier: Courier, run: _Run, group: asyncio.TaskGroup) -> None:
+    pause, stopping, hint = BUSY_SECONDS, run.stopping, run.hint
     while not stopping.is_set():
         hint.clear()
         run.room.clear()
@@ -178,16 +188,24 @@ async def _claim(courier: Courier, run: _Run, program_id: bytes) -> list[Claimed
             after=run.turns.get(program_id, bytes(16)),
             now=now,
         )
+        yielding = protection.yielding(rooms, run.penalties)
+        rooms = protection.lessened(rooms, yielding, flying=run.flying[program_id])
         claimed = await _take(connection, rooms, courier, program_id, now=now, limit=free) if rooms else []
     if open:
         courier.on_claim(time.monotonic() - started)
     got = Counter(one.endpoint_id for one in claimed)
-    full = any(got[one.endpoint.endpoint_id] >= one.room for one in rooms if one.endpoint.per_second is None)
+    full = any(got[one.endpoint.endpoint_id] >= one.room for one in rooms if _gives_more(one.endpoint, yielding))
     run.cut_short = run.cut_short or full or len(claimed) == free
     run.short_of_rate = run.short_of_rate or any(one.per_second is not None for one in open)
+    run.yielding[program_id] = yielding
     if claimed:
         run.turns[program_id] = claimed[-1].endpoint_id
     return claimed
+
+
+def _gives_more(endpoint: Open, yielding: Mapping[bytes, int]) -> bool:
+    """Whether one that gave all there was room for has more as soon as there is room again, and is to be asked then."""
+    return endpoint.per_second is None and not endpoint.strict and endpoint.endpoint_id not in yielding
 
 
 async def _take(
@@ -224,20 +242,49 @@ async def _start(claimed: Sequence[Claimed], courier: Courier, run: _Run, group:
 
 
 async def _carry(claimed: Claimed, courier: Courier, run: _Run) -> None:
+    """Makes an attempt; to a strict endpoint as many, one after another, as are taken."""
+    following: Claimed | None = claimed
     try:
-        attempt = await _attempt(courier, claimed)
-        if attempt is not None:
-            run.unrecorded[claimed.program_id][claimed.endpoint_id] += 1
-            run.done.put_nowait(attempt)
+        while following is not None:
+            attempt = await _attempt(courier, following)
+            following = await _followed(courier, run, attempt)
+            if following is not None:
+                await courier.give_way()
     except Exception:  # a delivery that cannot even be tried holds up no other, and falls due again
         log.exception("webhooks_attempt_failed")
     finally:
         flying = run.flying[claimed.program_id]
         flying[claimed.endpoint_id] -= 1
-        if flying[claimed.endpoint_id] <= min(courier.limits.per_endpoint, claims.IN_FLIGHT) // 2:
+        half = min(courier.limits.per_endpoint, claims.IN_FLIGHT) // 2
+        if flying[claimed.endpoint_id] <= half and claimed.endpoint_id not in run.yielding[claimed.program_id]:
             run.room.set()
         if not flying[claimed.endpoint_id]:
             del flying[claimed.endpoint_id]
+
+
+async def _followed(courier: Courier, run: _Run, attempt: Attempt | None) -> Claimed | None:
+    """Hands an attempt on to be recorded; or records what a strict endpoint has taken, and brings what comes next.
+
+    Nothing is sent to such an endpoint before what it took is recorded, so a kill repeats one message at most.
+    """
+    if attempt is None:
+        return None
+    claimed = attempt.claimed
+    if claimed.strict and attempt.state == DELIVERED and not run.stopping.is_set():
+        try:
+            following = await outcomes.record_and_follow(
+                courier.engine, attempt, lease=courier.limits.lease, new_id=courier.new_id, clock=courier.clock
+            )
+        except DatabaseError as error:
+            log.warning("webhooks_record_failed", problem=type(error).__name__, attempts=1)
+        else:
+            courier.on_attempt(attempt)
+            if following is None:
+                run.look()
+            return following
+    run.unrecorded[claimed.program_id][claimed.endpoint_id] += 1
+    run.done.put_nowait(attempt)
+    return None
 
 
 async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
@@ -273,7 +320,7 @@ async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
     )
 
 
-async def _record_forever(courier: Courier, run: _Run, hint: asyncio.Event) -> None:
+async def _record_forever(courier: Courier, run: _Run) -> None:
     """Records what is done until it meets the None that ends the queue."""
     done, open = run.done, True
     while open:
@@ -286,8 +333,7 @@ async def _record_forever(courier: Courier, run: _Run, hint: asyncio.Event) -> N
         open = len(attempts) == len(batch)
         await _record_at_last(courier, run, attempts)
         if any(attempt.claimed.ordered for attempt in attempts):
-            hint.set()  # what waited for these is due now
-            run.room.set()
+            run.look()  # what waited for these is due now
 
 
 async def _record_at_last(courier: Courier, run: _Run, attempts: Sequence[Attempt]) -> None:
@@ -310,6 +356,7 @@ async def _record_at_last(courier: Courier, run: _Run, attempts: Sequence[Attemp
 async def _record(courier: Courier, run: _Run, attempts: Sequence[Attempt]) -> None:
     await outcomes.record(courier.engine, attempts, new_id=courier.new_id, clock=courier.clock)
     _forget(run, attempts)
+    run.penalties = protection.penalties(run.penalties, attempts)
     for attempt in attempts:
         courier.on_attempt(attempt)
 

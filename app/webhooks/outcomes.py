@@ -11,7 +11,7 @@ from app.db import deliveries, endpoint_health, outbox
 from app.db.claims import Claimed
 from app.db.deliveries import ABORTED, DELIVERED, EXHAUSTED, FAILED, Attempt
 from app.db.outbox import Notice
-from app.db.transactions import Engine, transaction
+from app.db.transactions import Engine, passing, surviving, transaction
 from app.domain import messages, typeid
 from app.webhooks import protection, retries
 from app.webhooks.sender import Answer
@@ -79,6 +79,23 @@ async def record(
     await _note_health(engine, attempts, new_id=new_id, now=clock())
 
 
+async def record_and_follow(
+    engine: Engine,
+    attempt: Attempt,
+    *,
+    lease: timedelta,
+    new_id: Callable[[], bytes],
+    clock: Callable[[], datetime],
+) -> Claimed | None:
+    """The same for what a strict endpoint has taken; what comes next there is leased along with it."""
+    now = clock()
+    ours, following = await deliveries.finish_and_follow(engine, attempt, now=now, until=now + lease, lease=new_id())
+    if not ours:
+        log.warning("webhooks_lease_lost", deliveries=1)
+    await _note_health(engine, [attempt], new_id=new_id, now=clock())
+    return following
+
+
 def _disables(answer: Answer) -> str | None:
     if answer.asked == DISABLE:
         return protection.ASKED
@@ -131,7 +148,7 @@ async def _note(
     new_id: Callable[[], bytes],
     now: datetime,
 ) -> None:
-    async with transaction(engine) as connection:
+    async with passing(engine) as connection:  # claims wait for these locks; and what is lost comes to light again
         before = await endpoint_health.lock(connection, sorted(endpoints), program_id=program_id)
         after = {id: protection.fare(health, endpoints[id]) for id, health in before.items()}
         changed = {id: health for id, health in after.items() if health != before[id]}
@@ -139,6 +156,7 @@ async def _note(
             await endpoint_health.save(connection, changed, program_id=program_id, now=now)
         for id, health in changed.items():
             if health.state == protection.DISABLED != before[id].state:
+                await surviving(connection)  # others are told, and must not be told what never was
                 log.info("webhooks_endpoint_disabled", endpoint=typeid.encode(typeid.ENDPOINT, id), why=health.reason)
                 data = {"reason": health.reason}
                 notice = _notice(messages.DISABLED, id, health.source, data, id=new_id(), now=now)

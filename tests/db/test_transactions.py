@@ -5,6 +5,7 @@ import pytest
 
 from app.db import transactions
 from app.db.transactions import Engine
+from app.settings import Settings
 
 COUNT = "SELECT count(*) FROM feed_head"
 ADD = (
@@ -26,6 +27,18 @@ async def test_what_may_be_lost_again_is_committed_without_waiting_for_the_disk(
 
     assert (within, after) == ("off", "on")
     assert await owner.fetchval(COUNT) == 1
+
+
+async def test_what_may_be_lost_again_can_turn_out_to_be_what_may_not(settings: Settings) -> None:
+    as_servers_have_it = {"synchronous_commit": "on"}
+    connection = await asyncpg.connect(settings.database_url, server_settings=as_servers_have_it)
+    async with connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit TO off")
+        await transactions.surviving(connection)
+        within = await connection.fetchval("SHOW synchronous_commit")
+    await connection.close()
+
+    assert within == "on"
 
 
 async def test_what_may_be_lost_again_is_undone_by_an_error_and_the_connection_goes_on(

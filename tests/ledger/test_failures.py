@@ -203,6 +203,32 @@ async def test_a_pool_that_is_taken_up_is_a_503(settings: Settings, clock: Clock
     assert after.status_code == 201
 
 
+async def test_what_others_wrote_at_every_try_is_not_laid_at_the_databases_door(
+    settings: Settings, clock: Clock, owner: asyncpg.Connection
+) -> None:
+    """A unique key that stands against each try: planted, for of races the next try sees the outcome."""
+    await publish(settings, clock=clock)
+    async with open_service(settings, clock=clock) as service:
+        await service.buy(id="first", card="0")
+        await owner.execute("CREATE UNIQUE INDEX planted ON event (program_id, kind) WHERE kind = 'purchase'")
+
+        single = await service.send(purchase(id="second", card="0"))
+        friend = {"type": "enrolment", "id": "fourth", "identities": {"card": "9"}}
+        events = [purchase(id="third", card="0"), friend | {"occurred_at": clock().isoformat()}]
+        batch = await service.send({"events": events}, path="/v1/events/batch")
+        recorded = [await times_recorded(owner, id) for id in ("second", "third", "fourth")]
+        await owner.execute("DROP INDEX planted")
+        again = await service.send(purchase(id="second", card="0"))
+
+    problem, (third, fourth) = single.json(), batch.json()["results"]
+    assert (single.status_code, problem["code"], problem["outcome"]) == (503, "contended", "not_applied")
+    assert problem["retryable"]
+    assert single.headers["Retry-After"]
+    assert (third["outcome"], third["problem"]["code"], fourth["outcome"]) == ("failed", "contended", "created")
+    assert recorded == [0, 0, 1]
+    assert again.status_code == 201
+
+
 async def test_a_lost_commit_is_not_denied_because_the_pool_is_taken_up(
     settings: Settings, clock: Clock, owner: asyncpg.Connection
 ) -> None:

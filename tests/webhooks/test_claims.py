@@ -273,6 +273,7 @@ STATEMENTS = {
             "message_pkey",
         ],
     ),
+    "follow": (claims._FOLLOW, ["pending_delivery_order_idx", "pending_delivery_pkey", "message_pkey"]),
     "finish": (deliveries._FINISH, ["pending_delivery_pkey", "pending_delivery_order_idx"]),
     "release": (deliveries._RELEASE, ["pending_delivery_due_idx", "pending_delivery_pkey"]),
     "of": (deliveries._OF, ["pending_delivery_pkey"]),

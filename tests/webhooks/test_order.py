@@ -220,3 +220,165 @@ async def test_a_strict_endpoint_is_served_without_waiting_for_the_next_look(
 
     async with delivering(courier), asyncio.timeout(5):
         await until(lambda: len(shop.requests) == 20)
+
+
+async def test_a_strict_endpoints_run_needs_no_claim_for_each_message(
+    courier: Courier, shop: Receiver, program: bytes, owner: asyncpg.Connection
+) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict")
+    messages = await rows.make_messages(courier.engine, program, [endpoint], count=100, ordering="strict")
+    claimed: list[float] = []
+
+    async with delivering(replace(courier, on_claim=claimed.append)), asyncio.timeout(20):
+        await until(lambda: len(shop.requests) == 100)
+
+    assert shop.ids == message_ids(messages)
+    assert len(claimed) < 10
+    assert await owner.fetchval("SELECT count(*) FROM attempt") == 100
+
+
+async def test_what_a_strict_endpoint_took_is_recorded_before_the_next_is_sent(
+    courier: Courier, shop: Receiver, program: bytes, owner: asyncpg.Connection
+) -> None:
+    """So a kill at any moment repeats one message at most, and none that is older (webhooks W12)."""
+    recorded: list[int] = []
+
+    def counting(_: receiver.Request) -> receiver.Slow:
+        async def answer(connection: asyncio.Transport) -> None:
+            recorded.append(await owner.fetchval("SELECT count(*) FROM delivery"))
+            connection.write(reply(200))
+
+        return answer
+
+    shop.behave = counting
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict")
+    await rows.make_messages(courier.engine, program, [endpoint], count=5, ordering="strict")
+
+    async with delivering(courier):
+        await until(lambda: len(recorded) == 5)
+
+    assert recorded == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "paused"}, {"state": "deleted"}, {"open_until": START + timedelta(days=1)}]
+)
+async def test_a_strict_endpoints_run_ends_where_a_claim_would_give_nothing(
+    courier: Courier, shop: Receiver, program: bytes, change: dict[str, object]
+) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict")
+    await rows.make_messages(courier.engine, program, [endpoint], count=10, ordering="strict")
+
+    def changing(_: receiver.Request) -> receiver.Slow:
+        async def answer(connection: asyncio.Transport) -> None:
+            if len(shop.requests) == 3:
+                await rows.change_endpoint(courier.engine, endpoint, **change)
+            connection.write(reply(200))
+
+        return answer
+
+    shop.behave = changing
+    async with delivering(courier):
+        await until(lambda: len(shop.requests) == 3)
+        await asyncio.sleep(0.3)
+
+    assert len(shop.requests) == 3
+
+
+async def test_a_strict_endpoints_run_goes_on_with_the_secret_and_the_address_of_now(
+    courier: Courier, shop: Receiver, program: bytes
+) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict")
+    await rows.make_messages(courier.engine, program, [endpoint], count=4, ordering="strict")
+    shop.secrets = (rows.SECRET, b"new")
+
+    def changing(_: receiver.Request) -> receiver.Slow:
+        async def answer(connection: asyncio.Transport) -> None:
+            if len(shop.requests) == 2:
+                await rows.change_endpoint(courier.engine, endpoint, secret=b"new", url=shop.url.replace("hook", "new"))
+            connection.write(reply(200))
+
+        return answer
+
+    shop.behave = changing
+    async with delivering(courier):
+        await until(lambda: len(shop.requests) == 4)
+
+    assert [request.path for request in shop.requests] == ["/hook", "/hook", "/new", "/new"]
+    assert [receiver.genuine(request, (b"new",)) for request in shop.requests] == [False, False, True, True]
+
+
+async def test_a_strict_endpoints_rate_is_kept(courier: Courier, shop: Receiver, program: bytes, clock: Clock) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict", per_second=10)
+    await rows.make_messages(courier.engine, program, [endpoint], count=5, ordering="strict")
+
+    async with delivering(courier):
+        await until(lambda: shop.requests)
+        await asyncio.sleep(0.5)  # a clock that stands still gives no more
+        stood = len(shop.requests)
+        clock.forward(milliseconds=100)
+        await until(lambda: len(shop.requests) == 2)
+
+    assert stood == 1
+
+
+async def test_a_loop_that_ends_in_order_leaves_nothing_leased_to_a_strict_endpoint(
+    courier: Courier, shop: Receiver, program: bytes, owner: asyncpg.Connection
+) -> None:
+    """The next worker goes on at once, and not once a lease is over."""
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict")
+    await rows.make_messages(courier.engine, program, [endpoint], count=500, ordering="strict")
+
+    for taken in (1, 30, 60):
+        async with delivering(courier):
+            await until(lambda taken=taken: len(shop.requests) >= taken)  # type: ignore[misc]
+
+    assert await owner.fetchval("SELECT count(*) FROM pending_delivery WHERE lease IS NOT NULL") == 0
+    assert len(set(shop.ids)) == len(shop.ids) == await owner.fetchval("SELECT count(*) FROM delivery") < 500
+
+
+async def test_only_who_still_holds_the_lease_gets_what_follows(
+    courier: Courier, program: bytes, owner: asyncpg.Connection
+) -> None:
+    """A worker that was frozen past its lease changes nothing when it wakes (webhooks W12)."""
+    endpoint = await rows.make_endpoint(courier.engine, program, "https://shop.example/", ordering="strict")
+    first, second, third = await rows.make_messages(courier.engine, program, [endpoint], count=3, ordering="strict")
+    (frozen,) = await claim(courier.engine, program)
+    later = START + timedelta(minutes=2)
+    (taker,) = await claim(courier.engine, program, now=later)
+
+    async def follow(one: claims.Claimed) -> tuple[int, bytes | None]:
+        until = later + timedelta(minutes=1)
+        ours, following = await deliveries.finish_and_follow(
+            courier.engine, made(one), now=later, until=until, lease=rows.new_id()
+        )
+        return ours, following.message_id if following else None
+
+    assert (frozen.message_id, taker.message_id) == (first, first)
+    assert await follow(frozen) == (0, None)
+    assert await follow(taker) == (1, second)
+    (next,) = await claim(courier.engine, program, now=later + timedelta(minutes=1))
+    await deliveries.finish(courier.engine, [made(next)])
+    assert await follow(taker) == (0, None)
+    assert [one.message_id for one in await claim(courier.engine, program, now=later)] == [third]
+
+
+async def test_what_follows_is_never_what_comes_after_one_that_is_not_due(
+    courier: Courier, program: bytes, owner: asyncpg.Connection
+) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, "https://shop.example/", ordering="strict")
+    first, second, _ = await rows.make_messages(courier.engine, program, [endpoint], count=3, ordering="strict")
+    (head,) = await claim(courier.engine, program)
+    sent_elsewhere = "UPDATE pending_delivery SET lease = $1, due_at = $2 WHERE message_id = $3"
+    await owner.execute(
+        sent_elsewhere, rows.uuids([rows.new_id()])[0], START + timedelta(days=1), rows.uuids([second])[0]
+    )
+
+    until = START + timedelta(minutes=1)
+    ours, following = await deliveries.finish_and_follow(
+        courier.engine, made(head), now=START, until=until, lease=rows.new_id()
+    )
+
+    assert (ours, following) == (1, None)
+    assert head.message_id == first
+    assert await claim(courier.engine, program) == []

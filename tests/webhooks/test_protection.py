@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.db import claims
 from app.db.claims import Claimed, Open
 from app.db.deliveries import Attempt
 from app.db.endpoint_health import Health
@@ -70,6 +71,68 @@ def test_room_is_what_the_shop_allows_less_what_is_in_flight() -> None:
 def test_one_that_has_tripped_gets_a_single_probe() -> None:
     assert rooms(endpoint(trips=1)) == [(FIRST, 1, 1)]
     assert rooms(endpoint(trips=1), flying={FIRST: 1}) == []
+
+
+def test_a_strict_endpoint_has_one_in_flight() -> None:
+    assert rooms(endpoint(strict=True)) == [(FIRST, 1, 1)]
+    assert rooms(endpoint(strict=True), flying={FIRST: 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("tried", "penalty"),
+    [
+        ("", {}),
+        ("dddd", {}),
+        ("f", {FIRST: 4}),
+        ("fddd", {FIRST: 1}),
+        ("fdddd", {}),
+        ("f" + "d" * 99 + "f", {FIRST: 4}),
+        ("dddddfffff" * 9, {FIRST: 64}),
+    ],
+)
+def test_a_failure_counts_against_an_endpoint_until_it_has_had_four_successes(
+    tried: str, penalty: dict[bytes, int]
+) -> None:
+    attempts = [attempt("delivered" if one == "d" else "failed") for one in tried]
+
+    assert protection.penalties({}, attempts) == penalty
+
+
+def test_an_aborted_message_counts_against_nobody() -> None:
+    aborted = replace(attempt(), state="aborted")
+
+    assert protection.penalties({FIRST: 9}, [aborted]) == {FIRST: 8}
+
+
+@pytest.mark.parametrize(
+    ("penalty", "flying", "room"),
+    [(0, 0, 64), (4, 0, 60), (32, 0, 32), (32, 30, 2), (64, 0, 4), (64, 3, 1), (64, 4, 0)],
+)
+def test_one_that_fails_gives_way_as_long_as_there_is_room_for_another(penalty: int, flying: int, room: int) -> None:
+    found = protection.rooms(
+        [endpoint(FIRST), endpoint(OTHER)],
+        flying={FIRST: flying},
+        unrecorded={},
+        most=256,
+        free=512,
+        after=bytes(16),
+        now=START,
+    )
+    penalties = {FIRST: penalty} if penalty else {}
+
+    giving_way = protection.yielding(found, penalties)
+    beside = protection.lessened(found, giving_way, flying={FIRST: flying})
+
+    assert giving_way == penalties
+    assert {one.endpoint.endpoint_id: one.room for one in beside} == {OTHER: 64} | ({FIRST: room} if room else {})
+
+
+def test_who_fails_gives_way_to_nobody_where_nobody_does_better() -> None:
+    found = [claims.Room(endpoint(FIRST), 64, 64), claims.Room(endpoint(OTHER), 64, 64)]
+
+    assert protection.yielding(found, {FIRST: 64, OTHER: 1}) == {}
+    assert protection.yielding(found[:1], {FIRST: 64}) == {}
+    assert protection.lessened(found, {}, flying={FIRST: 60}) == found
 
 
 def test_a_rate_allows_what_it_gives_in_a_tenth_of_a_second_and_one_at_least() -> None:
@@ -244,3 +307,25 @@ async def test_a_dead_a_slow_and_a_flapping_endpoint_delay_none_of_the_others(
             await until(lambda: sum(heard[id] for id in good) == 350)
 
     assert {heard[id] for id in good} == {50}
+
+
+async def test_one_that_fails_every_other_moment_takes_little_while_others_have_more_to_be_sent(
+    courier: Courier, shop: Receiver, program: bytes
+) -> None:
+    taken = Counter[bool]()
+
+    def flap(_: receiver.Request) -> bytes:
+        taken[True] += 1
+        return reply(200 if taken[True] // 5 % 2 else 503)
+
+    async with receiving(flap) as flapping:
+        bad = await rows.make_endpoint(courier.engine, program, flapping.url)
+        await rows.make_messages(courier.engine, program, [bad], count=600, due_at=START - timedelta(hours=1))
+        good = [await rows.make_endpoint(courier.engine, program, shop.url) for _ in range(3)]
+        await rows.make_messages(courier.engine, program, good, count=600)
+        async with delivering(courier):
+            await until(lambda: len(shop.requests) >= 1_700)
+            beside = len(flapping.requests)
+            await until(lambda: len(flapping.requests) == 600)
+
+    assert beside < 300

@@ -41,7 +41,7 @@ from app.domain.commands import Activity, Adjustment, Command, Purchase, Transfe
 from app.domain.events import Recorded
 from app.domain.rules import Rules
 from app.domain.scopes import Scope
-from app.ledger.outcomes import Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
+from app.ledger.outcomes import Contended, Created, Failed, Outcome, Parked, Refused, Replayed, Settled, Unknown
 from app.program import compiling
 from app.queries import events as recorded_events
 
@@ -328,6 +328,8 @@ def problem_of(outcome: Outcome) -> Problem:
             return Problem("unknown_outcome")
         case Failed():
             return Problem("unavailable")
+        case Contended():
+            return Problem("contended")
         case Created() | Replayed() | Parked() | Settled():
             raise AssertionError(outcome)
 
@@ -358,6 +360,8 @@ def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool, words: Telli
             return {"outcome": "parked", "parked": answers.parked(waiting, provisional=dry_run)}
         case Failed():
             return _item_problem(Problem("unavailable")) | {"outcome": "failed"}
+        case Contended():
+            return _item_problem(Problem("contended")) | {"outcome": "failed"}
         case Unknown():
             return _item_problem(Problem("unknown_outcome")) | {"outcome": "unknown"}
         case _:

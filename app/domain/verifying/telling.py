@@ -1,10 +1,12 @@
 """Whether a member's messages are all there, and what is told again is what was told."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.domain.events import Posted
+import orjson
+
+from app.domain import typeid
+from app.domain.events import Posted, Recorded
 from app.domain.verifying import places
 from app.domain.verifying.history import History, StoredEvent
 from app.domain.verifying.places import Finding
@@ -29,8 +31,8 @@ def findings(history: History) -> Iterator[Finding]:
 
 def same_told(stored: StoredEvent, again: Posted, history: History) -> bool:
     """Whether what was told is what would be told; of an old event, as far as it is still there."""
-    told = [_told(m.number, m.type, m.body) for m in stored.messages]
-    would = [_told(m.number, m.type, m.body) for m in again.messages]
+    told = [_told(m.number, m.type, m.body, of=stored.recorded) for m in stored.messages]
+    would = [_told(m.number, m.type, m.body, of=again.recorded) for m in again.messages]
     if not history.may_lack(stored):
         return told == would
     return all(_unnumbered(one) in map(_unnumbered, would) for one in told)
@@ -43,13 +45,26 @@ def _past(number: int, others: set[int]) -> int:
     return number
 
 
-def _told(number: int, type: str, body: bytes) -> tuple[int, str, Any]:
-    said = json.loads(body)
-    said["data"].pop("event", None)
-    return number, type, said
+class _Told(NamedTuple):
+    """What a message says; `sound` if it is written as we write, and of the event that it came with."""
+
+    number: int
+    type: str
+    said: Any
+    sound: bool
 
 
-def _unnumbered(told: tuple[int, str, Any]) -> tuple[str, Any]:
+def _told(number: int, type: str, body: bytes, *, of: Recorded) -> _Told:
+    try:
+        said = orjson.loads(body)
+        event = said["data"].pop("event")
+        sound = event == typeid.encode(typeid.EVENT, of.id) and _written(said, event) == body
+    except (ValueError, LookupError, TypeError):  # nothing that we write
+        return _Told(number, type, {"data": {}}, False)
+    return _Told(number, type, said, sound)
+
+
+def _unnumbered(told: _Told) -> _Told:
     """Without the number, which nobody can tell once those before it are gone."""
-    _, type, said = told
-    return type, {**said, "data": {name: value for name, value in said["data"].items() if name != "sequence"}}
+    said = {name: value for name, value in told.said["data"].items() if name != "sequence"}
+    return told._replace(number=0, said={**told.said, "data": said})
