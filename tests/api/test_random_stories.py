@@ -315,7 +315,7 @@ async def test_a_random_story_agrees_with_itself(settings: Settings, clock: Cloc
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", range(1, 5))
 async def test_a_long_random_story_agrees_with_itself(
     settings: Settings, clock: Clock, program: str, seed: int
 ) -> None:
