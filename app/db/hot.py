@@ -192,7 +192,7 @@ _DATED_BY_ANOTHER = (PurchaseChange.kind, Return.kind, Cancellation.kind, UNREAC
 """The kinds of events whose lots are dated by the event that they are about."""
 
 
-def _credited_at() -> ColumnElement[Any]:
+def credited_at() -> ColumnElement[Any]:
     """When a lot counts as earned: as its event occurred, or the one that this is about, such as its purchase."""
     v, named = t.event.c, t.event.alias("named")
     then = (
@@ -207,7 +207,7 @@ def _credited_at() -> ColumnElement[Any]:
 def _credits() -> Select[Any]:
     asked, e, v = _asked_numbers(), t.entry.c, t.event.c
     names = ("member_id", "sequence", "position", "unit", "points", "available_at")
-    columns = [*(e[name] for name in names), _ends().label("expires_at"), _credited_at().label("occurred_at"), v.kind]
+    columns = [*(e[name] for name in names), _ends().label("expires_at"), credited_at().label("occurred_at"), v.kind]
     same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
     found = (
         select(*columns)

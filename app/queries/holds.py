@@ -1,16 +1,13 @@
 """Holds: what became of one, and what a member had on hold at an instant (semantics L12, L14)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import tables as t
-from app.db.transactions import reading
-from app.domain import holds
+from app.domain import chain, holds, lots
 from app.domain.commands import Hold, Purchase
 from app.domain.events import Recorded
 from app.domain.state import Account, OpenLot, Reserve
@@ -18,19 +15,11 @@ from app.queries import events, past
 from app.queries.balances import MemberAccounts
 from app.queries.past import AsOf
 
-FOREVER = datetime.max.replace(tzinfo=UTC)
 PURCHASES = 500
 """So many purchases after a hold are looked at."""
 
+_NO_CLOCK = datetime.min.replace(tzinfo=UTC)
 _e = t.event.c
-
-
-class _Kept(NamedTuple):
-    """What a hold kept of a lot."""
-
-    unit: str
-    lot: tuple[int, int]
-    points: int
 
 
 async def paid_for(engine: AsyncEngine, hold: Recorded, *, program_id: bytes) -> tuple[Recorded, ...]:
@@ -45,69 +34,102 @@ async def paid_for(engine: AsyncEngine, hold: Recorded, *, program_id: bytes) ->
 
 
 async def accounts_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> MemberAccounts:
-    """The member's accounts as they stood, with what was on hold; what a hold kept had not expired."""
-    then = await past.accounts(engine, member_id, as_of, program_id=program_id)
-    kept = await _kept_then(engine, member_id, as_of, program_id=program_id)
-    if not kept:
-        return replace(then, accounts=tuple(map(_paid, then.accounts)))
-    over = await _ended(engine, member_id, as_of, kept, program_id=program_id)
-    return replace(then, accounts=tuple(_paid(_with(account, kept, over)) for account in then.accounts))
-
-
-def _paid(account: Account) -> Account:
-    """The account without what is owed beside points that count and nobody keeps: they had paid it (semantics L9).
-
-    By the clock, also where that was written down only later.
-    """
-    paid = min(account.deficit, max(0, account.active - account.held))
-    return account._replace(active=account.active - paid, deficit=account.deficit - paid) if paid else account
+    """The member's accounts as they stood by the clock, with their lots; what a hold kept had not expired."""
+    sums = await past.sums(engine, member_id, as_of, program_id=program_id)
+    owed = {unit: of_unit.owed for unit, of_unit in sums.items() if of_unit.has_lots}
+    found, owed = await _standing(engine, member_id, owed, as_of, program_id=program_id)
+    accounts = (
+        _account(unit, [lot for lot in found if lot.unit == unit], owed[unit], as_of.instant)
+        if unit in owed
+        else _without_lots(unit, of_unit.points)
+        for unit, of_unit in sums.items()
+    )
+    return MemberAccounts(0, tuple(accounts), found)
 
 
 async def lots_then(
-    engine: AsyncEngine, member_id: bytes, lots: Sequence[OpenLot], as_of: AsOf, *, program_id: bytes
+    engine: AsyncEngine,
+    member_id: bytes,
+    as_of: AsOf,
+    *,
+    program_id: bytes,
+    after: tuple[int, int] | None,
+    limit: int,
 ) -> tuple[OpenLot, ...]:
-    """Lots as they stood at an instant, with what holds kept of each."""
-    kept: dict[tuple[int, int], int] = {}
-    for one in await _kept_then(engine, member_id, as_of, program_id=program_id):
-        kept[one.lot] = kept.get(one.lot, 0) + one.points
-    return tuple(
-        lot._replace(reserves=(Reserve(0, b"", kept[name], FOREVER),))
-        if (name := (lot.sequence, lot.position)) in kept
-        else lot
-        for lot in lots
-    )
+    """The lots of which something remained by the clock, in order of their credit entries, after the one named."""
+    sums = await past.sums(engine, member_id, as_of, program_id=program_id)
+    owed = {unit: of_unit.owed for unit, of_unit in sums.items()}
+    found, _ = await _standing(engine, member_id, owed, as_of, program_id=program_id)
+    return tuple(lot for lot in found if after is None or lot[:2] > after)[:limit]
 
 
-def _with(account: Account, kept: Iterable[_Kept], over: frozenset[tuple[int, int]]) -> Account:
-    mine = [one for one in kept if one.unit == account.unit]
-    ended = sum(one.points for one in mine if one.lot in over)
-    return account._replace(
-        held=sum(one.points for one in mine), active=account.active + ended, balance=account.balance + ended
-    )
+async def _standing(
+    engine: AsyncEngine, member_id: bytes, owed: Mapping[str, int], as_of: AsOf, *, program_id: bytes
+) -> tuple[tuple[OpenLot, ...], dict[str, int]]:
+    """All lots with what holds kept of each, once they had paid what was owed; with what was left of that by unit."""
+    written = await past.lots(engine, member_id, as_of, program_id=program_id)
+    kept = await _kept_then(engine, member_id, as_of, program_id=program_id)
+    found, left = [], dict(owed)
+    for unit in owed:
+        mine = [lot._replace(reserves=kept.get(lot[:2], ())) for lot in written if lot.unit == unit]
+        if owed[unit] > 0:
+            mine, left[unit] = _paid(mine, owed[unit], as_of.instant)
+        found += [lot for lot in mine if lot.remaining]
+    return tuple(sorted(found, key=lambda lot: lot[:2])), left
 
 
-async def _kept_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[_Kept, ...]:
+def _paid(mine: Iterable[OpenLot], owed: int, instant: datetime) -> tuple[list[OpenLot], int]:
+    """An account's lots once they have paid what is owed, with what is left of that (semantics L9).
+
+    Beside a debt, what was not kept had waited when that was written down. By effect it may also stand beside points
+    that count, where it was reported later: they pay it.
+    """
+    left, owed = lots.repaid([lot._replace(waiting=not lot.reserves) for lot in mine], owed, now=instant)
+    for place, lot in sorted(enumerate(left), key=lambda one: lots.draw_order(one[1])):
+        if lots.is_active(lot, now=instant):
+            paid = min(owed, max(0, lot.remaining - lot.kept(instant)))
+            owed, left[place] = owed - paid, lot._replace(remaining=lot.remaining - paid)
+    return left, owed
+
+
+def _account(unit: str, mine: Iterable[OpenLot], owed: int, now: datetime) -> Account:
+    early = max(0, -owed)  # by effect, a debt may be paid before it is made
+    active = early + sum(lot.remaining if lots.is_active(lot, now=now) else lot.kept(now) for lot in mine)
+    pending = sum(lot.remaining for lot in mine if lot.available_at > now and not lots.ended(lot, now=now))
+    held, deficit = sum(lot.kept(now) for lot in mine), max(0, owed)
+    return Account(unit, active + pending - deficit, active, pending, held, deficit)
+
+
+def _without_lots(unit: str, points: int) -> Account:
+    owed = max(0, -points)  # taken, and nothing had been given yet
+    return Account(unit, balance=points, active=points + owed, deficit=owed)
+
+
+async def _kept_then(
+    engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes
+) -> dict[tuple[int, int], tuple[Reserve, ...]]:
+    """What holds kept of each lot by what was written down; when they lapse, the clock says."""
     when = _e.recorded_at if as_of.by_recording else _e.effective_at
-    recent = (
-        events.all_of(program_id)
-        .where(_e.member_id == member_id, when <= as_of.instant, _e.recorded_at > as_of.instant - holds.LONGEST)
-        .order_by(_e.sequence)
-    )
+    mine = events.all_of(program_id).where(_e.member_id == member_id, when <= as_of.instant).order_by(_e.sequence)
+    settled = func.max(func.least(_e.effective_at, _e.recorded_at))
+    last = select(settled).where(_e.program_id == program_id, _e.member_id == member_id, when <= as_of.instant)
+    recent = mine.where(_e.recorded_at > last.scalar_subquery() - holds.LONGEST)
     placed = await events.read(engine, recent.where(_e.kind == Hold.kind), program_id=program_id)
     if not placed:
-        return ()
+        return {}
     about = recent.where(_e.about.in_([hold.id for hold in placed]))
     followers = await events.read(engine, about, program_id=program_id)
     purchases = await events.read(engine, recent.where(_e.kind == Purchase.kind), program_id=program_id)
-    kept: list[_Kept] = []
+    kept: dict[tuple[int, int], tuple[Reserve, ...]] = {}
     for hold in placed:
-        mine = [event for event in followers if event.about == hold.id]
-        if holds.standing(hold, mine, purchases, now=as_of.instant).held:
-            kept += _left(hold, mine)
-    return tuple(kept)
+        own = [event for event in followers if event.about == hold.id]
+        if holds.standing(hold, own, purchases, now=_NO_CLOCK).held:
+            for lot, reserve in _left(hold, own):
+                kept[lot] = (*kept.get(lot, ()), reserve)
+    return kept
 
 
-def _left(hold: Recorded, followers: Iterable[Recorded]) -> list[_Kept]:
+def _left(hold: Recorded, followers: Iterable[Recorded]) -> Iterator[tuple[tuple[int, int], Reserve]]:
     """What a hold that is open keeps of each lot: what was kept at first less what was captured."""
     made = holds.placed(hold)
     left = {(sequence, position): points for sequence, position, points in made.lots}
@@ -115,19 +137,6 @@ def _left(hold: Recorded, followers: Iterable[Recorded]) -> list[_Kept]:
         for entry in event.entries:
             for draw in entry.draws:
                 left[draw.lot_sequence, draw.lot_position] -= draw.points
-    return [_Kept(made.unit, lot, points) for lot, points in left.items() if points]
-
-
-async def _ended(
-    engine: AsyncEngine, member_id: bytes, as_of: AsOf, kept: Iterable[_Kept], *, program_id: bytes
-) -> frozenset[tuple[int, int]]:
-    """Those of the lots that had ended."""
-    c = t.entry.c
-    query = select(c.sequence, c.position).where(
-        c.program_id == program_id,
-        c.member_id == member_id,
-        tuple_(c.sequence, c.position).in_({one.lot for one in kept}),
-        c.expires_at <= as_of.instant,
-    )
-    async with reading(engine) as connection:
-        return frozenset((sequence, position) for sequence, position in await connection.execute(query))
+    for lot, points in left.items():
+        if points:
+            yield lot, Reserve(hold.sequence, hold.id, points, chain.instant(made.lapses_at))

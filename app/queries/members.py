@@ -1,18 +1,19 @@
 """Who a member is and where they stand."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import and_, case, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db import hot, profiles, rows
 from app.db import tables as t
 from app.db.transactions import reading
-from app.domain import identities
+from app.domain import identities, lots
 from app.domain.profiles import Profile
 from app.domain.state import MemberState, OpenLot
-from app.queries import past
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +89,43 @@ async def open_lots(
 ) -> tuple[OpenLot, ...]:
     """The member's open lots in the order of their credit entries, after the entry named.
 
-    One without a date has the end of its account once that is over, also where it is not written down (semantics L10).
+    One without a date has the end of its account once that is over, and what is owed is paid by lots that may pay it,
+    also where that is not written down (semantics L4, L9, L10).
     """
-    o, r = t.open_lot.c, t.reservation.c
-    over = past.over_at(o.unit, now=now, program_id=program_id, member_id=member_id).label("over_at")
-    query = select(*hot.LOT_COLUMNS, over).where(o.program_id == program_id, o.member_id == member_id)
-    if after is not None:
-        sequence, position = after
-        query = query.where((o.sequence > sequence) | ((o.sequence == sequence) & (o.position > position)))
+    o, a = t.open_lot.c, t.account.c
+    over = case((a.active_until <= now, a.active_until)).label("over_at")
+    of_unit = and_(a.program_id == o.program_id, a.member_id == o.member_id, a.unit == o.unit)
+    mine = (
+        select(*hot.LOT_COLUMNS, over, a.deficit)
+        .join(t.account, of_unit)
+        .where(o.program_id == program_id, o.member_id == member_id)
+        .order_by(o.sequence, o.position)
+    )
+    rest = mine if after is None else mine.where(tuple_(o.sequence, o.position) > tuple_(*after))
     async with reading(engine) as connection:
-        found = await connection.execute(query.order_by(o.sequence, o.position).limit(limit))
-        shown = [
-            lot if (lot := rows.open_lot(row)).expires_at is not None else lot._replace(expires_at=row["over_at"])
-            for row in found.mappings()
-        ]
-        kept = select(*hot.RESERVATION_COLUMNS).where(r.program_id == program_id, r.member_id == member_id)
-        return rows.with_reserves(shown, (await connection.execute(kept)).mappings().all())
+        found = (await connection.execute(rest.limit(limit))).mappings().all()
+        if not any(row["deficit"] for row in found):
+            return await _with_reserves(connection, map(_ended, found), member_id, program_id=program_id)
+        found = (await connection.execute(mine)).mappings().all()
+        every = await _with_reserves(connection, map(_ended, found), member_id, program_id=program_id)
+    left = _repaid(every, {row["unit"]: row["deficit"] for row in found}, now=now)
+    return tuple(lot for lot in left if after is None or lot[:2] > after)[:limit]
+
+
+def _ended(row: Any) -> OpenLot:
+    lot = rows.open_lot(row)
+    return lot if lot.expires_at is not None else lot._replace(expires_at=row["over_at"])
+
+
+def _repaid(every: Sequence[OpenLot], owed: Mapping[str, int], *, now: datetime) -> list[OpenLot]:
+    """The lots of which something is left once they have paid what is owed by the clock, in their order."""
+    left = [lot for unit in owed for lot in lots.repaid([x for x in every if x.unit == unit], owed[unit], now=now)[0]]
+    return sorted((lot for lot in left if lot.remaining), key=lambda lot: lot[:2])
+
+
+async def _with_reserves(
+    connection: AsyncConnection, shown: Iterable[OpenLot], member_id: bytes, *, program_id: bytes
+) -> tuple[OpenLot, ...]:
+    r = t.reservation.c
+    kept = select(*hot.RESERVATION_COLUMNS).where(r.program_id == program_id, r.member_id == member_id)
+    return rows.with_reserves(tuple(shown), (await connection.execute(kept)).mappings().all())

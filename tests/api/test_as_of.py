@@ -132,6 +132,83 @@ async def test_what_waited_had_paid_what_was_owed_before_that_was_written_down(
         assert [found[name] for name in names] == [25, 25, 0, 0]
 
 
+@pytest.mark.parametrize("expiry", ["inactive: P3D", "after: P1D"], ids=["together", "dated"])
+async def test_what_waited_paid_what_was_owed_before_it_ended(settings: Settings, clock: Clock, expiry: str) -> None:
+    """Semantics L4, L9, L14: shown alike by the clock, and looked back at, before and after that is written down."""
+    points = f"pending: P2D, expires: {{{expiry}}}"
+    document = PLAIN.replace("{name: Points}", f"{{name: Points, {points}}}")
+    await publish(settings, clock=clock, document=document + "redemptions: {offline_allowance: {points: 50}}\n")
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("40.00")).json()["member"]
+        await service.redeem(15, offline=True)
+        seen: dict[datetime, Any] = {}
+        for _ in range(9):
+            clock.forward(hours=12)
+            seen[clock()] = await figures(service, member)
+            for by in ("recording", "effect"):
+                assert await figures(service, member, as_of=at(clock()), by=by) == seen[clock()], by
+        clock.forward(seconds=1)
+        await service.buy("1.00")
+
+        for instant, then in seen.items():
+            assert await figures(service, member, as_of=at(instant), by="recording") == then, instant
+        assert [(then["balance"], then["deficit"]) for then in seen.values()] == [
+            *[(25, 15)] * 3,
+            *[(25, 0)] * 4,
+            *[(0, 0)] * 2,
+        ]
+        assert await verify.run(settings) == []
+
+
+async def test_lots_are_less_what_they_paid_by_the_clock(settings: Settings, clock: Clock) -> None:
+    """Semantics L4, L9: what waited, and what a hold kept, page by page."""
+    document = PLAIN.replace("{name: Points}", "{name: Points, pending: P2D}")
+    await publish(settings, clock=clock, document=document + "redemptions: {offline_allowance: {points: 50}}\n")
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("10.00")).json()["member"]
+        await service.buy("20.00")
+        await service.buy("30.00")
+        await service.redeem(15, offline=True)
+
+        clock.forward(days=3)
+
+        first = (await service.client.get(f"/v1/members/{member}/lots", params={"limit": "1"})).json()
+        asked = {"limit": "1", "cursor": first["next_cursor"]}
+        second = (await service.client.get(f"/v1/members/{member}/lots", params=asked)).json()
+        assert [lot["remaining"] for lot in (*first["lots"], *second["lots"])] == [15, 30]
+        assert second["next_cursor"] is None
+        assert (await service.units(member))["points"]["balance"] == 45
+        for by in ("recording", "effect"):
+            then = await shown(service, member, "lots", as_of=at(clock()), by=by)
+            assert then == [*first["lots"], *second["lots"]]
+
+
+async def test_lots_looked_back_at_are_as_old_as_their_purchase(settings: Settings, clock: Clock) -> None:
+    """Semantics L5, L14: what a change of a purchase credits is dated like it."""
+    await publish(settings, clock=clock, document=PLAIN)
+    async with open_service(settings, clock=clock) as service:
+        bought = await service.buy("10.00", id="p1")
+        member = bought.json()["member"]
+        clock.forward(days=1)
+        change = {"type": "purchase_change", "id": "c1", "purchase": "p1", "revision": 1, "member": "card:1001"}
+        body = change | {"occurred_at": at(clock()), "currency": "EUR", "total": "30.00"}
+        assert (await service.send(body)).status_code == 201
+
+        found = await shown(service, member, "lots")
+
+        assert [lot["occurred_at"] for lot in found] == [found[0]["occurred_at"]] * 2
+        for by in ("recording", "effect"):
+            assert await shown(service, member, "lots", as_of=at(clock()), by=by) == found
+
+
+async def figures(service: Service, member: str, **asked: str) -> dict[str, Any]:
+    """The points of a member without when they end; what is left of their lots is just that and what is owed."""
+    found = await held(service, member, **asked)
+    left = sum(lot["remaining"] for lot in await shown(service, member, "lots", **asked))
+    assert found["balance"] + found["deficit"] == left, asked
+    return found
+
+
 async def test_by_effect_what_was_reported_late_had_happened(settings: Settings, clock: Clock) -> None:
     """By effect a purchase counts from when it occurred; by recording, from when it came."""
     await publish(settings, clock=clock, document=LADDER)

@@ -146,8 +146,7 @@ async def list_lots(
     if as_of is None:
         found = await member_queries.open_lots(mine.engine, id, program_id=program, after=after, limit=most, now=now)
     else:
-        found = await past.lots(mine.engine, id, as_of, program_id=program, after=after, limit=most)
-        found = await hold_queries.lots_then(mine.engine, id, found, as_of, program_id=program)
+        found = await hold_queries.lots_then(mine.engine, id, as_of, program_id=program, after=after, limit=most)
     if not found:
         await _state(id, mine, caller)
     return paging.page(
