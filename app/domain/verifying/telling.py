@@ -57,8 +57,8 @@ class _Told(NamedTuple):
 def _told(number: int, type: str, body: bytes, *, of: Recorded) -> _Told:
     try:
         said = orjson.loads(body)
-        event = said["data"].pop("event")
-        sound = event == typeid.encode(typeid.EVENT, of.id) and _written(said, event) == body
+        as_we_write = orjson.dumps(said) == body
+        sound = said["data"].pop("event") == typeid.encode(typeid.EVENT, of.id) and as_we_write
     except (ValueError, LookupError, TypeError):  # nothing that we write
         return _Told(number, type, {"data": {}}, False)
     return _Told(number, type, said, sound)
