@@ -127,6 +127,7 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
     waiting: dict[str, Scheduled] = {}
     while at < len(events) and judged[at] < trial.since:
         group = verifying.group_at(events, at)
+        state = state._replace(shared=verifying.recalled(group, events, trial.published))
         decision = verifying.decide_again(
             state, group, trial.published, program_id=trial.program_id, before=events[: group[0].recorded.sequence - 1]
         )
@@ -141,6 +142,8 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
     course = _Course(trial, trial.versions(), _seen(events[at:]), past, tried, [], itertools.count(_FIRST_ID))
     while at < len(events) and judged[at] < trial.until:
         group = verifying.group_at(events, at)
+        # What other members left of caps over all of them is taken as it was: each is tried alone.
+        state = state._replace(shared=verifying.recalled(group, events, trial.published))
         state = _try(state, group, course)
         at += len(group)
         yield

@@ -6,7 +6,7 @@ from app.domain import books
 from app.domain.backtesting import Trial, Tried, trying
 from app.domain.calendar import Every, Period, Span
 from app.domain.combining import Cap, Per
-from app.domain.commands import Cancellation, Named, Reference
+from app.domain.commands import Cancellation, Enrolment, Named, Reference
 from app.domain.ladders import AtEndOf
 from app.domain.periods import Within
 from app.domain.rules import After, Follows, Rules, Schedule, Versions
@@ -16,6 +16,7 @@ from tests.domain.builders import (
     ANNA,
     PROGRAM,
     Books,
+    cap,
     card,
     changed,
     command,
@@ -149,6 +150,21 @@ def test_a_draft_is_tried_with_each_milestone_that_was_taken_back() -> None:
 
     assert tried.before.rewards == {"coffee": 1}
     assert tried.before.rewards == tried.after.rewards
+    assert tried.before.moved == tried.after.moved
+
+
+def test_a_draft_is_tried_with_what_others_left_under_caps_over_all_members() -> None:
+    """Semantics A5: of 25 points for everybody others had 15, so that 10 were left."""
+    rules = make_rules(rate(caps=(cap("rule:base", 25, per=Per.PROGRAM),)))
+    other = member(rules)
+    other.do(purchase("15.00"))
+    book = Books(rules, state=MemberState(id=ANNA, shared=other.state.shared))
+    book.do(Enrolment())
+    book.do(purchase("20.00"))
+
+    tried = tried_on(book, rules)
+
+    assert tried.before.moved["points", books.ISSUED] == 10
     assert tried.before.moved == tried.after.moved
 
 
