@@ -1,24 +1,27 @@
 """A draft of the rules tried on what really happened to a member: decided again, nothing written.
 
 What callers sent is taken as it was: purchases, activities, returns, redemptions and all else. What the clock brought
-follows from the rules, so it is brought anew. Up to the period everything is decided as it was judged; in it, by the
-draft. An event belongs to the period by the instant at which it was judged: late ones to that of their recording, past
-history to its own. What the draft would refuse is left out, and counted.
+follows from the rules, so it is brought anew; but for days of the calendar and friends' bonuses, which no event of the
+member's arms. Up to the period everything is decided as it was judged; in it, by the draft. An
+event belongs to the period by the instant at which it was judged: late ones to that of their recording, past history to
+its own. What the draft would refuse is left out, and counted.
 """
 
+import itertools
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import takewhile
+from typing import Any, NamedTuple
 
 from app.domain import books, chain, contributions, encoding, engine, gifts, tiers, verifying
 from app.domain.bonuses import Side
-from app.domain.commands import Occurrence, ReferralBonus, ReferralReversal
-from app.domain.events import ENGINE, MILESTONES, Posted, Recorded
+from app.domain.commands import CLOCK, Enrolment, Occurrence, ReferralBonus, ReferralReversal
+from app.domain.events import ENGINE, MILESTONES, Decision, Posted, Recorded
 from app.domain.posting import Ids, Moment
 from app.domain.reviving import REVIVAL
-from app.domain.rules import Rules, Versions
+from app.domain.rules import After, Rules, Schedule, Versions
 from app.domain.state import MemberState, Scheduled
 from app.domain.verifying import StoredEvent
 
@@ -26,6 +29,8 @@ BONUSES = (ReferralBonus.kind, ReferralReversal.kind)
 _SCHEDULED = (*BONUSES, Occurrence.kind)
 _FOLLOWING = (*MILESTONES, REVIVAL)
 """What follows on events: the draft decides anew whether it does."""
+_FIRST_ID = 1 << 127
+"""Events that were not recorded so have ids from here on: those of recorded ones begin with their time."""
 _GIFTS = gifts.GIFTS.encode()
 """Where the name of what an event gave besides points, or took back, stands in its content."""
 
@@ -43,6 +48,10 @@ class Trial:
     def versions(self) -> Versions:
         """What judges in the trial: the draft from the period's beginning on."""
         return replace(self.published, trial=self.draft)
+
+    def judging(self, instant: datetime, version: int) -> Rules:
+        """What judges something that was scheduled for an instant under a version."""
+        return self.draft if instant >= self.since else self.versions().numbered(version)
 
 
 @dataclass(slots=True)
@@ -84,6 +93,21 @@ class Tried:
     """How many events of a kind the draft would refuse, by the code of why."""
 
 
+class _Course(NamedTuple):
+    """What a trial on a member goes by, and what it has led to."""
+
+    trial: Trial
+    versions: Versions
+    seen: Mapping[tuple[str, datetime], Mapping[str, Any]]
+    """What was seen of the member when a schedule brought something: no event of theirs tells it (semantics M5)."""
+    past: list[StoredEvent]
+    tried: Tried
+    joining: list[Scheduled]
+    """What followed on joining by the event that comes next: it was armed after that event (semantics M1)."""
+    ids: Iterator[int]
+    """By which events are told apart that were not recorded so."""
+
+
 def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried: Tried) -> Iterator[None]:
     """Tries the draft on a member, of whom `events` are all recorded ones up to the period's end, in order.
 
@@ -96,34 +120,50 @@ def trying(member_id: bytes, events: Sequence[StoredEvent], trial: Trial, tried:
         if _is_of(stored, judged[-1], trial):
             tried.events += 1
             tried.before.add(stored.recorded)
+        if _moves(stored, judged[-1], trial):
             climbed |= {ladder: after for ladder, _, after in stored.recorded.tier_changes}
         yield
-    state, past, at = MemberState(id=member_id), list[StoredEvent](), 0
+    state, at = MemberState(id=member_id), 0
+    waiting: dict[str, Scheduled] = {}
     while at < len(events) and judged[at] < trial.since:
         group = verifying.group_at(events, at)
+        state = state._replace(shared=verifying.recalled(group, events, trial.published))
         decision = verifying.decide_again(
             state, group, trial.published, program_id=trial.program_id, before=events[: group[0].recorded.sequence - 1]
         )
         state, at = decision.state, at + max(1, len(decision.events))
-        past.extend(StoredEvent(posted.recorded) for posted in decision.events)
+        waiting |= {row.key: row for row in _armed(decision)}
         yield
     tried.before.tiers = _held(state, trial.published.at(trial.since), trial.since) | climbed
-    versions = trial.versions()
+    past = list(events[:at])
+    come = {one.recorded.key for one in past}
+    waits = (row for key, row in waiting.items() if key not in come)
+    state = state._replace(scheduled=tuple(_following(waits, trial)))
+    course = _Course(trial, trial.versions(), _seen(events[at:]), past, tried, [], itertools.count(_FIRST_ID))
     while at < len(events) and judged[at] < trial.until:
-        state = _try(state, events[at], versions, trial, past, tried)
-        at += 1
+        group = verifying.group_at(events, at)
+        # What other members left of caps over all of them is taken as it was: each is tried alone.
+        state = state._replace(shared=verifying.recalled(group, events, trial.published))
+        state = _try(state, group, course)
+        at += len(group)
         yield
     if tried.events:
-        settled = engine.settle(state, _moment(trial, versions, now=trial.until, state=state))
-        state = settled.state
-        _count(settled.events, trial, tried)
-    tried.after.tiers = _held(state, versions.at(trial.since), trial.until)
+        late = [one for one in events[at:] if one.recorded.effective_at < trial.until]
+        state = _settle(_awaiting(state, late, course), course, now=trial.until)
+    tried.after.tiers = _held(state, course.versions.at(trial.since), trial.until)
 
 
 def _is_of(stored: StoredEvent, judged_at: datetime, trial: Trial) -> bool:
     """Whether an event is of the period; what the clock brought by its instant, whenever it was written down."""
     at = stored.recorded.effective_at if verifying.by_clock(stored) else judged_at
     return trial.since <= at < trial.until
+
+
+def _moves(stored: StoredEvent, judged_at: datetime, trial: Trial) -> bool:
+    """Whether what it did to tiers is not known yet as the period begins, and is as it ends."""
+    if verifying.by_clock(stored):
+        return trial.since <= judged_at and stored.recorded.effective_at < trial.until
+    return _is_of(stored, judged_at, trial)
 
 
 def _count(events: Iterable[Posted], trial: Trial, tried: Tried) -> None:
@@ -133,74 +173,128 @@ def _count(events: Iterable[Posted], trial: Trial, tried: Tried) -> None:
             tried.after.add(posted.recorded)
 
 
-def _try(
-    state: MemberState, stored: StoredEvent, versions: Versions, trial: Trial, past: list[StoredEvent], tried: Tried
-) -> MemberState:
-    """One recorded event as the draft would have it: what the clock brought is brought anew, but for friends' bonuses,
-    which follow what was recorded of the friend. By this engine, as the draft would be if it were published."""
-    kind = stored.recorded.kind
-    if kind in _FOLLOWING or (verifying.by_clock(stored) and kind not in _SCHEDULED):
-        return state
-    if kind in _SCHEDULED:
-        content = chain.decode_content(stored.recorded.content)
-        bonus = _occurring(content, trial) if kind == Occurrence.kind else _priced(content, versions, trial)
-        if bonus is None or _has_come(content, past):
-            return state
-        moment = _moment(trial, versions, now=content.judged_at, state=state)
-        decision = engine.settle(state._replace(scheduled=(*state.scheduled, bonus)), moment)
-    else:
-        decision = verifying.decide_again(
-            state, [stored], versions, program_id=trial.program_id, before=past, engine_number=ENGINE
-        )
-    if decision.refusal is not None:
-        tried.refused[stored.recorded.kind, decision.refusal.code] += 1
-        return state
-    past.extend(StoredEvent(posted.recorded) for posted in decision.events)
-    _count(decision.events, trial, tried)
-    mine = (one for one in decision.schedules if one.member_id == state.id)
-    waiting = tuple(one for one in (*decision.state.scheduled, *mine) if _is_new(one, trial))
-    return decision.state._replace(scheduled=waiting)
+def _try(state: MemberState, group: Sequence[StoredEvent], course: _Course) -> MemberState:
+    """What was recorded together, as the draft would have it: by this engine, as the draft would be if published.
 
-
-def _has_come(content: chain.Content, past: Sequence[StoredEvent]) -> bool:
-    """Whether what fell due with it has brought it already: periods of a tier, or what the clock armed (semantics K3).
-
-    The key of what the clock armed has a number that the trial may count otherwise; its facts and instant are the same.
+    All that was due in one settling is brought together, as the next may follow on what came before it.
     """
-    settled = takewhile(lambda one: one.recorded.recorded_at >= content.judged_at, reversed(past))
-    return any(one.recorded.key == content.key or _is_same(content, one.recorded) for one in settled)
-
-
-def _is_same(content: chain.Content, event: Recorded) -> bool:
-    if (event.kind, event.occurred_at) != (content.kind, content.occurred_at) or event.kind != Occurrence.kind:
-        return False
-    return chain.decode_content(event.content).facts == content.facts
-
-
-def _is_new(scheduled: Scheduled, trial: Trial) -> bool:
-    """Whether only the draft brings it: what was recorded brings the rest."""
-    if scheduled.kind != Occurrence.kind:
-        return scheduled.kind not in BONUSES
-    facts = encoding.decode_facts(scheduled.kind, scheduled.facts)
-    assert isinstance(facts, Occurrence)
-    return all(schedule.code != facts.schedule for rules in trial.published.all for schedule in rules.schedules)
-
-
-def _occurring(content: chain.Content, trial: Trial) -> Scheduled | None:
-    """What a schedule brought, as the draft has it; None where the draft has no such schedule."""
-    facts = encoding.decode_facts(content.kind, content.facts)
-    assert isinstance(facts, Occurrence)
-    version = content.rules_version
-    if content.occurred_at >= trial.since:
-        if all(schedule.code != facts.schedule for schedule in trial.draft.schedules):
-            return None
-        version = trial.draft.version
-    return Scheduled(
-        content.member_id, content.occurred_at, content.key, content.kind, content.facts, version, content.event_id
+    own = group[-1]
+    if own.recorded.kind in _FOLLOWING:
+        return state
+    state = _awaiting(state, group, course)
+    if verifying.by_clock(own):
+        content = chain.decode_content(own.recorded.content)
+        return _settle(state, course, now=content.judged_at, silent=content.silent)
+    decision = verifying.decide_again(
+        state,
+        [own],
+        course.versions,
+        program_id=course.trial.program_id,
+        before=course.past,
+        engine_number=ENGINE,
+        unknown=course.ids,
     )
+    if decision.refusal is not None:
+        course.tried.refused[own.recorded.kind, decision.refusal.code] += 1
+        return state._replace(scheduled=(*state.scheduled, *_joined(course)))
+    return _kept(decision, course)
 
 
-def _priced(content: chain.Content, versions: Versions, trial: Trial) -> Scheduled | None:
+def _settle(state: MemberState, course: _Course, *, now: datetime, silent: bool = False) -> MemberState:
+    moment = Moment(
+        program_id=course.trial.program_id,
+        versions=course.versions,
+        recorded_at=max(now, state.recorded_at or now),
+        judged_at=max(now, state.judged_at or now),
+        silent=silent,
+        ids=Ids(fresh=lambda: next(course.ids).to_bytes(16), random=bytes),
+    )
+    return _kept(engine.settle(state, moment), course)
+
+
+def _kept(decision: Decision, course: _Course) -> MemberState:
+    """The state that the draft led to, with what waits for its time; what it brought is counted."""
+    course.past.extend(StoredEvent(posted.recorded) for posted in decision.events)
+    _count(decision.events, course.trial, course.tried)
+    if _joined_by_another(decision.own):
+        course.joining.extend(row for row in decision.schedules if row.member_id == decision.state.id)
+        waits = decision.state.scheduled
+    else:
+        waits = (*_armed(decision), *_joined(course))
+    return decision.state._replace(scheduled=tuple(_following(waits, course.trial)))
+
+
+def _joined(course: _Course) -> tuple[Scheduled, ...]:
+    """What had followed on joining, as the event is over that brought it."""
+    rows = tuple(course.joining)
+    course.joining.clear()
+    return rows
+
+
+def _joined_by_another(event: Recorded | None) -> bool:
+    return event is not None and event.kind == Enrolment.kind and event.source == CLOCK
+
+
+def _armed(decision: Decision) -> tuple[Scheduled, ...]:
+    """What waits for the member after a decision."""
+    mine = (row for row in decision.schedules if row.member_id == decision.state.id)
+    return (*decision.state.scheduled, *mine)
+
+
+def _following(rows: Iterable[Scheduled], trial: Trial) -> Iterator[Scheduled]:
+    """Of what waits what follows on events of the trial, by the rules that are to judge it then."""
+    for row in rows:
+        if row.kind != Occurrence.kind:
+            if row.kind not in BONUSES:
+                yield row
+            continue
+        rules = trial.judging(row.due_at, row.rules_version)
+        schedule = _schedule(row.facts, rules)
+        if schedule is not None and isinstance(schedule.when, After):
+            yield row._replace(rules_version=rules.version)
+
+
+def _awaiting(state: MemberState, group: Sequence[StoredEvent], course: _Course) -> MemberState:
+    """The member with what was recorded of the calendar and of friends, and with what was seen of them when it came."""
+    contents = (chain.decode_content(one.recorded.content) for one in group if one.recorded.kind in _SCHEDULED)
+    brought = (row for content in contents if (row := _brought(content, course.trial)) is not None)
+    rows = (*state.scheduled, *brought)
+    return state._replace(scheduled=tuple(row._replace(judged=_judged(row, course)) for row in rows))
+
+
+def _judged(row: Scheduled, course: _Course) -> Mapping[str, Any] | None:
+    return course.seen.get((_code(row.facts), row.due_at)) if row.kind == Occurrence.kind else None
+
+
+def _seen(events: Iterable[StoredEvent]) -> dict[tuple[str, datetime], Mapping[str, Any]]:
+    recorded = [one.recorded for one in events if one.recorded.kind == Occurrence.kind]
+    contents = [chain.decode_content(one.content) for one in recorded]
+    return {(_code(content.facts), content.occurred_at): json.loads(content.context) for content in contents}
+
+
+def _brought(content: chain.Content, trial: Trial) -> Scheduled | None:
+    """A day of the calendar or a friend's bonus as it was brought, by the draft; None where that has no such thing."""
+    if content.kind != Occurrence.kind:
+        return _priced(content, trial)
+    rules = trial.judging(content.occurred_at, content.rules_version)
+    schedule = _schedule(content.facts, rules)
+    if schedule is None or isinstance(schedule.when, After):
+        return None
+    return _row(content, facts=content.facts, version=rules.version)
+
+
+def _schedule(facts: bytes, rules: Rules) -> Schedule | None:
+    code = _code(facts)
+    return next((schedule for schedule in rules.schedules if schedule.code == code), None)
+
+
+def _code(facts: bytes) -> str:
+    occurrence = encoding.decode_facts(Occurrence.kind, facts)
+    assert isinstance(occurrence, Occurrence)
+    return occurrence.schedule
+
+
+def _priced(content: chain.Content, trial: Trial) -> Scheduled | None:
     """A bonus for a friend as the draft has it, or its reversal; None where the draft gives none.
 
     One that was due before the period is as it was.
@@ -215,25 +309,19 @@ def _priced(content: chain.Content, versions: Versions, trial: Trial) -> Schedul
         if side is None:
             return None
         facts, version = replace(facts, unit=side[0], points=side[1]), trial.draft.version
+    return _row(content, facts=encoding.encode_facts(facts), version=version)
+
+
+def _row(content: chain.Content, *, facts: bytes, version: int) -> Scheduled:
+    """What was recorded as it fell due, to fall due again."""
     return Scheduled(
         member_id=content.member_id,
         due_at=content.occurred_at,
         key=content.key,
         kind=content.kind,
-        facts=encoding.encode_facts(facts),
+        facts=facts,
         rules_version=version,
         cause=content.event_id,
-    )
-
-
-def _moment(trial: Trial, versions: Versions, *, now: datetime, state: MemberState) -> Moment:
-    return Moment(
-        program_id=trial.program_id,
-        versions=versions,
-        recorded_at=max(now, state.recorded_at or now),
-        judged_at=max(now, state.judged_at or now),
-        silent=False,
-        ids=Ids(fresh=lambda: bytes(16), random=bytes),
     )
 
 

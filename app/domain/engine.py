@@ -195,7 +195,7 @@ def _decide(state: MemberState, case: Case) -> Decision:
     events += after
     state, armed = schedules.armed(state, [one.recorded for one in (*arming, *after)], moment)
     if settling.next_instant(state, now=moment.judged_at) is not None:  # a lot may be born expired (semantics L10)
-        state, settled = settling.settle(state, moment)
+        state, settled = settling.settle(state, moment._replace(settled_until=moment.judged_at))
         events.extend(settled)
     if moment.silent:
         state = state._replace(quiet_before=moment.recorded_at)

@@ -17,6 +17,8 @@ EXPIRY = "expiry"
 """The kind of events by which points end (semantics L10)."""
 _LATE_ENDS_SINCE = 3
 """The engine since which the end of points that came too late for a review takes nothing from what it found."""
+_NEVER_ACTIVE_SINCE = 3
+"""The engine since which points that had ended before they came count toward no tier until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Moment(NamedTuple):
     ids: Ids
     engine: int = ENGINE
     """Whose behavior is asked for: a proof asks for that of the event's own engine (architecture §4)."""
+    settled_until: datetime | None = None
+    """Up to when all had been settled before: what falls due until then came too late to have counted (T2)."""
 
 
 Tell = tuple[str, Mapping[str, Any]]
@@ -97,7 +101,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         draft.occurred_at,
         now,
         sequence,
-        accounts if draft.as_of is None else lots.by_the_instant(state.accounts, state.lots, now=draft.as_of),
+        _qualifying(state, accounts, draft.as_of, moment),
         draft.before if draft.rules.returns_lower_tiers else None,
         () if draft.kind == EXPIRY and moment.engine >= _LATE_ENDS_SINCE else draft.entries,
     )
@@ -140,6 +144,16 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         judged_at=moment.judged_at,
     )
     return state, Posted(recorded, told, salt, draft.particulars, draft.schedules)
+
+
+def _qualifying(
+    state: MemberState, accounts: Mapping[str, Account], as_of: datetime | None, moment: Moment
+) -> Mapping[str, Account]:
+    """The accounts that tiers follow from: as of what the clock brings, but for what had ended before it came (T2)."""
+    settled_until = moment.settled_until if moment.engine >= _NEVER_ACTIVE_SINCE else None
+    if as_of is None or (settled_until is not None and as_of <= settled_until):
+        return accounts
+    return lots.by_the_instant(state.accounts, state.lots, now=as_of)
 
 
 def _drew(draft: Draft) -> bool:

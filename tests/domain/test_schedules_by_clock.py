@@ -2,26 +2,20 @@
 
 from datetime import timedelta
 
-from app.domain import books
-from app.domain.backtesting import Trial, Tried, trying
 from app.domain.calendar import Span
 from app.domain.commands import Mode, Reference
 from app.domain.ladders import AtEndOf, Ladder, Tier
-from app.domain.rules import After, Follows, Milestone, Promoted, Rules, Schedule, Versions
+from app.domain.rules import After, Follows, Milestone, Promoted, Rules, Schedule
 from app.domain.state import MemberState
-from app.domain.verifying import StoredEvent
 from tests.domain.builders import (
     ANNA,
     NOW,
-    PROGRAM,
-    Books,
     card,
     changed,
     command,
     decide,
     kinds,
     ladder,
-    ladder_rules,
     make_rules,
     on,
     purchase,
@@ -158,47 +152,3 @@ def test_nothing_follows_on_what_the_clock_brought_before_the_end_of_past_histor
     assert [one.recorded.kind for one in made.posted][-1] == "activation"
     assert made.gifts() == []
     assert wrong(made) == []
-
-
-def test_a_draft_is_tried_with_the_gifts_that_came_and_not_twice() -> None:
-    """Semantics K3: whether the worker wrote each month down in its time, or three together."""
-    made = ladder_rules()
-    rules = changed(made, rules=(*made.rules, gift("monthly")), schedules=(MONTHLY,))
-    for days in (["2027-02-01"], ["2026-11-30", "2026-12-31", "2027-01-31"]):
-        book = diary(MONTHLY, rules=rules, joined="2026-10-30")
-        book.bought_at(on("2026-10-31"), "250.00")
-        for day in days:
-            book.until(on(day))
-
-        tried = _tried(book, rules)
-
-        assert len(book.gifts()) == 3
-        assert tried.before.moved == tried.after.moved
-        assert tried.after.moved["points", books.ISSUED] == 250 + 60
-
-
-def test_a_draft_is_tried_without_following_twice_on_what_the_clock_brought() -> None:
-    """Semantics K3: the tier came with an activation that the next purchase wrote down."""
-    rules = climbing(changed(status(), pending=Span(days=14)))
-    book = diary(MONTHLY, rules=rules, joined="2026-03-01")
-    book.bought_at(on("2026-03-10"), "250.00")
-    book.now = on("2026-03-30")
-    book.keep(book.do(purchase("1.00")).schedules)
-    for day in ("2026-04-24", "2026-05-24"):
-        book.until(on(day))
-
-    tried = _tried(book, rules)
-
-    assert len(book.gifts()) == 2
-    assert tried.before.moved == tried.after.moved
-
-
-def _tried(book: Books, rules: Rules) -> Tried:
-    """The rules tried on what happened under them."""
-    first = min(one.recorded.effective_at for one in book.posted)
-    draft, day = changed(rules, version=2), timedelta(days=1)
-    trial = Trial(PROGRAM, Versions((rules,)), draft, first - day, book.now + day)
-    tried = Tried(ANNA)
-    for _ in trying(ANNA, [StoredEvent(one.recorded) for one in book.posted], trial, tried):
-        pass
-    return tried

@@ -5,7 +5,7 @@ from app.domain.verifying.grouping import by_clock, group_at
 from app.domain.verifying.history import History, StoredEvent, StoredMessage
 from app.domain.verifying.places import Finding
 from app.domain.verifying.proving import findings
-from app.domain.verifying.sharing import Totals, shared_findings
+from app.domain.verifying.sharing import Totals, recalled, shared_findings
 
 __all__ = [
     "Finding",
@@ -17,5 +17,6 @@ __all__ = [
     "decide_again",
     "findings",
     "group_at",
+    "recalled",
     "shared_findings",
 ]

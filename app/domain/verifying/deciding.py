@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,16 +49,18 @@ def decide_again(
     program_id: bytes,
     before: Sequence[StoredEvent],
     engine_number: int | None = None,
+    unknown: Iterator[int] | None = None,
 ) -> Decision:
     """What the core decides for a recorded command, or for a run of clock events, on a state and what came `before`.
 
-    As the engine that recorded it decided, unless another one is asked for.
+    As the engine that recorded it decided, unless another one is asked for. Events that it brings besides its own have
+    ids by the numbers `unknown`; from 1 on, unless others are to be told from those of earlier decisions.
     """
     contents = [chain.decode_content(stored.recorded.content) for stored in group]
     content = contents[-1]
     context: Mapping[str, Any] = json.loads(content.context) if content.context else {}
     # What a command settles is not its own: the proof tells these ids from one another, and learns them afterwards.
-    unknown = itertools.count(1)
+    unknown = itertools.count(1) if unknown is None else unknown
     moment = Moment(
         program_id=program_id,
         versions=versions.as_judged(

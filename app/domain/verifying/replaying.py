@@ -23,7 +23,7 @@ def findings(history: History, versions: Versions, shared: Totals) -> Iterator[F
         if told:  # what waited outside the chain may have been told in between
             state = state._replace(messages=told[0] - 1)
         before = history.events[: group[0].recorded.sequence - 1]
-        state = state._replace(shared=sharing.recalled(group, history, versions))
+        state = state._replace(shared=sharing.recalled(group, history.events, versions))
         decision = deciding.decide_again(state, group, versions, program_id=history.program_id, before=before)
         sharing.add(shared, state.shared, decision.state.shared)
         if decision.refusal is not None:

@@ -10,7 +10,7 @@ from app.domain.events import Recorded
 from app.domain.rules import Versions
 from app.domain.state import Usage
 from app.domain.usage import Used
-from app.domain.verifying.history import History, StoredEvent
+from app.domain.verifying.history import StoredEvent
 from app.domain.verifying.places import Finding
 
 Totals = dict[tuple[str, datetime], Usage]
@@ -41,19 +41,19 @@ def add(totals: Totals, before: Used, after: Used) -> None:
         totals[key] = known._replace(points=known.points + points - had, times=known.times + times - often)
 
 
-def recalled(group: Sequence[StoredEvent], history: History, versions: Versions) -> Used:
-    """What all members had used when these events were judged, as far as they say."""
+def recalled(group: Sequence[StoredEvent], events: Sequence[StoredEvent], versions: Versions) -> Used:
+    """What all members had used when these of a member's events were judged, as far as they say."""
     if all(cap.per is not Per.PROGRAM for rules in versions.all for caps in rules.limits.values() for cap in caps):
         return {}
     found: dict[tuple[str, datetime], Usage] = {}
     for stored in group:
-        found = {**_said_of_usage(stored.recorded, history, versions), **found}
+        found = {**_said_of_usage(stored.recorded, events, versions), **found}
     return found
 
 
-def _said_of_usage(event: Recorded, history: History, versions: Versions) -> Used:
+def _said_of_usage(event: Recorded, events: Sequence[StoredEvent], versions: Versions) -> Used:
     """What an event says of it: of its own caps, or of those of its purchase."""
-    about = None if event.about is None else next((e for e in history.events if e.recorded.id == event.about), None)
+    about = None if event.about is None else next((e for e in events if e.recorded.id == event.about), None)
     judged = event if about is None or event.kind == Purchase.kind else about.recorded
     rules = versions.numbered(judged.rules_version)
     return limits.recalled(chain.context_of(event.content), rules, judged.kind, judged.occurred_at)
