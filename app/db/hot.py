@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     func,
     literal_column,
     select,
@@ -201,7 +202,7 @@ def credited_at() -> ColumnElement[Any]:
         .correlate(t.event)
         .scalar_subquery()
     )
-    return func.coalesce(then, v.occurred_at)
+    return case((v.about.is_(None), v.occurred_at), else_=func.coalesce(then, v.occurred_at))
 
 
 def _credits() -> Select[Any]:

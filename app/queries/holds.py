@@ -1,6 +1,6 @@
 """Holds: what became of one, and what a member had on hold at an instant (semantics L12, L14)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -13,7 +13,7 @@ from app.domain.events import Recorded
 from app.domain.state import Account, OpenLot, Reserve
 from app.queries import events, past
 from app.queries.balances import MemberAccounts
-from app.queries.past import AsOf
+from app.queries.past import AsOf, Written
 
 PURCHASES = 500
 """So many purchases after a hold are looked at."""
@@ -35,14 +35,13 @@ async def paid_for(engine: AsyncEngine, hold: Recorded, *, program_id: bytes) ->
 
 async def accounts_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> MemberAccounts:
     """The member's accounts as they stood by the clock, with their lots; what a hold kept had not expired."""
-    sums = await past.sums(engine, member_id, as_of, program_id=program_id)
-    owed = {unit: of_unit.owed for unit, of_unit in sums.items() if of_unit.has_lots}
-    found, owed = await _standing(engine, member_id, owed, as_of, program_id=program_id)
+    written = await past.written(engine, member_id, as_of, program_id=program_id)
+    found, owed = await _standing(engine, member_id, written, as_of, program_id=program_id)
     accounts = (
         _account(unit, [lot for lot in found if lot.unit == unit], owed[unit], as_of.instant)
         if unit in owed
         else _without_lots(unit, of_unit.points)
-        for unit, of_unit in sums.items()
+        for unit, of_unit in written.sums.items()
     )
     return MemberAccounts(0, tuple(accounts), found)
 
@@ -57,23 +56,23 @@ async def lots_then(
     limit: int,
 ) -> tuple[OpenLot, ...]:
     """The lots of which something remained by the clock, in order of their credit entries, after the one named."""
-    sums = await past.sums(engine, member_id, as_of, program_id=program_id)
-    owed = {unit: of_unit.owed for unit, of_unit in sums.items()}
-    found, _ = await _standing(engine, member_id, owed, as_of, program_id=program_id)
+    written = await past.written(engine, member_id, as_of, program_id=program_id)
+    found, _ = await _standing(engine, member_id, written, as_of, program_id=program_id)
     return tuple(lot for lot in found if after is None or lot[:2] > after)[:limit]
 
 
 async def _standing(
-    engine: AsyncEngine, member_id: bytes, owed: Mapping[str, int], as_of: AsOf, *, program_id: bytes
+    engine: AsyncEngine, member_id: bytes, written: Written, as_of: AsOf, *, program_id: bytes
 ) -> tuple[tuple[OpenLot, ...], dict[str, int]]:
     """All lots with what holds kept of each, once they had paid what was owed; with what was left of that by unit."""
-    written = await past.lots(engine, member_id, as_of, program_id=program_id)
     kept = await _kept_then(engine, member_id, as_of, program_id=program_id)
-    found, left = [], dict(owed)
-    for unit in owed:
-        mine = [lot._replace(reserves=kept.get(lot[:2], ())) for lot in written if lot.unit == unit]
-        if owed[unit] > 0:
-            mine, left[unit] = _paid(mine, owed[unit], as_of.instant)
+    found, left = [], {unit: sums.owed for unit, sums in written.sums.items() if sums.has_lots}
+    for unit, owed in left.items():
+        mine = [lot for lot in written.lots if lot.unit == unit]
+        if kept:
+            mine = [lot._replace(reserves=kept[lot[:2]]) if lot[:2] in kept else lot for lot in mine]
+        if owed > 0:
+            mine, left[unit] = _paid(mine, owed, as_of.instant)
         found += [lot for lot in mine if lot.remaining]
     return tuple(sorted(found, key=lambda lot: lot[:2])), left
 

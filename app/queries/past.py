@@ -1,9 +1,9 @@
 """What a member had at an instant, from recorded entries and draws: nothing is decided again (semantics L14)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,43 +34,59 @@ class Sums:
 
 
 _v, _e, _d, _a = t.event.c, t.entry.c, t.draw.c, t.account.c
+_LOT = 1 + len(fields(Sums))
+"""Where in a row the lot begins."""
 
 
-async def sums(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> Mapping[str, Sums]:
-    """What had been written down of each unit, in the order of their codes."""
-    c = _counted(program_id, member_id, as_of).c
-    query = select(
-        c.unit,
-        cast(func.sum(c.points), BigInteger),
-        cast(func.sum(case((c.available_at.is_(None), -c.points), else_=0) - c.drawn), BigInteger),
-        func.bool_or(c.available_at.is_not(None)),
-    ).group_by(c.unit)
-    async with reading(engine) as connection:
-        return {row[0]: Sums(*row[1:]) for row in await connection.execute(query.order_by(c.unit))}
+class Written(NamedTuple):
+    """What had been written down: the units in the order of their codes, and the lots of which something remained."""
+
+    sums: Mapping[str, Sums]
+    lots: tuple[OpenLot, ...]
 
 
-async def lots(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[OpenLot, ...]:
-    """The lots of which something remained by what had been written down, in the order of their credit entries."""
-    left = _left(_counted(program_id, member_id, as_of), program_id=program_id, member_id=member_id)
+async def written(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> Written:
+    """All of it from one look at the entries; lots in the order of their units and credit entries."""
+    counted = _counted(program_id, member_id, as_of)
+    unit, left = _sums(counted), _left(counted, program_id=program_id, member_id=member_id)
     over = _over(as_of, program_id=program_id, member_id=member_id)
-    o, ended = left.c, and_(left.c.unit == over.c.unit, left.c.expires_at.is_(None))
-    ends = func.coalesce(o.expires_at, over.c.ended_at).label("expires_at")
-    query = select(o.sequence, o.position, o.unit, o.points, o.remaining, o.occurred_at, o.available_at, ends, o.kind)
-    query = query.select_from(left.outerjoin(over, ended)).order_by(o.sequence, o.position)
+    o, credited = left.c, and_(_v.program_id == program_id, _v.member_id == member_id, _v.sequence == left.c.sequence)
+    ends = func.coalesce(o.expires_at, over.c.ended_at)
+    told = case((_v.kind == Opening.kind, _v.content))
+    query = (
+        select(
+            unit, o.sequence, o.position, o.unit, o.points, o.remaining, hot.credited_at(), o.available_at, ends, told
+        )
+        .select_from(unit.outerjoin(left.join(t.event, credited), o.unit == unit.c.code))
+        .outerjoin(over, and_(o.unit == over.c.unit, o.expires_at.is_(None)))
+        .order_by(unit.c.code, o.sequence, o.position)
+    )
     async with reading(engine) as connection:
         found = (await connection.execute(query)).all()
-        opened = {row.sequence for row in found if row.kind == Opening.kind}
-        contents = select(_v.sequence, _v.content).where(
-            _v.program_id == program_id, _v.member_id == member_id, _v.sequence.in_(opened)
+    sums = {row[0]: Sums(*row[1:_LOT]) for row in found}
+    return Written(sums, tuple(_lot(*row[_LOT:]) for row in found if row[_LOT] is not None))
+
+
+def _lot(sequence: int, position: int, *more: Any) -> OpenLot:
+    """A lot; those of an opening were earned before it occurred, as its content tells (semantics E7)."""
+    *named, content = more
+    lot = OpenLot(sequence, position, *named)
+    return lot if content is None else lot._replace(occurred_at=opening.earned_at(content)[position])
+
+
+def _sums(counted: CTE) -> CTE:
+    c = counted.c
+    owed = func.sum(case((c.available_at.is_(None), -c.points), else_=0) - c.drawn)
+    return (
+        select(
+            c.unit.label("code"),
+            cast(func.sum(c.points), BigInteger),
+            cast(owed, BigInteger),
+            func.bool_or(c.available_at.is_not(None)),
         )
-        told = (await connection.execute(contents)).all() if opened else ()
-    earned_at = {row.sequence: opening.earned_at(row.content) for row in told}
-    return tuple(_lot(OpenLot(*row[:-1]), earned_at.get(row.sequence)) for row in found)
-
-
-def _lot(lot: OpenLot, earned_at: Sequence[datetime] | None) -> OpenLot:
-    """The lots of an opening were earned before it occurred (semantics E7)."""
-    return lot if earned_at is None else lot._replace(occurred_at=earned_at[lot.position])
+        .group_by(c.unit)
+        .cte("of_unit")
+    )
 
 
 async def terms(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> tuple[TierTerm, ...]:
@@ -94,7 +110,7 @@ def happened_at(as_of: AsOf) -> ColumnElement[datetime]:
         return _v.recorded_at
     other = t.event.alias("other")
     undone = select(other.c.effective_at).where(other.c.program_id == _v.program_id, other.c.event_id == _v.about)
-    return func.greatest(_v.effective_at, undone.scalar_subquery())
+    return case((_v.about.is_(None), _v.effective_at), else_=func.greatest(_v.effective_at, undone.scalar_subquery()))
 
 
 def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
@@ -103,31 +119,12 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
     By effect a debit happened when it took effect, yet not before what it drew could be spent, or was recorded: a late
     redemption may draw on points that came after it.
     """
-    credit = t.entry.alias("credit")
     instant = happened_at(as_of)
-    drawn = (
-        select(
-            _d.sequence,
-            _d.position,
-            func.sum(_d.points).label("points"),
-            func.max(credit.c.available_at).label("ready"),
-        )
-        .join(
-            credit,
-            and_(
-                credit.c.program_id == _d.program_id,
-                credit.c.member_id == _d.member_id,
-                credit.c.sequence == _d.lot_sequence,
-                credit.c.position == _d.lot_position,
-            ),
-        )
-        .where(_d.program_id == program_id, _d.member_id == member_id)
-        .group_by(_d.sequence, _d.position)
-        .cte("drawn")
-    )
-    drew = and_(_e.points < 0, drawn.c.ready.is_not(None), _v.kind != Fulfilment.kind)
-    ready = case((drew, func.least(drawn.c.ready, _v.recorded_at)))
-    happened = instant if as_of.by_recording else func.greatest(instant, ready)
+    drawn = _drawn(program_id, member_id, as_of)
+    happened = instant
+    if not as_of.by_recording:
+        drew = and_(_e.points < 0, drawn.c.ready.is_not(None), _v.kind != Fulfilment.kind)
+        happened = func.greatest(instant, case((drew, func.least(drawn.c.ready, _v.recorded_at))))
     same = and_(_v.program_id == _e.program_id, _v.member_id == _e.member_id, _v.sequence == _e.sequence)
     own = and_(drawn.c.sequence == _e.sequence, drawn.c.position == _e.position)
     return (
@@ -138,15 +135,26 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
             _e.points,
             _e.available_at,
             _e.expires_at,
-            hot.credited_at().label("occurred_at"),
-            _v.kind,
             func.coalesce(drawn.c.points, 0).label("drawn"),
         )
         .select_from(t.entry.join(t.event, same).outerjoin(drawn, own))
-        .where(_e.program_id == program_id, _e.member_id == member_id, instant <= as_of.instant)
-        .where(happened <= as_of.instant)
+        .where(_e.program_id == program_id, _e.member_id == member_id, happened <= as_of.instant)
         .cte("counted")
     )
+
+
+def _drawn(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
+    """What each entry drew in all; by effect also since when the last of it could be spent."""
+    place = (_d.sequence, _d.position)
+    mine = select(*place, func.sum(_d.points).label("points")).where(
+        _d.program_id == program_id, _d.member_id == member_id
+    )
+    if not as_of.by_recording:
+        credit = t.entry.alias("credit")
+        lot = and_(credit.c.sequence == _d.lot_sequence, credit.c.position == _d.lot_position)
+        same = and_(credit.c.program_id == _d.program_id, credit.c.member_id == _d.member_id, lot)
+        mine = mine.add_columns(func.max(credit.c.available_at).label("ready")).join(credit, same)
+    return mine.group_by(*place).cte("drawn")
 
 
 def _left(counted: CTE, *, program_id: bytes, member_id: bytes) -> CTE:
