@@ -15,8 +15,8 @@ from app.db.statements import Statement
 from app.domain import chain
 from app.domain.books import WAYS, Moved, Trial
 from app.domain.commands import Cancellation, Transfer, TransferIn, TransferReversal
-from app.domain.state import GENESIS, Usage
-from app.domain.verifying import Finding, History, StoredEvent, StoredMessage
+from app.domain.state import GENESIS, MemberState, Usage
+from app.domain.verifying import Finding, History, StoredEvent, StoredMessage, places
 from app.queries import books
 
 FETCH = 2_000
@@ -48,10 +48,15 @@ _ENTRIES = _stream(t.entry, "member_id", "sequence", "position")
 _DRAWS = _stream(t.draw, "member_id", "sequence", "position", "ordinal")
 _PARTICULARS = _stream(t.particulars, "member_id", "sequence")
 _MESSAGES = Statement(
-    _of_program(t.message, [t.message.c[name] for name in ("member_id", "sequence", "number", "type", "body")])
+    _of_program(
+        t.message, [t.message.c[name] for name in ("member_id", "sequence", "number", "type", "body", "created_at")]
+    )
     .where(t.message.c.member_id.is_not(None))
     .order_by(t.message.c.member_id, t.message.c.sequence, t.message.c.number)
 )
+_OF_STATE = ("account", "lot", "reservation", "term", "floor", "usage", "tag")
+_TORN = (LookupError, TypeError, ValueError, AttributeError)
+"""What reading a row ends in that somebody has changed to what is never written."""
 _RETENTION = Statement(_of_program(t.retention, [t.retention.c.messages_from]))
 _BLOCKS = _stream(t.block, "lane", "number")
 _LEAVES = Statement(
@@ -124,36 +129,65 @@ async def histories(connection: asyncpg.Connection, *, program_id: bytes) -> Asy
     messages_from = kept[0]["messages_from"] if kept else None
     while (row := await owners.peek()) is not None:
         (row,) = await owners.run("member_id", key=(row["member_id"],))
-        key = (row["member_id"],)
-        state = rows.member_state(row)._replace(
-            accounts={a["unit"]: rows.account(a) for a in await feeds["account"].run("member_id", key=key)},
-            lots=rows.with_reserves(
-                [rows.open_lot(lot) for lot in await feeds["lot"].run("member_id", key=key)],
-                await feeds["reservation"].run("member_id", key=key),
+        id, key = row["member_id"].bytes, (row["member_id"],)
+        parts = {name: await feeds[name].run("member_id", key=key) for name in _OF_STATE}
+        stored = {
+            found["sequence"]: await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)
+        }
+        notices = tuple(map(_message, await feeds["message"].run("member_id", key=key)))
+        state, place = _state(row, parts), places.of_member(id)
+        torn = [f"{place} event {number}" for number, event in stored.items() if event is None]
+        torn += [place] if state is None else []
+        yield History(
+            program_id,
+            state or MemberState(id=id),
+            [event for event in stored.values() if event is not None],
+            notices,
+            messages_from,
+            tuple(
+                Finding(where, "cannot be read: something in its rows is nothing that is written there")
+                for where in torn
             ),
-            tiers=tuple(rows.tier_term(term) for term in await feeds["term"].run("member_id", key=key)),
-            floors=tuple(rows.floor(floor) for floor in await feeds["floor"].run("member_id", key=key)),
-            usage={(u["counter"], u["since"]): rows.usage(u) for u in await feeds["usage"].run("member_id", key=key)},
-            tags=tuple(rows.held_tag(tag) for tag in await feeds["tag"].run("member_id", key=key)),
+        )
+
+
+def _state(row: Any, parts: Mapping[str, Sequence[Any]]) -> MemberState | None:
+    """The member as the rows say; None where they cannot be read."""
+    try:
+        return rows.member_state(row)._replace(
+            accounts={a["unit"]: rows.account(a) for a in parts["account"]},
+            lots=rows.with_reserves([rows.open_lot(lot) for lot in parts["lot"]], parts["reservation"]),
+            tiers=tuple(rows.tier_term(term) for term in parts["term"]),
+            floors=tuple(rows.floor(floor) for floor in parts["floor"]),
+            usage={(u["counter"], u["since"]): rows.usage(u) for u in parts["usage"]},
+            tags=tuple(rows.held_tag(tag) for tag in parts["tag"]),
             lots_loaded=True,
         )
-        events = [await _event(found, feeds) for found in await feeds["event"].run("member_id", key=key)]
-        notices = tuple(message["number"] for message in await feeds["message"].run("member_id", key=key))
-        yield History(program_id, state, events, notices, messages_from)
+    except _TORN:
+        return None
 
 
-async def _event(row: Any, feeds: dict[str, Feed]) -> StoredEvent:
+async def _event(row: Any, feeds: dict[str, Feed]) -> StoredEvent | None:
+    """An event with its rows; None where they cannot be read."""
     key = (row["member_id"], row["sequence"])
     names = ("member_id", "sequence")
     entries = await feeds["entry"].run(*names, key=key)
     draws = await feeds["draw"].run(*names, key=key)
     particulars = await feeds["particulars"].run(*names, key=key)
     messages = await feeds["message"].run(*names, key=key)
+    try:
+        recorded = rows.recorded(row, entries, draws)
+    except _TORN:
+        return None
     return StoredEvent(
-        rows.recorded(row, entries, draws),
+        recorded,
         (particulars[0]["salt"], particulars[0]["body"]) if particulars else None,
-        tuple(StoredMessage(m["number"], m["type"], m["body"]) for m in messages),
+        tuple(map(_message, messages)),
     )
+
+
+def _message(row: Any) -> StoredMessage:
+    return StoredMessage(row["number"], row["type"], row["body"], row["created_at"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +210,7 @@ async def blocks(connection: asyncpg.Connection, *, program_id: bytes) -> AsyncI
             lane, number, head = row["lane"], 0, GENESIS
         mine = await leaves.run("lane", "block", key=(row["lane"], row["number"]))
         found = tuple(_block(row, mine, program_id=program_id, number=number + 1, head=head))
-        yield BlockProof(1, rows.json_value(row["sums"]), found)
+        yield BlockProof(1, {} if found else rows.json_value(row["sums"]), found)
         number, head = row["number"], row["hash"]
     if (left := await leaves.peek()) is not None:
         place = f"lane {left['lane']} block {left['block']} leaf {left['leaf']}"

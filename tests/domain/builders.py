@@ -440,7 +440,7 @@ def wrong(made: Books) -> list[str]:
         StoredEvent(
             one.recorded,
             (one.salt, one.particulars) if one.particulars else None,
-            tuple(StoredMessage(m.number, m.type, m.body) for m in one.messages),
+            tuple(StoredMessage(m.number, m.type, m.body, one.recorded.recorded_at) for m in one.messages),
         )
         for one in made.posted
     ]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.domain.events import Recorded
 from app.domain.state import MemberState
+from app.domain.verifying.places import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class StoredMessage:
     number: int
     type: str
     body: bytes
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,12 @@ class History:
     program_id: bytes
     state: MemberState
     events: Sequence[StoredEvent] = field(default=())
-    notices: tuple[int, ...] = ()
-    """The numbers of messages that no event brought."""
+    notices: tuple[StoredMessage, ...] = ()
+    """The messages that no event brought."""
     messages_from: datetime | None = None
     """Messages from before may have been removed; None where all must be there."""
+    torn: tuple[Finding, ...] = ()
+    """What could not be read, and so is not among the rest."""
 
     def may_lack(self, stored: StoredEvent) -> bool:
         """Whether messages of an event may have been removed."""

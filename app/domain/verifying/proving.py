@@ -15,6 +15,9 @@ def findings(history: History, versions: Versions, *, shared: Totals | None = No
     What the member used of caps over all members is added to `shared`.
     """
     shared = {} if shared is None else shared
+    if history.torn:
+        yield from history.torn
+        return
     yield from chaining.findings(history)
     yield from summing.findings(history)
     yield from telling.findings(history)

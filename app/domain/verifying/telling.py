@@ -8,13 +8,13 @@ import orjson
 from app.domain import typeid
 from app.domain.events import Posted, Recorded
 from app.domain.verifying import places
-from app.domain.verifying.history import History, StoredEvent
+from app.domain.verifying.history import History, StoredEvent, StoredMessage
 from app.domain.verifying.places import Finding
 
 
 def findings(history: History) -> Iterator[Finding]:
     """Numbered without gaps, from the first one on that must still be there."""
-    number, others = 0, set(history.notices)
+    number, others = 0, {notice.number for notice in history.notices}
     sure = history.messages_from is None
     for stored in history.events:
         for message in stored.messages:
@@ -22,7 +22,13 @@ def findings(history: History) -> Iterator[Finding]:
             if sure and message.number != number:
                 yield Finding(places.of_event(stored.recorded), f"message {number} is missing")
             number = message.number
+            if message.created_at != stored.recorded.recorded_at:
+                yield Finding(places.of_event(stored.recorded), f"message {number} is not dated as its event")
             sure = sure or not history.may_lack(stored)
+    for notice in history.notices:
+        if not _own(notice, history):
+            place = places.of_member(history.state.id)
+            yield Finding(place, f"message {notice.number} does not say what it is kept as")
     number = _past(number, others)
     if sure and number != history.state.messages:
         place = places.of_member(history.state.id)
@@ -36,6 +42,17 @@ def same_told(stored: StoredEvent, again: Posted, history: History) -> bool:
     if not history.may_lack(stored):
         return told == would
     return all(_unnumbered(one) in map(_unnumbered, would) for one in told)
+
+
+def _own(notice: StoredMessage, history: History) -> bool:
+    """Whether a message that no event brought is of its member, number and type."""
+    try:
+        said = orjson.loads(notice.body)
+        kept = (said["type"], said["data"]["member"], said["data"]["sequence"])
+        written = orjson.dumps(said) == notice.body
+    except (ValueError, LookupError, TypeError):  # nothing that we write
+        return False
+    return written and kept == (notice.type, typeid.encode(typeid.MEMBER, history.state.id), notice.number)
 
 
 def _past(number: int, others: set[int]) -> int:
