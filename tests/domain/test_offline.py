@@ -180,6 +180,17 @@ class TestWhatCameSince:
         assert figures(made) == (-30, 30)
         assert wrong(made) == []
 
+    def test_a_purchase_by_a_clock_ahead_covers_only_what_comes_after_it(self) -> None:
+        """Semantics E3, L6: the till gave the goods out before it, as both clocks say."""
+        made = books()
+        made.do(purchase("100.00"), at=made.now + timedelta(minutes=4))
+        made.now += timedelta(minutes=10)
+
+        refused = spend(made, 21, made.now - timedelta(minutes=8))
+
+        assert refused.refusal == OfflineAllowance("points", 21, 0, 20, 0)
+        assert accepted(spend(made, 21, made.now - timedelta(minutes=6)))
+
     def test_a_clock_that_is_ahead_gives_nothing_early(self) -> None:
         """Semantics E3, L6: by our clock what is yet to come is not there."""
         made = books(unit(pending=parse_span("P5D")))
@@ -219,6 +230,7 @@ class TestWhatHasEndedSince:
         assert (undone.source, undone.about, undone.effective_at) == ("zegel", end.id, end_of("2026-12-02"))
         (entry,) = undone.entries
         assert (entry.points, entry.balance_after, entry.expires_at) == (70, 70, None)
+        assert undone.accounts["points"].available == 0  # past their end, they are nobody else's to spend
         assert drawn(late) == [(sold.sequence, 70)]
         assert (figures(made), made.state.lots) == ((0, 0), ())
         assert moved(made) == Moved(issued=100, redeemed=70, expired=30)
@@ -346,6 +358,24 @@ class TestWhatHasEndedSince:
         assert drawn(spend(made, 70, "2026-12-01")) == [(2, 70)]
         assert figures(made) == (0, 0)
         assert wrong(made) == []
+
+
+def test_the_example_of_the_guide() -> None:
+    """Semantics L6: the table in docs/offline.md."""
+    made = books()
+    buy(made, "100.00", "2026-11-21")
+    buy(made, "40.00", "2026-12-23")
+    made.now = on("2026-12-25")
+    assert figures(made) == (40, 0)
+
+    balances = []
+    for points in (70, 45):
+        accepted(spend(made, points, "2026-12-20"))
+        balances.append(figures(made))
+
+    assert balances == [(40, 0), (25, 0)]
+    assert spend(made, 21, "2026-12-20").refusal == OfflineAllowance("points", 21, 0, 20, 0)
+    assert wrong(made) == []
 
 
 class TestAccountsThatEndTogether:
