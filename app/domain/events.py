@@ -19,7 +19,8 @@ was settled, as it does for the worker, only what stands too much of a milestone
 activity gives back the room under caps that it used by what was seen of it (semantics A5, E6). Prices without tax are
 told from those with it (A1), points taken back with a milestone may cost a tier (T5), tiers that the clock brings arm
 schedules (K3), a late event undoes each of several reviews in a row, whose counts the end of late points leaves alone
-(T8), and the keys of reviews and their notices go by the member's numbers (E2).
+(T8), and the keys of reviews and their notices go by the member's numbers (E2). A redemption made offline is judged by
+what the member had when it occurred (L6).
 """
 
 
