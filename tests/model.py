@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 ZONE = ZoneInfo("Europe/Amsterdam")
 LIFE, LAPSE, LATE, EARLY = timedelta(days=20), timedelta(days=40), timedelta(days=30), timedelta(minutes=5)
 LASTS, GRACE = timedelta(minutes=15), timedelta(days=5)
+ALLOWANCE = 30
 WELCOME, REFERRER, REFEREE, MINIMUM, COFFEE, SURVEY = 50, 100, 25, 10_00, 5, 20
 LEVELS = (("bronze", 0, 100), ("silver", 200_00, 125), ("gold", 500_00, 150))
 """Code, threshold in cents, points per hundred euros."""
@@ -39,6 +40,7 @@ tiers:
       - {id: silver, name: Silver, from: "200.00", multiply: {points: "1.25"}}
       - {id: gold, name: Gold, from: "500.00", multiply: {points: "1.5"}}
 returns: {points_back: false}
+redemptions: {offline_allowance: {points: 30}}
 referrals:
   minimum: "10.00"
   lapse: P40D
@@ -69,6 +71,14 @@ class Lot:
     def due_at(self) -> datetime:
         """When what is free expires: freed after its end, then (semantics L12)."""
         return max(self.expires_at, self.freed_at or self.expires_at)
+
+
+@dataclass
+class End:
+    """What is still ended of an expiry, by lot; what is taken back of it is not (semantics L6)."""
+
+    at: datetime
+    gone: dict[int, int]
 
 
 @dataclass
@@ -138,12 +148,13 @@ class Member:
 
     events: list[View] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
     bonuses: list[Bonus] = field(default_factory=list)
     paid: dict[tuple[str, str], int] = field(default_factory=dict)
     """The event of each bonus that was paid last, by referee and side."""
     purchases: dict[str, Purchase] = field(default_factory=dict)
     redemptions: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """The draws of each that have not been given back."""
+    """The draws of each that have not been given back; what is owed for it as if from lot 0."""
     captures: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Likewise."""
     holds: dict[str, Hold] = field(default_factory=dict)
@@ -342,6 +353,8 @@ class Model:
         member = members[card_of(body)]
         _settle(member, now)
         asked = body["points"]
+        if body.get("offline"):
+            return _offline(member, body, when, now)
         if (refused := _too_many(asked, member.available(now))) is not None:
             return refused
         draws = _draw(member.active(now), asked)
@@ -412,7 +425,8 @@ class Model:
             return refused if refused.status != 202 else self._park(body, kind, named, now)
         if kind in ("redemption", "capture"):
             draws = (member.redemptions if kind == "redemption" else member.captures)[named]
-            return _give_back(member, draws, body.get("points"), when, now)
+            spent_at = datetime.fromisoformat(self.recorded[kind, named][0]["occurred_at"])
+            return _give_back(member, draws, body.get("points"), when, now, spent_at=spent_at)
         if kind == "hold":
             hold, refused = _open_hold(members, member, named)
             return refused or _let_go(member, hold, "cancellation", when, now)
@@ -514,10 +528,53 @@ def _cancel_activity(member: Member, named: str, when: datetime, now: datetime) 
     return _post(member, "cancellation", when, points=-SURVEY, draws=draws)
 
 
+def _offline(member: Member, body: View, when: datetime, now: datetime) -> Outcome | View:
+    """From what was active when a till without a network gave out goods, ended since or not (semantics L6).
+
+    What is short is drawn from what came since, or owed, up to the allowance.
+    """
+    asked, then = body["points"], min(when, now)
+    had = {x.sequence: x for x in member.lots if x.occurred_at <= then < x.expires_at}
+    missing, reopened = asked, []
+    for end in sorted((x for x in member.ends if x.at > then), key=lambda x: x.at):
+        back = {number: points for number, points in end.gone.items() if number in had}
+        for number, points in back.items():
+            back[number] = min(points, missing)
+            missing -= back[number]
+        reopened.append((end, {number: points for number, points in back.items() if points}))
+    covered = sum(sum(back.values()) for _, back in reopened) + sum(x.free() for x in had.values())
+    short = max(0, asked - covered)
+    if short and member.deficit + short > ALLOWANCE:
+        facts = {"unit": "points", "asked": asked, "available": covered, "deficit": member.deficit}
+        return Outcome(409, problem={"code": "offline_allowance", "allowance": ALLOWANCE, **facts})
+    for end, back in reopened:
+        for number, points in back.items():
+            end.gone[number] -= points
+            had[number].left += points
+        if back:
+            moved = [(number, -points) for number, points in back.items()]
+            _post(member, "expiry_reversal", end.at, back=[(sum(back.values()), None, moved)])
+    since = [x for x in member.active(now) if x.sequence not in had]
+    draws = _draw([*sorted(had.values(), key=_order), *since], asked)
+    owed = asked - sum(points for _, points in draws)
+    member.deficit += owed
+    member.redemptions[body["id"]] = [*draws, *([(0, owed)] if owed else [])]
+    return _post(member, "redemption", when, points=-asked, draws=draws)
+
+
 def _give_back(
-    member: Member, draws: list[tuple[int, int]], points: int | None, when: datetime, now: datetime
+    member: Member,
+    draws: list[tuple[int, int]],
+    points: int | None,
+    when: datetime,
+    now: datetime,
+    *,
+    spent_at: datetime,
 ) -> Outcome | View:
-    """Back into its lots, the last draw first; a deficit is paid, what has ended lives on (semantics L8, L9)."""
+    """Back into its lots, the last draw first; a deficit is paid, what has ended lives on (semantics L8, L9).
+
+    What was owed for it comes first: it lessens the deficit, or comes back as points of that day.
+    """
     left = sum(drawn for _, drawn in draws)
     if not left:
         return Outcome(409, problem={"code": "nothing_left"})
@@ -530,16 +587,27 @@ def _give_back(
         given = min(drawn, missing)
         if given < drawn:
             draws.append((sequence, drawn - given))
-        member.lot(sequence).left += given
+        if sequence:
+            member.lot(sequence).left += given
         back.append((sequence, -given))
+    debt = -sum(given for number, given in back if not number)
+    forgiven = min(debt, member.deficit)
+    member.deficit -= forgiven
+    back = [(number, given) for number, given in back if number]
     restored = [x for x in member.lots if x.sequence in dict(back)]
     over, until = [x for x in restored if x.expires_at <= now], _end_of(_day(now) + GRACE)
     for lot in over:
         lot.expires_at = until
+    lasting, _, moved = _returned(member, [x for x in restored if x not in over], back, None)
     parts = [
-        _returned(member, [x for x in restored if x not in over], back, None),
+        (lasting + forgiven, None, [*([(0, -forgiven)] if forgiven else []), *moved]),
         _returned(member, over, back, until),
     ]
+    if paid := debt - forgiven:
+        end = _end_of(_day(spent_at) + LIFE)
+        end = end if end > now else until
+        member.lots.append(Lot(len(member.events) + 1, paid, paid, spent_at, end))
+        parts.append((paid, end, [(0, -paid)]))
     event = _post(member, "cancellation", when, back=[part for part in parts if part[0]])
     _settle(member, now)
     return event
@@ -673,6 +741,7 @@ def _by_the_clock(member: Member, instant: datetime) -> None:
     )
     if ending:
         draws = [(x.sequence, x.free()) for x in ending]
+        member.ends.append(End(instant, dict(draws)))
         for lot in ending:
             lot.left, lot.freed_at = lot.reserved, None
         _post(member, "expiry", instant, points=-sum(points for _, points in draws), draws=draws)
@@ -759,7 +828,8 @@ def _post(
 
 def view(member: Member, now: datetime) -> View:
     """What readers must be shown of a member at an instant, whether or not anything has been written down (L4, T6)."""
-    seen = replace(member, lots=deepcopy(member.lots), holds=deepcopy(member.holds), events=[*member.events])
+    seen = replace(member, lots=deepcopy(member.lots), holds=deepcopy(member.holds))
+    seen.events, seen.ends = [*member.events], [*member.ends]
     while instant := min((x for x in _dues(seen) if x <= now), default=None):
         _by_the_clock(seen, instant)
     ends: dict[datetime, int] = {}

@@ -64,7 +64,9 @@ KINDS: Mapping[str, Kind] = {
     "more_points_than_left": Kind(409, "More points than are left", "Give back at most `left`, or leave `points` out."),
     "already_fulfilled": Kind(409, "It has been fulfilled already", "Nothing waits for it any more."),
     "offline_allowance": Kind(
-        409, "More than a member may owe", "Somebody must let it in: see `GET /v1/refused`; `available`, `allowance`."
+        409,
+        "More than a member may owe",
+        "Of what was there when it occurred `available` is left; somebody must let it in: see `GET /v1/refused`.",
     ),
     "hold_settled": Kind(409, "The hold keeps nothing any more", "It was `state`; place a new one if need be."),
     "more_than_held": Kind(409, "More than the hold keeps", "Capture at most `held`, or leave `points` out."),

@@ -19,8 +19,7 @@ from app.domain import books, chain, contributions, encoding, engine, gifts, tie
 from app.domain.bonuses import Side
 from app.domain.commands import CLOCK, Enrolment, Occurrence, ReferralBonus, ReferralReversal
 from app.domain.events import ENGINE, MILESTONES, Decision, Posted, Recorded
-from app.domain.posting import Ids, Moment
-from app.domain.reviving import REVIVAL
+from app.domain.posting import REVIVAL, Ids, Moment
 from app.domain.rules import After, Rules, Schedule, Versions
 from app.domain.state import MemberState, Scheduled
 from app.domain.verifying import StoredEvent

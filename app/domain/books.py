@@ -21,7 +21,7 @@ from app.domain.commands import (
     TransferReversal,
 )
 from app.domain.events import REACHED, UNREACHED, Entry
-from app.domain.reviving import REVIVAL
+from app.domain.posting import REVIVAL
 from app.domain.settling import EXPIRY
 
 ISSUED, REDEEMED, EXPIRED, REVERSED = WAYS = ("issued", "redeemed", "expired", "reversed")

@@ -19,6 +19,7 @@ from app.domain import (
     posting,
     redemption,
     referrals,
+    reopening,
     returning,
     reversing,
     reviews,
@@ -183,7 +184,8 @@ def _decide(state: MemberState, case: Case) -> Decision:
     if revived:  # what waited then may be active by now
         state, begun = settling.settle(state, moment)
         settled = (*settled, *revived, *begun)
-    events.extend(settled)
+    state, reopened = reopening.reopen(state, case, settled)
+    events += (*settled, *reopened)
     effect = _effect(state, _since_settled(case, settled) if settled and case.beside.named else case)
     state, own = _post(effect, case)
     after = [own]

@@ -172,8 +172,8 @@ def _pay(
     if taken or not case.rules.holds_may_owe or _settled(earlier) != "expired":
         return state, Paid(steps=(("", unit, "not_captured", "0"),), flags=(NOT_CAPTURED,))
     points = placed(hold).points + sum(e.points for f in earlier.followers for e in f.entries if e.points < 0)
-    known, now = case.rules.units[unit], case.moment.judged_at
-    state, entry = lots.redeem(state, known, points, at=at, now=now, owed=points)
+    order = lots.active(state.lots, unit, now=case.moment.judged_at)
+    state, entry = lots.redeem(state, case.rules.units[unit], points, order=order, at=at, owed=points)
     told = (messages.REDEEMED, {"points": {unit: points}})
     steps = (("", unit, "taken", str(points)),)
     return state, Paid((entry,), steps, (told,), {hold.id.hex(): points}, (NOT_CAPTURED,), hold.id)

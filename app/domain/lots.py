@@ -164,20 +164,16 @@ def redeem(
     unit: Unit,
     amount: int,
     *,
+    order: Iterable[OpenLot],
     at: Place,
-    now: datetime,
     owed: int = 0,
-    spared: Container[int] = (),
 ) -> tuple[MemberState, Entry]:
-    """Draws points that are available, soonest expiry first (semantics L5). The caller has checked what is available.
-
-    Lots that the events of the `spared` numbers gave are left alone (L13).
+    """Draws points from lots in this order (semantics L5). The caller has checked what is available in them.
 
     Of the amount so many may be `owed`, what is missing of them becomes a deficit (L9). Raises OutOfRange.
     """
     account = state.accounts.get(unit.code) or Account(unit.code)
-    mine = [lot for lot in state.lots if lot.sequence not in spared] if spared else state.lots
-    state, draws, missing = drain(state, active(mine, unit.code, now=now), amount)
+    state, draws, missing = drain(state, order, amount)
     if missing > owed:
         raise ValueError(f"{missing} of {amount} {unit.code} are not in the open lots")
     after = account._replace(

@@ -166,7 +166,8 @@ def _reach(
     steps: list[Step] = []
     if milestone.consume:
         unit, used = rules.units[milestone.unit], times * milestone.every
-        state, entry = lots.redeem(state, unit, used, at=Place(state.sequence + 1, 0), now=now)
+        order = lots.active(state.lots, unit.code, now=now)
+        state, entry = lots.redeem(state, unit, used, order=order, at=Place(state.sequence + 1, 0))
         entries.append(entry)
         tells.append((messages.REDEEMED, {"points": {unit.code: used}}))
         steps.append((milestone.code, unit.code, "consumed", str(used)))

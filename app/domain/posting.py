@@ -15,6 +15,8 @@ from app.domain.steps import Step
 
 EXPIRY = "expiry"
 """The kind of events by which points end (semantics L10)."""
+REVIVAL = "expiry_reversal"
+"""The kind of events that undo such an end, wholly or in part (semantics L6, L10)."""
 _LATE_ENDS_SINCE = 3
 """The engine since which the end of points that came too late for a review takes nothing from what it found."""
 _NEVER_ACTIVE_SINCE = 3
@@ -91,9 +93,8 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
     """
     sequence = state.sequence + 1
     now = moment.judged_at if draft.as_of is None else draft.as_of
-    state = sliding.moved(
-        state, draft.rules, kind=draft.kind, occurred_at=draft.occurred_at, entries=draft.entries, now=now
-    )
+    begins = () if draft.kind == REVIVAL else draft.entries  # what undoes an end says itself until when it lasts
+    state = sliding.moved(state, draft.rules, kind=draft.kind, occurred_at=draft.occurred_at, entries=begins, now=now)
     state = notices.armed(state, draft.rules, drew=_drew(draft), now=now)
     accounts = lots.by_the_instant(state.accounts, state.lots, now=moment.judged_at)
     happened = tiers.Happened(

@@ -1,6 +1,7 @@
 """Ends that a late event undoes: of accounts that last so long after the last event that counts (semantics L10)."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from app.domain import chain, lots, posting, taking, units
@@ -8,13 +9,11 @@ from app.domain.commands import CLOCK
 from app.domain.effects import Case
 from app.domain.events import Draw, Entry, Posted, Recorded
 from app.domain.lots import Place, draw_order
-from app.domain.posting import Draft
+from app.domain.posting import REVIVAL, Draft
 from app.domain.rules import Rules, Versions
 from app.domain.settling import EXPIRY
 from app.domain.state import MemberState, OpenLot
 from app.domain.units import Slides
-
-REVIVAL = "expiry_reversal"
 
 _SINCE_ENGINE = 2
 
@@ -43,14 +42,25 @@ def revive(state: MemberState, case: Case, settled: Sequence[Posted]) -> tuple[M
     if case.moment.engine < _SINCE_ENGINE or not (case.beside.since or settled):
         return state, ()
     known = (*case.beside.since, *(one.recorded for one in settled))
-    undone = {event.about for event in known if event.kind == REVIVAL}
     for end in known:
-        if end.kind == EXPIRY and end.id not in undone:
+        if end.kind == EXPIRY:
             until = _until(end, known, case)
             if until is not None and until > case.moment.judged_at:
-                state, events = _undo(state, end, until, case)
+                state, events = _undo(state, end, until, ended(state, end, known), case)
                 posted += events
     return state, tuple(posted)
+
+
+def ended(state: MemberState, end: Recorded, known: Iterable[Recorded]) -> list[tuple[Draw, OpenLot]]:
+    """What an end took of each lot, less what has been put back of it since, with the lot as it is now."""
+    lot_of = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
+    undone = (event for event in known if event.kind == REVIVAL and event.about == end.id)
+    back: Counter[tuple[int, int]] = Counter()
+    for draw in (draw for event in undone for entry in event.entries for draw in entry.draws if draw.points < 0):
+        back[draw.lot_sequence, draw.lot_position] -= draw.points
+    (gone,) = end.entries
+    left = [draw._replace(points=draw.points - back[draw.lot_sequence, draw.lot_position]) for draw in gone.draws]
+    return [(draw, lot_of[draw.lot_sequence, draw.lot_position]) for draw in left if draw.points]
 
 
 def _until(end: Recorded, known: Sequence[Recorded], case: Case) -> datetime | None:
@@ -80,33 +90,38 @@ def _counts(unit: str, rules: Rules, kind: str) -> Slides | None:
     return expiry if isinstance(expiry, Slides) and kind in expiry.events else None
 
 
-def _undo(state: MemberState, end: Recorded, until: datetime, case: Case) -> tuple[MemberState, tuple[Posted, ...]]:
+def _undo(
+    state: MemberState, end: Recorded, until: datetime, gone: Sequence[tuple[Draw, OpenLot]], case: Case
+) -> tuple[MemberState, tuple[Posted, ...]]:
     """One event that undoes one end, effective when that was; none where only lots with a date of their own ended."""
-    (gone,) = end.entries
-    known = {**state.closed, **{(lot.sequence, lot.position): lot for lot in state.lots}}
-    drawn = [(draw, known[draw.lot_sequence, draw.lot_position]) for draw in gone.draws]
-    back = [(draw, lot) for draw, lot in drawn if lot.expires_at is None]
+    back = [(draw, lot) for draw, lot in gone if lot.expires_at is None]
     if not back:
         return state, ()
     place = Place(state.sequence + 1, 0)
-    state, entry = _put_back(state, gone.unit, back, ended_at=end.effective_at, until=until, at=place)
-    draft = Draft(
+    state, entry = _put_back(state, end.entries[0].unit, back, ended_at=end.effective_at, until=until, at=place)
+    draft = drafted(end, entry, case, key=f"xrv:{end.id.hex()}")
+    draft = draft._replace(context={**draft.context, "active_until": chain.micros(until)})
+    state, posted = posting.post(state, draft, case.moment)
+    return state, (posted,)
+
+
+def drafted(end: Recorded, entry: Entry, case: Case, *, key: str) -> Draft:
+    """The event about an end that this entry undoes, wholly or in part."""
+    return Draft(
         id=case.moment.ids.fresh(),
         source=CLOCK,
         kind=REVIVAL,
-        key=f"xrv:{end.id.hex()}",
+        key=key,
         occurred_at=end.effective_at,
         effective_at=end.effective_at,
         rules=case.rules,
         digest=bytes(chain.DIGEST_BYTES),
         facts=b"",
-        context={"of": end.id.hex(), "cause": case.command.id.hex(), "active_until": chain.micros(until)},
+        context={"of": end.id.hex(), "cause": case.command.id.hex()},
         entries=(entry,),
         tells=taking.restored((entry,), end),
         about=end.id,
     )
-    state, posted = posting.post(state, draft, case.moment)
-    return state, (posted,)
 
 
 def _put_back(

@@ -83,7 +83,8 @@ def give(state: MemberState, facts: Transfer, case: Case) -> Effect:
     resting = {event.sequence for event in case.beside.recent if _rests(event, now=case.moment.recorded_at)}
     _check_enough(state, unit, facts.points, resting, now=case.moment.judged_at)
     place, before = Place(state.sequence + 1, 0), state.lots
-    state, entry = lots.redeem(state, unit, facts.points, at=place, now=case.moment.judged_at, spared=resting)
+    order = lots.active((lot for lot in before if lot.sequence not in resting), unit.code, now=case.moment.judged_at)
+    state, entry = lots.redeem(state, unit, facts.points, order=order, at=place)
     assert facts.to.member_id is not None
     key = received_as(case.command.id).key
     said = {"points": {unit.code: facts.points}, "side": GIVEN, "other": _member(facts.to.member_id)}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, encoding, engine, identities, opening, reviving, transfers
+from app.domain import chain, commands, encoding, engine, identities, opening, reopening, transfers
 from app.domain.commands import Command, Enrolment, Identity, Opening, Reference, Transfer
 from app.domain.effects import Beside, Other
 from app.domain.events import Decision, Earlier, Recorded
@@ -142,7 +142,7 @@ def _named(command: Command, state: MemberState, batch: Fold) -> tuple[Earlier |
 
 def _since(command: Command, state: MemberState, batch: Fold) -> tuple[Recorded, ...]:
     """Of an event that may undo the end of an account, what was recorded before and in this batch that tells it."""
-    if not reviving.concerns(state, command.facts.kind, command.occurred_at, batch.versions):
+    if not reopening.looks_back(state, command, batch.versions):
         return ()
     mine = (posted.recorded for posted in batch.posted if posted.recorded.member_id == state.id)
     return (*batch.since.get(state.id, ()), *mine)

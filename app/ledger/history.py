@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.db import loading
-from app.domain import milestones, opening, reviving, settling, transfers
+from app.domain import milestones, opening, reopening, reviving, settling, transfers
 from app.domain.commands import Command, Opening, Transfer
 from app.domain.events import Recorded
 from app.domain.rules import Versions
@@ -61,15 +61,17 @@ async def of(
 
 def late(commands: Iterable[Command], found: loading.Circumstances, versions: Versions) -> dict[bytes, datetime]:
     """The members of whom an event may undo what had been written down, each with when the first of these occurred."""
-    if not versions.sliding:
-        return {}
-    said = [(member_of(c, found.identities), c.facts.kind, c.occurred_at) for c in commands]
-    said += [(one.member_id, one.kind, one.occurred_at) for one in found.waiting.values()]
     late: dict[bytes, datetime] = {}
-    for id, kind, at in said:
-        state = None if id is None else found.states.get(id)
-        if state is not None and reviving.concerns(state, kind, at, versions):
-            late[state.id] = min(at, late.get(state.id, at))
+    for command in commands:
+        if versions.sliding or reopening.is_offline(command):
+            id = member_of(command, found.identities)
+            state = None if id is None else found.states.get(id)
+            if state is not None and reopening.looks_back(state, command, versions):
+                late[state.id] = min(command.occurred_at, late.get(state.id, command.occurred_at))
+    for one in found.waiting.values() if versions.sliding else ():
+        state = found.states.get(one.member_id)
+        if state is not None and reviving.concerns(state, one.kind, one.occurred_at, versions):
+            late[state.id] = min(one.occurred_at, late.get(state.id, one.occurred_at))
     return late
 
 

@@ -58,6 +58,7 @@ steps = st.one_of(
     st.tuples(st.just("buy"), people, st.just(210_00), st.sampled_from([0, 1, 26])),
     st.tuples(st.just("redeem"), people, st.integers(1, 100) | st.just(100)),
     st.tuples(st.just("redeem"), people, st.integers(1, 100) | st.just(101)),
+    *[st.tuples(st.just("offline"), people, st.integers(1, 100) | st.sampled_from([100, 101, 130]), lateness)] * 2,
     st.tuples(st.just("basket"), people, st.integers(1, 3), cents, st.sampled_from([0, 26])),
     st.tuples(st.just("answer"), people),
     *[st.tuples(st.just("bring_back"), numbers, ways, percents, st.sampled_from([0, 0, 1, 26, -0.05]))] * 3,
@@ -279,6 +280,18 @@ TOLD = [
         *[("come", 6, 1, 10_00, 0), ("again", 5), ("wait", 1), ("come", 0, 0, 10_00, 0)],
     ],
     [("enrol", 0), ("buy", 1, 60_00, 0), ("mistake", 0, "return", 0), ("mistake", 3, "cancellation", 0), ("again", 3)],
+    # A till that was without a network while points ended and came; it is taken back, and so is what is owed for it.
+    [
+        *[("enrol", 0), ("wait", 120), ("buy", 0, 49_95, 0), ("wait", 384), ("buy", 0, 10_00, 0)],
+        *[("offline", 0, 20, 26), ("settle",), ("offline", 0, 100, 26), ("cancel", "redemption", 0, 100)],
+        *[("offline", 0, 100, 26), ("wait", 120), ("offline", 0, 130, 19 * 24), ("offline", 0, 5, 19 * 24)],
+        *[("answer", 0), ("cancel", "redemption", 0, 50), ("settle",), ("cancel", "redemption", 0, 100), ("settle",)],
+    ],
+    [
+        *[("enrol", 0), ("offline", 0, 130, 1), ("offline", 0, 130, -0.05), ("buy", 0, 9_99, 0)],
+        *[("cancel", "redemption", 0, 30), ("offline", 0, 100, 26), ("offline", 0, 30, 26), ("wait", 504)],
+        *[("cancel", "redemption", 0, 100), ("cancel", "redemption", 2, 100), ("settle",), ("offline", 0, 50, 20 * 24)],
+    ],
     # What was refused may be tried again; what was recorded stays, also when its time is long over.
     [
         ("enrol", 0),
@@ -564,6 +577,15 @@ class Driver:
         """A recorded body of a kind, by its number from the last one back."""
         said = [x for x in self.sent if x["type"] == kind and (kind, x["id"]) in self.model.recorded]
         return said[-1 - number % len(said)] if said else None
+
+    async def _offline(self, who: int, percent: int, hours_late: float) -> None:
+        """So much of what a member has ever got, of some time ago, by a till that had no network then."""
+        if not self.ids:
+            return
+        card = sorted(self.ids)[who % len(self.ids)]
+        body: View = {"type": "redemption", "id": self._id(), "occurred_at": self._ago(hours_late), "offline": True}
+        had = sum(x.credited for x in self.model.members[card].lots) // 2
+        await self._send(body | {"member": f"card:{card}", "points": max(1, had * percent // 100)})
 
     async def _redeem(self, who: int, percent: int) -> None:
         """So much of what a member has, or a point too many; of somebody unknown only where nobody is known."""

@@ -45,7 +45,10 @@ class PointsOutOfRange(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class OfflineAllowance(Refusal):
-    """More than is available, and more than a member may owe for redemptions made offline (semantics L6)."""
+    """More than the member had when it was made offline, and may owe for such redemptions (semantics L6).
+
+    `available` is what they had then, as far as it is unspent.
+    """
 
     code = "offline_allowance"
     unit: str

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from app.domain import chain, holds, reviving
+from app.domain import chain, holds, posting
 from app.domain.chain import Content
 from app.domain.commands import (
     Cancellation,
@@ -92,5 +92,5 @@ _ABOUT = (
     holds.TIMEOUT,
     TransferReversal.kind,
     UNREACHED,
-    reviving.REVIVAL,
+    posting.REVIVAL,
 )

@@ -15,6 +15,7 @@ from app.domain import (
     opening,
     referral_code,
     referrals,
+    reopening,
     reviving,
     seeing,
     transfers,
@@ -130,7 +131,7 @@ def _since(
     state: MemberState, command: Command, events: Sequence[StoredEvent], versions: Versions
 ) -> tuple[Recorded, ...]:
     """Of an event that may undo the end of an account, what was recorded before that tells it (semantics L10)."""
-    if not reviving.concerns(state, command.facts.kind, command.occurred_at, versions):
+    if not reopening.looks_back(state, command, versions):
         return ()
     kinds = reviving.kinds(versions)
     return tuple(one.recorded for one in events if one.recorded.kind in kinds)

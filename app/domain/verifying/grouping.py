@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.domain import chain, holds, reviews, reviving
+from app.domain import chain, holds, posting, reviews
 from app.domain.commands import CLOCK, Occurrence, ReferralBonus, ReferralLapse, ReferralReversal
 from app.domain.notices import NOTICE
 from app.domain.settling import ACTIVATION, EXPIRY
@@ -30,7 +30,7 @@ def by_clock(stored: StoredEvent) -> bool:
 
 
 def _revives(stored: StoredEvent) -> bool:
-    return stored.recorded.source == CLOCK and stored.recorded.kind == reviving.REVIVAL
+    return stored.recorded.source == CLOCK and stored.recorded.kind == posting.REVIVAL
 
 
 def _brought(stored: StoredEvent) -> bool:

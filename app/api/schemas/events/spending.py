@@ -18,8 +18,8 @@ class RedemptionIn(EventIn):
     unit: Code | None = Field(default=None, description="Needed only where the program has several units to spend.")
     offline: bool = Field(
         default=False,
-        description="Given out without a network: may leave a deficit, up to the program's allowance; needs the scope "
-        "`redemptions:offline`.",
+        description="Given out without a network: judged by what the member had at `occurred_at`; may leave a "
+        "deficit, up to the program's allowance; needs the scope `redemptions:offline`.",
     )
     not_after: NotAfter = None
 
