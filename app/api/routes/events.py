@@ -87,17 +87,22 @@ class Preview(NamedTuple):
     draft: bool = False
 
 
-_REFUSALS = (
-    "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "event_id_reused", "unknown_member",
-    "insufficient_points", "too_late", "too_early", "not_after_passed", "unlisted_currency", "total_mismatch",
-    "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
-    "shop_key_required", "history_scope",
-    "mistakes_in_document", "not_found", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
-    "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
-    "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
+JUDGED = (
+    "event_id_reused", "unknown_member", "no_rules", "not_after_passed", "points_out_of_range", "unknown_outcome",
+    "insufficient_points", "unlisted_currency", "total_mismatch", "unknown_unit", "not_spendable", "offline_allowance",
+    "unknown_event", "other_members_event", "not_reversible", "nothing_left", "unknown_line", "more_than_left",
+    "more_points_than_left", "other_currency", "already_fulfilled", "purchase_needed",
+    "unknown_hold", "hold_settled", "more_than_held",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
     "transfers_off", "unknown_receiver", "own_transfer", "transfer_limit", "recently_received", "transfer_spent",
-    "already_referred", "own_referral_code", "has_referred", "has_bought",
+)  # fmt: skip
+"""What any event may be refused with whenever it is judged, also when it is let in later."""
+
+_REFUSALS = (
+    "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "malformed_query",
+    "shop_key_required", "history_scope", "mistakes_in_document", "not_found",
+    "too_late", "too_early", "identity_taken", "unknown_referral_code",
+    "already_referred", "own_referral_code", "has_referred", "has_bought", *JUDGED,
 )  # fmt: skip
 
 
