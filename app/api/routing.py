@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api import handlers, strict_json
 from app.api.dependencies import authenticated
-from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid, nearest
+from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid, malformed_query, nearest
 
 BODIES = ("POST", "PUT", "PATCH")
 _QUERY = ParamTypes.query
@@ -43,7 +43,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             if request.scope["query_string"]:
-                _refuse_unknown(request, known)
+                _check_query(request, known)
             mine = StrictRequest(request.scope, request.receive)
             if request.method in self.json_bodies:
                 await mine.read()
@@ -100,7 +100,7 @@ class DirectRoute(APIRoute):
             scope = request.scope
             scope["caller"] = await authenticated(request)
             if scope["query_string"]:
-                _refuse_unknown(request, known)
+                _check_query(request, known)
             answer: Response
             if body is None:
                 answer = await endpoint(request=request, **request.path_params)
@@ -128,12 +128,16 @@ def _known_query(route: APIRoute) -> frozenset[str]:
     )
 
 
-def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
-    """A misspelt `dry_run` must not record for real."""
-    for name in request.query_params:
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    """A misspelt `dry_run` must not record for real, and of two limits neither is taken silently (api C9)."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
         if name not in known:
             error = FieldError("/" + name[:64], "this parameter is not known here", nearest(name, known))
             raise Problem("malformed_query", errors=(error,))
+        if name in seen:
+            raise malformed_query(name, "is there twice: say it once")
+        seen.add(name)
 
 
 _ALWAYS = ("unauthenticated", "forbidden", "too_busy", "unavailable", "internal")
