@@ -49,12 +49,14 @@ async def create_endpoint(
     settings = body.settings()
     _refuse(settings, mine)
     id, secret, at = mine.fresh_id(), _new_secret(mine), _moment(mine)
-    shown = bodies.endpoint(EndpointRow(id, settings, at.now))
+    made = EndpointRow(id, settings, at.now)
+    shown = bodies.endpoint(made)
     location = f"/v1/webhook-endpoints/{shown['id']}"
     once = _once(caller, idempotency_key, "create_endpoint", body.digested(), {**shown, "secret_shown": True}, location)
     return await _answered(
         lambda: operations.create(mine.engine, id, settings, secret, by=_by(caller), once=once, at=at),
         fresh={**shown, "secret": mine.secret_text(secret.value)},
+        etag=etags.etag(made.revision),
     )
 
 
@@ -250,11 +252,13 @@ def _once(
     return Once(asked, keyed.kept(asked, kept, status=201, location=location))
 
 
-async def _answered(ask: Callable[[], Awaitable[tuple[KeptAnswer, bool]]], *, fresh: dict[str, Any]) -> Response:
+async def _answered(
+    ask: Callable[[], Awaitable[tuple[KeptAnswer, bool]]], *, fresh: dict[str, Any], etag: str | None = None
+) -> Response:
     """The answer of a write under an Idempotency-Key: `fresh` the first time, then what was kept."""
     answer, new = await _done(ask)
     shown = replace(answer, body=orjson.dumps(fresh)) if new else answer
-    return keyed.answered(shown, new=new)
+    return keyed.answered(shown, new=new, etag=etag)
 
 
 async def _done(ask: Callable[[], Awaitable[Any]]) -> Any:

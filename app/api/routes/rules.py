@@ -140,7 +140,7 @@ async def publish_draft(body: bodies.PublishIn, mine: PartsHere, caller: Writer,
     """
     checked = etags.revision(if_match)
     found = await _draft(mine, caller)
-    if found.revision != checked:
+    if checked not in (None, found.revision):
         raise _changed(operations.DraftChanged(found.revision))
     document = await _sound(found, mine, caller)
     now = mine.clock()
