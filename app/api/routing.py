@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api import handlers, strict_json
 from app.api.dependencies import authenticated
-from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid, malformed_query, nearest
+from app.api.problems import KINDS, MEDIA_TYPE, invalid, malformed_query, nearest
 
 BODIES = ("POST", "PUT", "PATCH")
 _QUERY = ParamTypes.query
@@ -133,8 +133,7 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
-            error = FieldError("/" + name[:64], "this parameter is not known here", nearest(name, known))
-            raise Problem("malformed_query", errors=(error,))
+            raise malformed_query(name[:64], "this parameter is not known here", nearest(name, known))
         if name in seen:
             raise malformed_query(name, "is there twice: say it once")
         seen.add(name)
