@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from app.api import handlers, strict_json
 from app.api.dependencies import authenticated
 from app.api.problems import KINDS, MEDIA_TYPE, invalid, malformed_query, nearest
+from app.api.schemas.common import In
 
 BODIES = ("POST", "PUT", "PATCH")
 _QUERY = ParamTypes.query
@@ -40,6 +41,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = _known_query(self)
+        takes_body = bool(self.dependant.body_params)
 
         async def strict(request: Request) -> Response:
             if request.scope["query_string"]:
@@ -47,6 +49,8 @@ class StrictRoute(APIRoute):
             mine = StrictRequest(request.scope, request.receive)
             if request.method in self.json_bodies:
                 await mine.read()
+                if not takes_body:
+                    await _say_nothing(mine)
             return await handler(mine)
 
         return strict
@@ -111,6 +115,19 @@ class DirectRoute(APIRoute):
         return direct
 
 
+class _Nothing(In):
+    """The body of a path that asks for none."""
+
+
+async def _say_nothing(request: Request) -> None:
+    """What is said where nothing is asked must not be lost silently (api C9)."""
+    if await request.body():
+        try:
+            _Nothing.model_validate(await request.json())
+        except ValidationError as error:
+            raise handlers.invalid(error) from None
+
+
 def _validated(body: bytes, model: TypeAdapter[Any]) -> Any:
     if not body:
         raise invalid("", "is missing")
@@ -138,6 +155,9 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
             raise malformed_query(name, "is there twice: say it once")
         seen.add(name)
 
+
+NO_BODY = ("malformed_json", "unsupported_media_type", "body_too_large", "invalid")
+"""What a path that asks for no body answers to one, if it is not `{}`."""
 
 _ALWAYS = ("unauthenticated", "forbidden", "too_busy", "unavailable", "internal")
 

@@ -13,7 +13,7 @@ from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem, malformed_query, nearest
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import deliveries as bodies
 from app.api.schemas.common import time
 from app.domain import messages, typeid
@@ -116,7 +116,12 @@ async def get_delivery(endpoint_id: str, message_id: str, mine: PartsHere, calle
     response_model=bodies.ResentOut,
     status_code=201,
     responses=problems(
-        "not_found", "idempotency_key_missing", "idempotency_key_reused", "request_in_flight", "malformed_query"
+        *NO_BODY,
+        "not_found",
+        "idempotency_key_missing",
+        "idempotency_key_reused",
+        "request_in_flight",
+        "malformed_query",
     ),
 )
 async def resend_message(

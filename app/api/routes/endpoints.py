@@ -15,7 +15,7 @@ from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import endpoints as bodies
 from app.domain import typeid
 from app.domain.scopes import Scope
@@ -133,7 +133,7 @@ async def change_endpoint(
     operation_id="pause_endpoint",
     summary="Pause a webhook endpoint",
     response_model=bodies.EndpointOut,
-    responses=problems("not_found", "endpoint_not_enabled"),
+    responses=problems(*NO_BODY, "not_found", "endpoint_not_enabled"),
 )
 async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends nothing until it is enabled again. What is recorded meanwhile waits, as long as messages are kept."""
@@ -147,7 +147,7 @@ async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> R
     operation_id="enable_endpoint",
     summary="Enable a webhook endpoint",
     response_model=bodies.EndpointOut,
-    responses=problems("not_found"),
+    responses=problems(*NO_BODY, "not_found"),
 )
 async def enable_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends again, and soon all that waits: what was held, and what was put off, with all its attempts before it."""
@@ -185,7 +185,7 @@ async def rotate_endpoint_secret(
     summary="Send a test message",
     response_model=bodies.TestOut,
     status_code=201,
-    responses=problems(*_ONCE, "not_found", "endpoint_not_enabled"),
+    responses=problems(*NO_BODY, *_ONCE, "not_found", "endpoint_not_enabled"),
 )
 async def try_endpoint(
     endpoint_id: str, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None

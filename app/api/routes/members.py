@@ -101,7 +101,7 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     member_id = await _resolved(named.member_id, named.identity, mine, caller)
     found = None if member_id is None else await _member_answer(member_id, mine, caller)
     if found is None or member_id is None:
-        raise Problem("unknown_member")
+        raise Problem("unknown_member", detail="Nobody is known so: enrol them with `POST /v1/members`.")
     answer, _ = found
     if "balance" in body.include:
         answer["balance"] = await accounts.balances(member_id, mine, caller)

@@ -10,7 +10,7 @@ from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import KINDS, Problem, facts_kept, malformed_query
 from app.api.routes.events import JUDGED, answered
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import answers
 from app.domain import typeid
 from app.domain.scopes import Scope
@@ -94,7 +94,7 @@ async def list_refused(
     responses={
         200: {"model": answers.EventOut, "description": "It has been recorded meanwhile."},
         202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
-        **problems("not_found", "not_admissible", *JUDGED),
+        **problems(*NO_BODY, "not_found", "not_admissible", *JUDGED),
     },
 )
 async def admit_refused(refused_id: str, mine: PartsHere, caller: Admitter) -> Response:
