@@ -37,7 +37,7 @@ from app.api.schemas.events import (
     TransferIn,
 )
 from app.domain import typeid
-from app.domain.commands import Activity, Adjustment, Command, Purchase, Transfer
+from app.domain.commands import OPERATIONS, Activity, Adjustment, Command, Purchase, Transfer
 from app.domain.events import Recorded
 from app.domain.rules import Rules
 from app.domain.scopes import Scope
@@ -253,7 +253,12 @@ def _command(body: EventBody, mine: Parts, caller: Caller, preview: Preview) -> 
         may(caller, Scope.ADJUSTMENTS_WRITE)
     if body.history and Scope.EVENTS_HISTORY not in caller.scopes:
         raise Problem("history_scope", scope=Scope.EVENTS_HISTORY.value)
-    return to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
+    return to_command(body, id=mine.fresh_id(), source=_source(caller, preview), key=mine.secrets.identities)
+
+
+def _source(caller: Caller, preview: Preview) -> str:
+    """The caller's shop. A dry run of the program's own key, which has none, is judged as if a person had sent it."""
+    return OPERATIONS if preview.dry_run and caller.source is None else caller.shop
 
 
 async def _previewed(
