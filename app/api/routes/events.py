@@ -17,7 +17,7 @@ from app.api.problems import Problem, invalid, malformed_query, of_refusal
 from app.api.routes.rules import sound_draft
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
-from app.api.schemas.commands import to_command
+from app.api.schemas.commands import check_born, to_command
 from app.api.schemas.common import PRINTABLE, instant
 from app.api.schemas.events import (
     EVENT,
@@ -249,6 +249,8 @@ def _command(body: EventBody, mine: Parts, caller: Caller, preview: Preview) -> 
         may(caller, Scope.TRANSFERS_WRITE)
     if isinstance(body, EnrolmentIn | ReferralClaimIn):
         may(caller, Scope.MEMBERS_WRITE)
+    if isinstance(body, EnrolmentIn):
+        check_born(body.birthday, now=preview.now or mine.clock())
     if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:
         may(caller, Scope.ADJUSTMENTS_WRITE)
     if body.history and Scope.EVENTS_HISTORY not in caller.scopes:

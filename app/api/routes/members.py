@@ -63,6 +63,7 @@ async def enrol_member(
     name = body.id if body.id is not None else idempotency_key
     if name is None:
         raise Problem("idempotency_key_missing", detail="Send an `id` in the body or an Idempotency-Key header.")
+    commands.check_born(body.birthday, now=mine.clock())
     facts, particulars = commands.enrolment(
         body, channel=body.channel, location=body.location, key=mine.secrets.identities
     )
@@ -139,6 +140,7 @@ async def change_member(
 
     Rules see it from the next event on.
     """
+    commands.check_born(body.birthday, now=mine.clock())
     asked = Change(
         attributes=body.attributes,
         removed=frozenset(name for name, tag in body.tags.items() if tag is None),
