@@ -62,7 +62,7 @@ def tiers_due(*, program_id: bytes, now: datetime) -> Select[Any]:
 
 
 def parked_in_vain(*, program_id: bytes) -> Select[Any]:
-    """Members with a parked event although what it awaits is recorded, so of somebody else (semantics E4).
+    """Members with a parked event that awaits one which is recorded, of somebody else (semantics E4).
 
     One look-up of an index for each parked event, whatever PostgreSQL believes of its tables.
     """
@@ -75,13 +75,13 @@ def parked_in_vain(*, program_id: bytes) -> Select[Any]:
         .subquery()
     )
     awaited = (
-        select(v.event_id)
+        select(v.member_id)
         .where(v.program_id == program_id, v.source == first.c.awaits_source)
         .where(v.kind == first.c.awaits_kind, v.key == first.c.awaits_key)
         .offset(literal_column("0"))
         .lateral("awaited")
     )
-    return select(first.c.member_id).select_from(first.join(awaited, true()))
+    return select(first.c.member_id).select_from(first.join(awaited, awaited.c.member_id != first.c.member_id))
 
 
 def _rested(found: Select[Any], table: Table, *, now: datetime) -> Select[Any]:
