@@ -25,10 +25,15 @@ def versions(if_match: str) -> frozenset[str] | None:
     return frozenset(tag[1] for tag in tags if tag is not None)
 
 
-def revision(if_match: str | None) -> int:
-    """The one revision that an If-Match names, `NO_REVISION` for anything else. Raises Problem where there is none."""
+def revision(if_match: str | None) -> int | None:
+    """The one revision that an If-Match names, `NO_REVISION` for anything else; None where it takes any.
+
+    Raises Problem where there is no If-Match.
+    """
     if if_match is None:
         raise Problem("if_match_missing")
-    named = versions(if_match) or ()
+    named = versions(if_match)
+    if named is None:
+        return None
     (only,) = named if len(named) == 1 else ("",)
     return int(only) if _REVISION.match(only) else NO_REVISION

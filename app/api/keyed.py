@@ -33,9 +33,11 @@ def kept(asked: Asked, body: Any, *, status: int, location: str | None) -> KeptA
     return KeptAnswer(asked.digest, status, location, orjson.dumps(body))
 
 
-def answered(answer: KeptAnswer, *, new: bool) -> Response:
-    """The answer of the first time; a later one says that it is one."""
+def answered(answer: KeptAnswer, *, new: bool, etag: str | None = None) -> Response:
+    """The answer of the first time; a later one says that it is one. With an ETag of what it shows, as it is then."""
     headers = {} if answer.location is None else {"Location": answer.location}
+    if etag is not None:
+        headers["ETag"] = etag
     if not new:
         headers["Idempotent-Replayed"] = "true"
     return Response(answer.body, answer.status, headers, "application/json")

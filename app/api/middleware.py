@@ -27,6 +27,7 @@ _LIMITS = {"/v1/events": EVENT_BYTES, "/v1/events/batch": BATCH_BYTES, DRAFT: DO
 _JSON = b"application/json"
 _MEDIA_TYPES = {DRAFT: (_JSON, b"application/yaml", b"application/x-yaml", b"text/yaml")}
 """What bodies may be written in, where it is not only JSON."""
+_PLAIN = (b"", b"identity")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _LENGTH_DIGITS = 18
 DISCARDED_BYTES, DISCARDING_SECONDS = 2 * BATCH_BYTES, 5.0
@@ -145,8 +146,20 @@ def _media_type(headers: dict[bytes, bytes]) -> bytes:
     return headers.get(b"content-type", b"").split(b";")[0].strip().lower()
 
 
+def _is_encoded(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-encoding", b"").strip().lower() not in _PLAIN
+
+
+def _encoded() -> Problem:
+    """RFC 9110, 15.5.16: a body that is compressed is answered with the encodings that are taken."""
+    detail = "Send the body as it is, without a `Content-Encoding`."
+    return Problem(
+        "unsupported_media_type", detail=detail, headers={"Accept-Encoding": "identity"}, encodings=["identity"]
+    )
+
+
 def _limited(scope: Scope, receive: Receive) -> tuple[Receive, Callable[[], Awaitable[None]]]:
-    """Refuses a body that is too large, by its announced length or as it comes, and one that is not JSON.
+    """Refuses a body that is too large, by its announced length or as it comes, is not JSON or is compressed.
 
     The second discards what was not read: a connection that is closed on a caller who is still sending is reset, and
     the answer that says why is lost. Who asked whether to send at all (`Expect`) has not begun.
@@ -160,6 +173,8 @@ def _limited(scope: Scope, receive: Receive) -> tuple[Receive, Callable[[], Awai
         raise_later: Problem | None = Problem("body_too_large", limit=limit)
     elif _media_type(headers) not in (allowed := _MEDIA_TYPES.get(scope["path"], (_JSON,))) and length != b"0":
         raise_later = Problem("unsupported_media_type", allowed=[one.decode() for one in allowed])
+    elif _is_encoded(headers) and length != b"0":
+        raise_later = _encoded()
     else:
         raise_later = None
     seen, whole = 0, b"expect" in headers

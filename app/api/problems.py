@@ -257,9 +257,9 @@ def invalid(pointer: str, message: str) -> Problem:
     return Problem("invalid", errors=(FieldError(pointer, message),))
 
 
-def malformed_query(parameter: str, message: str) -> Problem:
+def malformed_query(parameter: str, message: str, suggestion: str | None = None) -> Problem:
     """The problem of a parameter that is wrong."""
-    return Problem("malformed_query", errors=(FieldError(f"/{parameter}", message),))
+    return Problem("malformed_query", errors=(FieldError(f"/{parameter}", message, suggestion),))
 
 
 def respond(problem: Problem, *, request_id: str, instance: str) -> Response:

@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.api import handlers, strict_json
 from app.api.dependencies import authenticated
-from app.api.problems import KINDS, MEDIA_TYPE, FieldError, Problem, invalid, nearest
+from app.api.problems import KINDS, MEDIA_TYPE, invalid, malformed_query, nearest
+from app.api.schemas.common import In
 
 BODIES = ("POST", "PUT", "PATCH")
 _QUERY = ParamTypes.query
@@ -40,13 +41,16 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = _known_query(self)
+        takes_body = bool(self.dependant.body_params)
 
         async def strict(request: Request) -> Response:
             if request.scope["query_string"]:
-                _refuse_unknown(request, known)
+                _check_query(request, known)
             mine = StrictRequest(request.scope, request.receive)
             if request.method in self.json_bodies:
                 await mine.read()
+                if not takes_body:
+                    await _say_nothing(mine)
             return await handler(mine)
 
         return strict
@@ -100,7 +104,7 @@ class DirectRoute(APIRoute):
             scope = request.scope
             scope["caller"] = await authenticated(request)
             if scope["query_string"]:
-                _refuse_unknown(request, known)
+                _check_query(request, known)
             answer: Response
             if body is None:
                 answer = await endpoint(request=request, **request.path_params)
@@ -109,6 +113,19 @@ class DirectRoute(APIRoute):
             return answer
 
         return direct
+
+
+class _Nothing(In):
+    """The body of a path that asks for none."""
+
+
+async def _say_nothing(request: Request) -> None:
+    """What is said where nothing is asked must not be lost silently (api C9)."""
+    if await request.body():
+        try:
+            _Nothing.model_validate(await request.json())
+        except ValidationError as error:
+            raise handlers.invalid(error) from None
 
 
 def _validated(body: bytes, model: TypeAdapter[Any]) -> Any:
@@ -128,13 +145,19 @@ def _known_query(route: APIRoute) -> frozenset[str]:
     )
 
 
-def _refuse_unknown(request: Request, known: frozenset[str]) -> None:
-    """A misspelt `dry_run` must not record for real."""
-    for name in request.query_params:
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    """A misspelt `dry_run` must not record for real, and of two limits neither is taken silently (api C9)."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
         if name not in known:
-            error = FieldError("/" + name[:64], "this parameter is not known here", nearest(name, known))
-            raise Problem("malformed_query", errors=(error,))
+            raise malformed_query(name[:64], "this parameter is not known here", nearest(name, known))
+        if name in seen:
+            raise malformed_query(name, "is there twice: say it once")
+        seen.add(name)
 
+
+NO_BODY = ("malformed_json", "unsupported_media_type", "body_too_large", "invalid")
+"""What a path that asks for no body answers to one, if it is not `{}`."""
 
 _ALWAYS = ("unauthenticated", "forbidden", "too_busy", "unavailable", "internal")
 

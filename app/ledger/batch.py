@@ -18,7 +18,7 @@ from app.domain.posting import Ids
 from app.domain.rules import Audience, Versions
 from app.domain.state import MemberState
 from app.ledger import acquaintance, history, mentions
-from app.ledger.folding import Work, member_of
+from app.ledger.folding import Settle, Work, member_of
 from app.ledger.known_lots import KnownLots
 from app.ledger.mentions import Mentions
 from app.ledger.versions import CompiledRules
@@ -75,7 +75,7 @@ async def load(
         before=states,
         heads={state.id: state.head for state in states.values()},
         identities=found.identities,
-        recorded=found.recorded,
+        recorded=found.recorded | await _awaited(connection, work, found, program_id=program_id),
         waiting=found.waiting,
         by_id=earlier.by_id,
         about=earlier.about,
@@ -129,6 +129,16 @@ async def _undone(connection: Any, work: Iterable[Work], *, program_id: bytes) -
         return ()
     found = await loading.named(connection, named, program_id=program_id)
     return [event for event in found if event.kind == Transfer.kind]
+
+
+async def _awaited(
+    connection: Any, work: Iterable[Work], found: loading.Circumstances, *, program_id: bytes
+) -> dict[loading.EventKey, Recorded]:
+    """What members to be settled wait for, as far as it has come: for somebody else, or it had been released."""
+    settled = {item.member_id for item in work if isinstance(item, Settle)}
+    awaits = [one.awaits for one in found.waiting.values() if one.member_id in settled]
+    come = await loading.named(connection, awaits, program_id=program_id) if awaits else ()
+    return {(event.source, event.kind, event.key): event for event in come}
 
 
 def _wanting_lots(

@@ -67,6 +67,7 @@ def _judge(command: Command, batch: Fold) -> Outcome:
         return Refused(NoRules())
     if state is not None and state.parked:
         parking.lapse(state, batch, now=batch.clock)
+        parking.give_up(state, batch)
         state = batch.state(state.id)
     waiting = batch.waiting.get(parking.key_of(command))
     if waiting is not None:
@@ -218,8 +219,10 @@ def _settle(item: Settle, batch: Fold) -> Outcome:
     )
     decision = engine.settle(state._replace(shared=batch.shared) if batch.shared else state, moment)
     _keep(_apart(decision, batch), batch)
-    lapsed = parking.lapse(decision.state, batch, now=moment.recorded_at) if state.parked else 0
-    return Settled(len(decision.events) + lapsed)
+    ended = 0
+    if state.parked:
+        ended = parking.lapse(decision.state, batch, now=moment.recorded_at) + parking.give_up(decision.state, batch)
+    return Settled(len(decision.events) + ended)
 
 
 def _apart(decision: Decision, batch: Fold) -> Decision:

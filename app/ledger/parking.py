@@ -8,7 +8,7 @@ from app.domain import messages, parking, typeid
 from app.domain.commands import Command, Enrolment, Mode
 from app.domain.events import Message, Recorded
 from app.domain.parking import Parked, TurnedAway
-from app.domain.refusals import IdentityTaken, Refusal, UnknownEvent
+from app.domain.refusals import IdentityTaken, OtherMembersEvent, Refusal, UnknownEvent
 from app.domain.state import MemberState
 from app.ledger import outcomes
 from app.ledger.outcomes import Outcome
@@ -53,6 +53,21 @@ def lapse(state: MemberState, batch: Fold, *, now: datetime) -> int:
         turn_away(parking.resumed(parked), UnknownEvent(), batch, member_id=state.id, facts=parked.facts)
         _tell(messages.LAPSED, parked, parked.lapses_at, batch, {"awaits": _awaits(parked)})
     return len(over)
+
+
+def give_up(state: MemberState, batch: Fold) -> int:
+    """Turns away what waited for an event that came for somebody else. How many there were, as far as the batch knows.
+
+    That event was recorded under the other member's lock, so what waits here is looked at when this member is.
+    """
+    mine = [one for one in batch.waiting.values() if one.member_id == state.id]
+    vain = [one for one in mine if (found := batch.recorded.get(_key(one))) and found.member_id != state.id]
+    for parked in vain:
+        _drop(parked, batch)
+        refusal = OtherMembersEvent()
+        turn_away(parking.resumed(parked), refusal, batch, member_id=state.id, facts=parked.facts)
+        _tell(messages.UNPARKED, parked, batch.clock, batch, {"outcome": "refused", "code": refusal.code})
+    return len(vain)
 
 
 def turn_away(command: Command, refusal: Refusal, batch: Fold, *, member_id: bytes | None, facts: bytes) -> None:

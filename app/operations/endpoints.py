@@ -99,12 +99,18 @@ async def create(
 
 
 async def change(
-    engine: Engine, endpoint_id: bytes, change: Callable[[Settings], Settings], *, revision: int, by: Caller, at: Moment
+    engine: Engine,
+    endpoint_id: bytes,
+    change: Callable[[Settings], Settings],
+    *,
+    revision: int | None,
+    by: Caller,
+    at: Moment,
 ) -> None:
-    """Changes what the caller says of an endpoint at this revision. Raises Unknown or Changed."""
+    """Changes what the caller says of an endpoint at this revision, or at any. Raises Unknown or Changed."""
     async with operation(engine) as connection:
         found = await _lock(connection, endpoint_id, by)
-        if found.revision != revision:
+        if revision not in (None, found.revision):
             raise Changed
         settings = change(found.settings)
         await endpoints.set_up(connection, endpoint_id, settings, program_id=by.program_id)

@@ -92,16 +92,17 @@ async def publish_draft(
 
 
 async def save_draft(
-    engine: Engine, text: bytes, *, program_id: bytes, replaces: int, audit_id: bytes, by: str, now: datetime
+    engine: Engine, text: bytes, *, program_id: bytes, replaces: int | None, audit_id: bytes, by: str, now: datetime
 ) -> int:
     """Keeps a text as the program's draft, as it is written, and gives its revision.
 
-    `replaces` is the revision it was made from, 0 for none: raises DraftChanged where that is no longer the last.
+    `replaces` is the revision it was made from, 0 for none, None for whichever there is: raises DraftChanged where that
+    is no longer the last, or there is none.
     """
     try:
         async with operation(engine) as connection:
             found = await drafts.revision(connection, program_id=program_id)
-            if found != replaces:
+            if found != replaces and not (replaces is None and found):
                 raise DraftChanged(found)
             if found == 0:
                 await drafts.add(connection, text, program_id=program_id, by=by, now=now)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, literal_column, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import tables as t
@@ -15,9 +15,18 @@ HISTORY_REST = timedelta(minutes=15)
 Their clock (`judged_at`) is behind their last recording.
 """
 
+PARKED_LOOKED_AT = 1_000
+"""Of so many parked events a round asks whether what they await has come: of those that lapse first.
+
+So each is looked at before it lapses, however many there are.
+"""
+
 
 async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limit: int) -> tuple[bytes, ...]:
-    """Members with a hold that lapsed, a lot, account or tier whose time is over, a command or a parked event due."""
+    """Members with a hold that lapsed, a lot, account or tier whose time is over, a command or a parked event due.
+
+    Also those with a parked event that can be released no more, since what it awaits came for somebody else.
+    """
     o, s, r, p = t.open_lot.c, t.schedule.c, t.reservation.c, t.parked.c
 
     def due(table: Table, at: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -39,6 +48,7 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         due(t.schedule, s.due_at),
         select(reviewed.where(_has_rested(now)).limit(limit).subquery().c.member_id),
         due(t.parked, p.lapses_at),
+        parked_in_vain(program_id=program_id).limit(limit),
     )
     async with reading(engine) as connection:
         return tuple((await connection.execute(query.limit(limit))).scalars())
@@ -49,6 +59,29 @@ def tiers_due(*, program_id: bytes, now: datetime) -> Select[Any]:
     m = t.member.c
     found = select(m.member_id).where(m.program_id == program_id, m.tiers_due_at.is_not(None), m.tiers_due_at <= now)
     return found.order_by(m.tiers_due_at)
+
+
+def parked_in_vain(*, program_id: bytes) -> Select[Any]:
+    """Members with a parked event that awaits one which is recorded, of somebody else (semantics E4).
+
+    One look-up of an index for each parked event, whatever PostgreSQL believes of its tables.
+    """
+    p, v = t.parked.c, t.event.c
+    first = (
+        select(p.member_id, p.awaits_source, p.awaits_kind, p.awaits_key)
+        .where(p.program_id == program_id)
+        .order_by(p.lapses_at)
+        .limit(PARKED_LOOKED_AT)
+        .subquery()
+    )
+    awaited = (
+        select(v.member_id)
+        .where(v.program_id == program_id, v.source == first.c.awaits_source)
+        .where(v.kind == first.c.awaits_kind, v.key == first.c.awaits_key)
+        .offset(literal_column("0"))
+        .lateral("awaited")
+    )
+    return select(first.c.member_id).select_from(first.join(awaited, awaited.c.member_id != first.c.member_id))
 
 
 def _rested(found: Select[Any], table: Table, *, now: datetime) -> Select[Any]:

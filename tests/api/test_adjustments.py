@@ -147,7 +147,11 @@ async def test_a_bad_body_is_told_its_place(
     [
         ({"reason": "because"}, "unknown_reason", {"known": ["goodwill", "correction"]}),
         ({"unit": "miles"}, "unknown_unit", {"known": ["points", "spent"]}),
-        ({"card": "9"}, "unknown_member", {}),
+        (
+            {"card": "9"},
+            "unknown_member",
+            {"detail": "Enrol the member first: nobody is enrolled by an adjustment."},
+        ),
         ({"expires_at": "2026-11-21T09:00:00Z"}, "expiry_not_possible", {"earliest": "2026-11-21T09:00:00Z"}),
         ({"unit": "spent", "expires_at": "2027-11-21T09:00:00Z"}, "expiry_not_possible", {"earliest": None}),
         ({"points": 2001}, "daily_limit", {"limit": 2000, "left": 2000}),
@@ -418,6 +422,22 @@ async def test_what_was_given_is_taken_back_once(office: Office) -> None:
     assert code(other) == (409, "nothing_left")
     assert await office.points() == 0
     assert await verify.run(office.service.settings) == []
+
+
+async def test_a_body_where_none_is_asked_for_is_refused(office: Office, owner: asyncpg.Connection) -> None:
+    """Api C9: who cancels a part of it must not be told that all of it is done."""
+    id = (await office.ask(asked(50))).json()["id"]
+    waiting = (await office.ask(asked(501, id="a2"))).json()["id"]
+    before = await picture(owner)
+
+    for path in (f"{id}/cancel", f"{waiting}/approve", f"{waiting}/reject"):
+        answer = await office.service.send({"points": 20}, path=f"{PATH}/{path}", headers=office.as_("lee"))
+
+        assert code(answer) == (422, "invalid"), path
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/points"]
+    assert await picture(owner) == before
+    empty = await office.service.send({}, path=f"{PATH}/{id}/cancel", headers=office.as_("lee"))
+    assert empty.status_code == 201
 
 
 async def test_what_waits_or_was_taken_cannot_be_cancelled(office: Office) -> None:

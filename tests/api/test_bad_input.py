@@ -314,6 +314,27 @@ async def test_headers_and_queries_of_any_kind_break_nothing(service: Service, o
     assert await picture(owner) == before
 
 
+async def test_a_parameter_that_is_there_twice_is_named(service: Service, owner: asyncpg.Connection) -> None:
+    """Api C9: neither of the two is taken silently, whether the framework or the route reads them."""
+    member = (await service.enrol())["id"]
+    before = await picture(owner)
+    instants = "as_of=2026-11-21T09:00:00Z&as_of=2026-11-20T09:00:00Z"
+
+    for path, name in (
+        (f"/v1/members/{member}/balance?{instants}", "as_of"),
+        (f"/v1/members/{member}/statement?limit=1&limit=2", "limit"),
+        ("/v1/events?source=till&id=x&id=x", "id"),
+        ("/v1/feed?wait=0&limit=2&wait=0", "wait"),
+    ):
+        answer = await service.client.get(path)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "malformed_query"), path
+        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{name}"]
+    answer = await service.send(PURCHASE, path="/v1/events?dry_run=true&dry_run=false")
+    assert answer.json()["errors"] == [{"pointer": "/dry_run", "message": "is there twice: say it once"}]
+    assert await picture(owner) == before
+
+
 async def test_ids_of_any_kind_in_a_path_are_not_found(service: Service, owner: asyncpg.Connection) -> None:
     before = await picture(owner)
     odd = (

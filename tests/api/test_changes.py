@@ -111,3 +111,16 @@ async def test_an_order_number_with_a_slash_is_kept_by_its_path(service: Service
 
         assert answer.json()["source_id"] == "2026/00123"
     assert (answer.status_code, await account(service)) == (200, (20, 20, 0, 0))
+
+
+async def test_the_longest_id_of_a_purchase_leaves_room_for_the_longest_revision(service: Service) -> None:
+    """Api C1: a change is an event of its own, `<id>:<revision>`, whose id is 128 characters at most."""
+    id = "o" * 120
+    path = f"/v1/purchases/till/{id}"
+    await service.client.put(path, json=kept("20.00", revision=1))
+
+    changed = await service.client.put(path, json=kept("50.00", revision=1_000_000))
+    longer = await service.client.put(f"{path}o", json=kept("20.00", revision=1))
+
+    assert (changed.status_code, changed.json()["source_id"]) == (201, f"{id}:1000000")
+    assert (longer.status_code, longer.json()["errors"][0]["pointer"]) == (422, "/id")

@@ -241,6 +241,11 @@ async def test_wrong_filters_and_ids_are_told(service: Service) -> None:
     for params in ({"state": "lost"}, {"message": "msg_1"}, {"stat": "pending"}):
         answer = await service.client.get(f"{path}/deliveries", params=params)
         assert (answer.status_code, answer.json()["code"]) == (422, "malformed_query"), params
+    misspelt = await service.client.get(f"{path}/deliveries", params={"type": "points.earnd"})
+    assert (misspelt.status_code, misspelt.json()["code"]) == (422, "malformed_query")
+    assert misspelt.json()["errors"] == [
+        {"pointer": "/type", "message": "is no type of message", "suggestion": "points.earned"}
+    ]
     for wrong in (f"{path}/deliveries/msg_1", f"{PATH}/whe_1/deliveries", f"{path[:-1]}0/deliveries"):
         assert (await service.client.get(wrong)).status_code == 404
 

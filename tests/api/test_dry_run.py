@@ -116,6 +116,25 @@ async def test_an_admin_may_pretend_another_time(settings: Settings, clock: Cloc
         assert await picture(owner) == before
 
 
+async def test_the_programs_own_key_may_try_and_not_record(
+    service: Service, settings: Settings, owner: asyncpg.Connection
+) -> None:
+    """Api C10: an admin has no shop; nothing is written, so none is needed."""
+    await service.enrol()
+    key = await key_for(settings, shop=None, scopes=(Scope.PROGRAM_WRITE, Scope.EVENTS_WRITE))
+    headers = {"Authorization": f"Bearer {key}"}
+    before = await picture(owner)
+
+    dry = await service.send(purchase("20.00"), path=f"{DRY}&now=2026-11-21T10:00:00Z", headers=headers)
+    batch = await service.send({"events": [purchase("20.00")]}, path=DRY_BATCH, headers=headers)
+    real = await service.send(purchase("20.00"), headers=headers)
+
+    assert (dry.status_code, dry.json()["source"], dry.json()["entries"][0]["points"]) == (200, "ops", 20)
+    assert batch.json()["results"][0]["outcome"] == "created"
+    assert (real.status_code, real.json()["code"]) == (403, "shop_key_required")
+    assert await picture(owner) == before
+
+
 async def test_nobody_else_may_pretend_another_time(service: Service, settings: Settings) -> None:
     key = await key_for(settings, scopes=tuple(set(Scope) - {Scope.PROGRAM_WRITE}))
     headers = {"Authorization": f"Bearer {key}"}

@@ -60,12 +60,24 @@ async def test_a_change_that_somebody_else_made_is_not_overwritten(service: Serv
 
     late = await change(service, path, tag=tag, description="mine")
     without = await change(service, path, tag=None, description="mine")
-    odd = [await change(service, path, tag=one, description="mine") for one in ("*", "W/x", '"9999999999999"', '""')]
+    odd = [await change(service, path, tag=one, description="mine") for one in ("W/x", '"9999999999999"', '""')]
 
     assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
     assert (without.status_code, without.json()["code"]) == (428, "if_match_missing")
     assert {answer.status_code for answer in odd} == {412}
     assert await picture(owner) == before
+
+
+async def test_a_star_changes_whatever_is_there(service: Service) -> None:
+    """RFC 9110, 13.1.1: it is true of any endpoint there is."""
+    path = await made(service)
+    await change(service, path, description="theirs")
+
+    answer = await change(service, path, tag="*", description="mine")
+    none = await change(service, path[:-26] + "01jcr8m4kdf0v8y5h3q2z7x9wb", tag="*", description="mine")
+
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"3"')
+    assert none.status_code == 404
 
 
 async def test_a_change_is_judged_like_a_new_endpoint(service: Service) -> None:

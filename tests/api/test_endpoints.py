@@ -36,6 +36,7 @@ async def test_an_endpoint_is_made_with_a_secret_that_is_shown_once(service: Ser
     secret = made.pop("secret")
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"{PATH}/{made['id']}"
+    assert answer.headers["ETag"] == '"1"'
     assert secret.startswith("whsec_")
     assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
     assert made == {
@@ -57,7 +58,7 @@ async def test_an_endpoint_is_made_with_a_secret_that_is_shown_once(service: Ser
     }
     read = await service.client.get(answer.headers["Location"])
     listed = await service.client.get(PATH)
-    assert read.json() == made
+    assert (read.json(), read.headers["ETag"]) == (made, '"1"')
     assert listed.json() == {"endpoints": [made], "next_cursor": None}
     assert secret not in read.text + listed.text
 

@@ -193,6 +193,26 @@ async def test_a_birthday_that_is_no_day_in_plain_digits_is_refused(service: Ser
         assert answer.json()["errors"][0]["pointer"] == "/birthday"
 
 
+async def test_nobody_is_born_in_the_future(service: Service, owner: asyncpg.Connection) -> None:
+    """Semantics M1: told when joining, as an event, or later; today is no future anywhere."""
+    born = await service.send(person("e0", "0", birthday="2026-11-21"), path=MEMBERS)
+    member = born.headers["Location"]
+    before = await picture(owner)
+    event = {"type": "enrolment", "occurred_at": "2026-11-21T09:00:00Z", **person(birthday="2026-11-22")}
+
+    answers = [
+        await service.send(person(birthday="2026-11-22"), path=MEMBERS),
+        await service.send(event),
+        await service.client.patch(member, json={"birthday": "2027-01-01"}),
+    ]
+
+    assert born.status_code == 201
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert answer.json()["errors"] == [{"pointer": "/birthday", "message": "lies in the future"}]
+    assert await picture(owner) == before
+
+
 async def test_joining_may_lie_in_the_past_within_the_limit_and_not_in_the_future(service: Service) -> None:
     past = await service.send(person("e1", "1", occurred_at="2026-11-01T09:00:00Z"), path=MEMBERS)
     too_long_ago = await service.send(person("e2", "2", occurred_at="2026-10-01T09:00:00Z"), path=MEMBERS)

@@ -23,9 +23,10 @@ def test_only_strong_tags_in_quotes_name_a_version(sent: str, named: frozenset[s
 
 def test_a_star_takes_any_version() -> None:
     assert etags.versions(" * ") is None
+    assert etags.revision("*") is None
 
 
-@pytest.mark.parametrize("sent", ["*", '"3", "4"', '"x"', '"²"', '"1234567890"', '""'])
+@pytest.mark.parametrize("sent", ['"3", "4"', '"x"', '"²"', '"1234567890"', '""'])
 def test_what_names_no_single_revision_is_none_that_there_is(sent: str) -> None:
     assert etags.revision(sent) == etags.NO_REVISION
 

@@ -228,6 +228,7 @@ async def test_a_cursor_of_another_shop_is_none(service: Service, settings: Sett
     answer = await service.client.get("/v1/feed", params={"after": page["next"]}, headers=other)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_cursor")
+    assert "`next`" in answer.json()["detail"]
 
 
 async def test_wrong_parameters_are_refused(service: Service) -> None:

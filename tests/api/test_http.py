@@ -1,5 +1,6 @@
 """What holds for every request: limits on the body, problems for every error, an id, health, pages for people."""
 
+import gzip
 import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 
 from app.api import middleware
@@ -115,6 +117,21 @@ async def test_a_body_that_is_not_declared_as_json_is_refused(service: Service) 
             answer = await service.client.post(path, content=b"{}", headers=headers)
 
             assert (answer.status_code, problem_of(answer)["code"]) == (415, "unsupported_media_type"), declared
+
+
+async def test_a_compressed_body_is_refused_with_what_is_taken(service: Service) -> None:
+    """RFC 9110, 15.5.16."""
+    body = orjson.dumps(purchase())
+    small = gzip.compress(body)
+    for path in LIMITS:
+        answer = await service.client.post(path, content=small, headers={**JSON, "Content-Encoding": "gzip"})
+
+        problem = problem_of(answer)
+        assert (answer.status_code, problem["code"]) == (415, "unsupported_media_type"), path
+        assert (problem["encodings"], answer.headers["Accept-Encoding"]) == (["identity"], "identity")
+        assert "Content-Encoding" in problem["detail"]
+    as_it_is = await service.client.post("/v1/events", content=body, headers={**JSON, "Content-Encoding": "Identity"})
+    assert as_it_is.status_code == 201
 
 
 async def test_json_may_be_declared_in_any_case_and_with_parameters(service: Service) -> None:

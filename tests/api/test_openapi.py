@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from app.api.problems import KINDS
-from app.domain import messages
+from app.domain import messages, refusals
 from app.domain.scopes import Scope
 from tests.api import write_openapi
 from tests.builders import BY_HAND, PLAIN, START, Service, publish, purchase
 
+REFUSALS = refusals.Refusal.__subclasses__()
+ADMIT = "/v1/refused/{refused_id}/admit"
 METHODS = ("get", "put", "post", "delete", "patch")
 
 
@@ -39,6 +41,12 @@ def schemas_in(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for inner in value:
             yield from schemas_in(inner)
+
+
+def problems_of(operation: dict[str, Any]) -> set[str]:
+    """The codes that an operation names."""
+    answers = operation["responses"].values()
+    return {code for answer in answers for code in re.findall(r"`([a-z_]+)`", answer["description"])}
 
 
 def test_the_committed_document_is_the_apps() -> None:
@@ -71,7 +79,7 @@ def test_every_private_operation_names_the_key_and_how_it_may_fail(document: dic
             continue
         assert operation["security"] == [{"key": []}]
         assert {"401", "403", "500", "503"} <= set(operation["responses"]), (method, path)
-        if "requestBody" in operation:
+        if method in ("post", "put", "patch"):  # also where no body is asked for: one that is sent is judged
             assert {"400", "413", "415", "422"} <= set(operation["responses"]), (method, path)
     described = document["components"]["securitySchemes"]["key"]["description"]
     assert all(f"`{scope.value}`" in described for scope in Scope)
@@ -90,15 +98,22 @@ def test_every_answer_names_codes_that_exist_under_their_own_status(document: di
 
 def test_every_code_is_named_by_some_operation(document: dict[str, Any]) -> None:
     of_any_request = {"method_not_allowed", "not_found"}
-    named = {
-        code
-        for _, _, operation in operations(document)
-        for answer in operation["responses"].values()
-        for code in re.findall(r"`([a-z_]+)`", answer["description"])
-    }
+    named = {code for _, _, operation in operations(document) for code in problems_of(operation)}
 
     assert set(KINDS) - of_any_request - named == set()
     assert set(document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == set(KINDS)
+
+
+def test_letting_an_event_in_names_whatever_judging_an_event_may_refuse(document: dict[str, Any]) -> None:
+    """Api C12: admitting lifts the limits on time alone, and is of nobody who joins or names a friend."""
+    lifted = {"too_late", "too_early"}
+    of_persons = {kind.code for kind in REFUSALS if kind.__module__ == refusals.UnknownMember.__module__}
+    at = {path: problems_of(document["paths"][path]["post"]) for path in ("/v1/events", ADMIT)}
+
+    expected = {kind.code for kind in REFUSALS} & at["/v1/events"] - lifted - (of_persons - {"unknown_member"})
+
+    assert len(expected) > 30
+    assert expected - at[ADMIT] == set()
 
 
 def test_every_reference_leads_somewhere_and_nothing_lies_about_unused(document: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import orjson
 
 from app.domain import referral_code
 from app.operations import clearing
@@ -88,6 +89,46 @@ async def test_in_one_batch_everything_finds_what_it_names(service: Service) -> 
     assert [one["outcome"] for one in results] == ["parked", "parked", "created"]
     assert results[1]["parked"]["awaits"]["id"] == "r9"
     assert [one["source_id"] for one in await waiting(service)] == ["c9"]
+    assert await proven(service) == []
+
+
+async def test_what_waited_for_a_purchase_that_came_for_somebody_else_is_refused_when_sent_again(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    """Semantics E4: refused visibly, under the code that a new return of it gets."""
+    await service.enrol()
+    await service.enrol("2002")
+    early = await service.send(returned("p1"))
+    await service.buy("20.00", id="p1", card="2002")
+
+    again = await service.send(returned("p1"))
+
+    assert early.status_code == 202
+    assert (again.status_code, again.json()["code"]) == (422, "other_members_event")
+    assert await waiting(service) == []
+    (refused,) = await turned_away(service)
+    assert (refused["source_id"], refused["code"]) == ("ret1", "other_members_event")
+    body = await owner.fetchval("SELECT body FROM message WHERE type = 'event.unparked'")
+    told = orjson.loads(body)["data"]
+    assert (told["event"], told["outcome"], told["code"]) == (early.json()["id"], "refused", "other_members_event")
+    assert await settle(service) == 0
+    assert await proven(service) == []
+
+
+async def test_the_worker_refuses_what_waited_for_a_purchase_that_came_for_somebody_else(service: Service) -> None:
+    """Semantics E4: by itself, while what may still come goes on waiting."""
+    await service.enrol()
+    await service.enrol("2002")
+    for n in (1, 2):
+        await service.send(returned(f"p{n}", id=f"ret{n}"))
+    await service.buy("20.00", id="p1", card="2002")
+
+    assert await settle(service) == 1
+
+    assert await settle(service) == 0
+    assert [one["source_id"] for one in await waiting(service)] == ["ret2"]
+    assert [one["source_id"] for one in await turned_away(service)] == ["ret1"]
+    assert (await service.send({**returned("p1", card="2002"), "id": "ret1"})).status_code == 201
     assert await proven(service) == []
 
 

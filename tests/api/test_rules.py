@@ -80,7 +80,7 @@ async def test_two_first_drafts_at_once_are_one(service: Service) -> None:
     assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
 
 
-@pytest.mark.parametrize("etag", ["1", '"2"', 'W/"1"', "*", '""', '"x"', '"' + "9" * 12 + '"'])
+@pytest.mark.parametrize("etag", ["1", '"2"', 'W/"1"', '""', '"x"', '"' + "9" * 12 + '"'])
 async def test_an_etag_of_something_else_changes_nothing(service: Service, etag: str) -> None:
     await save(service)
 
@@ -88,6 +88,19 @@ async def test_an_etag_of_something_else_changes_nothing(service: Service, etag:
 
     assert [answer.status_code for answer in answers] == [412, 412]
     assert (await service.client.get(DRAFT)).json()["text"] == DOUBLE
+
+
+async def test_a_star_takes_whatever_draft_there_is(service: Service) -> None:
+    """RFC 9110, 13.1.1: of a first draft it is not true."""
+    none = await save(service, etag="*")
+    await save(service)
+
+    saved = await save(service, TRIPLE, etag="*")
+    answer = await publish(service, "*")
+
+    assert (none.status_code, none.json()["code"]) == (412, "changed_meanwhile")
+    assert (saved.status_code, saved.headers["ETag"]) == (200, '"2"')
+    assert answer.status_code == 201
 
 
 async def test_a_change_must_say_what_it_was_made_from(service: Service) -> None:

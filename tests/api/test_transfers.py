@@ -13,7 +13,7 @@ import pytest
 from app.domain.scopes import SHOP, Scope
 from app.settings import Settings
 from tests.api.test_holds import account, held
-from tests.api.test_parking import turned_away
+from tests.api.test_parking import settle, turned_away
 from tests.api.test_returns import books, cancelled, proven
 from tests.builders import EXPIRING, PLAIN, START, Clock, Service, at, key_for, open_service, publish
 from tests.database import assert_whole, count
@@ -230,6 +230,22 @@ async def test_a_cancellation_may_come_before_its_transfer_and_both_in_one_batch
     assert early.status_code == 202
     assert [one["outcome"] for one in results] == ["created", "created"]
     assert await account(two) == (100, 100, 0, 0)
+    assert await proven(two) == []
+
+
+async def test_a_cancellation_that_waited_for_a_transfer_of_somebody_else_is_refused_by_the_worker(
+    two: Service,
+) -> None:
+    """Semantics E4, L13: under the lock of the one who waits alone, not of those who gave and received."""
+    await two.enrol("3003")
+    early = await two.send(cancelled("t1", "transfer", member="card:3003"))
+    await two.send(given(40, id="t1"))
+
+    settled = await settle(two)
+
+    assert (early.status_code, settled) == (202, 1)
+    (refused,) = await turned_away(two)
+    assert (refused["source_id"], refused["code"]) == ("c1", "other_members_event")
     assert await proven(two) == []
 
 

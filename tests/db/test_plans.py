@@ -92,3 +92,17 @@ async def test_tiers_that_are_due_are_found_by_their_index(service: Service, own
     found = await plan(owner, Statement(query.limit(200)))
 
     assert "Index Scan using member_tiers_due_idx on member" in found, found
+
+
+@pytest.mark.new_copy
+async def test_what_is_parked_in_vain_is_found_by_one_look_up_for_each(
+    service: Service, owner: asyncpg.Connection
+) -> None:
+    """Semantics E4: a round of the worker's must stay cheap however many events there are."""
+    await owner.execute("SET enable_seqscan = off")
+    await owner.execute("SET enable_sort = off")
+
+    found = await plan(owner, Statement(due.parked_in_vain(program_id=bytes(16)).limit(200)))
+
+    assert "Index Scan using parked_lapses_idx on parked" in found, found
+    assert "(source = parked.awaits_source) AND (kind = parked.awaits_kind) AND (key = parked.awaits_key)" in found

@@ -12,7 +12,7 @@ from app.api.dependencies import Caller, Parts, PartsHere, allowed, published
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import Problem, of_refusal
 from app.api.routes.events import answered, problem_of
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import adjustments as bodies
 from app.api.schemas import answers
 from app.domain import adjusting, chain, encoding, typeid
@@ -131,7 +131,7 @@ async def get_adjustment(adjustment_id: str, mine: PartsHere, caller: Reader) ->
     operation_id="approve_adjustment",
     summary="Agree to an adjustment",
     response_model=bodies.AdjustmentOut,
-    responses=problems(*_DECIDING, *_RULES),
+    responses=problems(*NO_BODY, *_DECIDING, *_RULES),
 )
 async def approve_adjustment(adjustment_id: str, mine: PartsHere, caller: Approver) -> Response:
     """Records what another person asked for. Sent again by the same person, it answers the same.
@@ -155,7 +155,7 @@ async def approve_adjustment(adjustment_id: str, mine: PartsHere, caller: Approv
     operation_id="reject_adjustment",
     summary="Turn an adjustment down",
     response_model=bodies.AdjustmentOut,
-    responses=problems(*_DECIDING),
+    responses=problems(*NO_BODY, *_DECIDING),
 )
 async def reject_adjustment(adjustment_id: str, mine: PartsHere, caller: Approver) -> Response:
     """Ends what another person asked for: nothing is recorded. Sent again by the same person, it answers the same."""
@@ -173,7 +173,8 @@ async def reject_adjustment(adjustment_id: str, mine: PartsHere, caller: Approve
     responses={
         200: {"model": answers.EventOut, "description": "Taken back before, by the same person."},
         **problems(
-            "not_found", "unknown_event", "not_reversible", "nothing_left", "points_out_of_range", "unknown_outcome"
+            *NO_BODY, "not_found", "unknown_event", "not_reversible", "nothing_left", "points_out_of_range",
+            "unknown_outcome",
         ),
     },
 )  # fmt: skip
@@ -209,7 +210,7 @@ async def _asked(body: bodies.AdjustmentIn, mine: Parts, caller: Caller) -> Prop
     if said.identity is not None:
         member_id = await members.known_as(mine.engine, said.identity.digest, program_id=caller.program_id)
     if member_id is None:
-        raise Problem("unknown_member")
+        raise Problem("unknown_member", detail="Enrol the member first: nobody is enrolled by an adjustment.")
     now = mine.clock()
     asked = Proposal(
         id=mine.fresh_id(),

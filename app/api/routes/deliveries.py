@@ -12,11 +12,11 @@ from app.api import cursors, ids, keyed, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
-from app.api.problems import Problem, malformed_query
-from app.api.routing import PrivateRoute, problems
+from app.api.problems import Problem, malformed_query, nearest
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import deliveries as bodies
 from app.api.schemas.common import time
-from app.domain import typeid
+from app.domain import messages, typeid
 from app.domain.scopes import Scope
 from app.operations import resending
 from app.queries import deliveries, endpoints, statistics
@@ -75,6 +75,8 @@ async def list_deliveries(
     With a filter a page may hold fewer than `limit`, or none, and still have a next one.
     """
     id = await seen(endpoint_id, mine, caller)
+    if type is not None and type not in messages.TYPES:
+        raise malformed_query("type", "is no type of message", nearest(type, messages.TYPES))
     asked = Filter(state, type, None if message is None else _message(message))
     bound = f"deliveries:{caller.program_id.hex()}:{id.hex()}:{state}:{type}:{message}"
     found = await deliveries.page(
@@ -114,7 +116,12 @@ async def get_delivery(endpoint_id: str, message_id: str, mine: PartsHere, calle
     response_model=bodies.ResentOut,
     status_code=201,
     responses=problems(
-        "not_found", "idempotency_key_missing", "idempotency_key_reused", "request_in_flight", "malformed_query"
+        *NO_BODY,
+        "not_found",
+        "idempotency_key_missing",
+        "idempotency_key_reused",
+        "request_in_flight",
+        "malformed_query",
     ),
 )
 async def resend_message(

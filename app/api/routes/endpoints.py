@@ -15,7 +15,7 @@ from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.keyed import IdempotencyKey
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem
-from app.api.routing import PrivateRoute, problems
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import endpoints as bodies
 from app.domain import typeid
 from app.domain.scopes import Scope
@@ -49,12 +49,14 @@ async def create_endpoint(
     settings = body.settings()
     _refuse(settings, mine)
     id, secret, at = mine.fresh_id(), _new_secret(mine), _moment(mine)
-    shown = bodies.endpoint(EndpointRow(id, settings, at.now))
+    made = EndpointRow(id, settings, at.now)
+    shown = bodies.endpoint(made)
     location = f"/v1/webhook-endpoints/{shown['id']}"
     once = _once(caller, idempotency_key, "create_endpoint", body.digested(), {**shown, "secret_shown": True}, location)
     return await _answered(
         lambda: operations.create(mine.engine, id, settings, secret, by=_by(caller), once=once, at=at),
         fresh={**shown, "secret": mine.secret_text(secret.value)},
+        etag=etags.etag(made.revision),
     )
 
 
@@ -131,7 +133,7 @@ async def change_endpoint(
     operation_id="pause_endpoint",
     summary="Pause a webhook endpoint",
     response_model=bodies.EndpointOut,
-    responses=problems("not_found", "endpoint_not_enabled"),
+    responses=problems(*NO_BODY, "not_found", "endpoint_not_enabled"),
 )
 async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends nothing until it is enabled again. What is recorded meanwhile waits, as long as messages are kept."""
@@ -145,7 +147,7 @@ async def pause_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> R
     operation_id="enable_endpoint",
     summary="Enable a webhook endpoint",
     response_model=bodies.EndpointOut,
-    responses=problems("not_found"),
+    responses=problems(*NO_BODY, "not_found"),
 )
 async def enable_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> Response:
     """Sends again, and soon all that waits: what was held, and what was put off, with all its attempts before it."""
@@ -183,7 +185,7 @@ async def rotate_endpoint_secret(
     summary="Send a test message",
     response_model=bodies.TestOut,
     status_code=201,
-    responses=problems(*_ONCE, "not_found", "endpoint_not_enabled"),
+    responses=problems(*NO_BODY, *_ONCE, "not_found", "endpoint_not_enabled"),
 )
 async def try_endpoint(
     endpoint_id: str, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
@@ -250,11 +252,13 @@ def _once(
     return Once(asked, keyed.kept(asked, kept, status=201, location=location))
 
 
-async def _answered(ask: Callable[[], Awaitable[tuple[KeptAnswer, bool]]], *, fresh: dict[str, Any]) -> Response:
+async def _answered(
+    ask: Callable[[], Awaitable[tuple[KeptAnswer, bool]]], *, fresh: dict[str, Any], etag: str | None = None
+) -> Response:
     """The answer of a write under an Idempotency-Key: `fresh` the first time, then what was kept."""
     answer, new = await _done(ask)
     shown = replace(answer, body=orjson.dumps(fresh)) if new else answer
-    return keyed.answered(shown, new=new)
+    return keyed.answered(shown, new=new, etag=etag)
 
 
 async def _done(ask: Callable[[], Awaitable[Any]]) -> Any:

@@ -17,7 +17,7 @@ from app.api.problems import Problem, invalid, malformed_query, of_refusal
 from app.api.routes.rules import sound_draft
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
-from app.api.schemas.commands import to_command
+from app.api.schemas.commands import check_born, to_command
 from app.api.schemas.common import PRINTABLE, instant
 from app.api.schemas.events import (
     EVENT,
@@ -37,7 +37,7 @@ from app.api.schemas.events import (
     TransferIn,
 )
 from app.domain import typeid
-from app.domain.commands import Activity, Adjustment, Command, Purchase, Transfer
+from app.domain.commands import OPERATIONS, Activity, Adjustment, Command, Purchase, Transfer
 from app.domain.events import Recorded
 from app.domain.rules import Rules
 from app.domain.scopes import Scope
@@ -87,17 +87,22 @@ class Preview(NamedTuple):
     draft: bool = False
 
 
-_REFUSALS = (
-    "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "event_id_reused", "unknown_member",
-    "insufficient_points", "too_late", "too_early", "not_after_passed", "unlisted_currency", "total_mismatch",
-    "unknown_unit", "not_spendable", "points_out_of_range", "no_rules", "identity_taken", "unknown_referral_code",
-    "shop_key_required", "history_scope",
-    "mistakes_in_document", "not_found", "unknown_outcome", "malformed_query", "unknown_event", "other_members_event",
-    "not_reversible", "nothing_left", "unknown_line", "more_than_left", "more_points_than_left", "other_currency",
-    "unknown_hold", "hold_settled", "more_than_held", "already_fulfilled", "purchase_needed", "offline_allowance",
+JUDGED = (
+    "event_id_reused", "unknown_member", "no_rules", "not_after_passed", "points_out_of_range", "unknown_outcome",
+    "insufficient_points", "unlisted_currency", "total_mismatch", "unknown_unit", "not_spendable", "offline_allowance",
+    "unknown_event", "other_members_event", "not_reversible", "nothing_left", "unknown_line", "more_than_left",
+    "more_points_than_left", "other_currency", "already_fulfilled", "purchase_needed",
+    "unknown_hold", "hold_settled", "more_than_held",
     "already_opened", "not_new", "unit_has_lots", "unit_has_no_lots", "unknown_tier",
     "transfers_off", "unknown_receiver", "own_transfer", "transfer_limit", "recently_received", "transfer_spent",
-    "already_referred", "own_referral_code", "has_referred", "has_bought",
+)  # fmt: skip
+"""What any event may be refused with whenever it is judged, also when it is let in later."""
+
+_REFUSALS = (
+    "malformed_json", "unsupported_media_type", "body_too_large", "invalid", "malformed_query",
+    "shop_key_required", "history_scope", "mistakes_in_document", "not_found",
+    "too_late", "too_early", "identity_taken", "unknown_referral_code",
+    "already_referred", "own_referral_code", "has_referred", "has_bought", *JUDGED,
 )  # fmt: skip
 
 
@@ -244,11 +249,18 @@ def _command(body: EventBody, mine: Parts, caller: Caller, preview: Preview) -> 
         may(caller, Scope.TRANSFERS_WRITE)
     if isinstance(body, EnrolmentIn | ReferralClaimIn):
         may(caller, Scope.MEMBERS_WRITE)
+    if isinstance(body, EnrolmentIn):
+        check_born(body.birthday, now=preview.now or mine.clock())
     if isinstance(body, CancellationIn) and body.kind == Adjustment.kind:
         may(caller, Scope.ADJUSTMENTS_WRITE)
     if body.history and Scope.EVENTS_HISTORY not in caller.scopes:
         raise Problem("history_scope", scope=Scope.EVENTS_HISTORY.value)
-    return to_command(body, id=mine.fresh_id(), source=caller.shop, key=mine.secrets.identities)
+    return to_command(body, id=mine.fresh_id(), source=_source(caller, preview), key=mine.secrets.identities)
+
+
+def _source(caller: Caller, preview: Preview) -> str:
+    """The caller's shop. A dry run of the program's own key, which has none, is judged as if a person had sent it."""
+    return OPERATIONS if preview.dry_run and caller.source is None else caller.shop
 
 
 async def _previewed(

@@ -64,7 +64,7 @@ async def read_feed(
     """
     bound = _bound(caller)
     if after is not None:
-        position = _position(cursors.decode(after, bound_to=bound, key=mine.secrets.cursors))
+        position = _position(cursors.decode(after, bound_to=bound, key=mine.secrets.cursors, given_as="next"))
     else:
         oldest, newest = await feeds.ends(mine.engine, program_id=caller.program_id)
         position = oldest if begin is Begin.OLDEST else newest

@@ -63,6 +63,7 @@ async def enrol_member(
     name = body.id if body.id is not None else idempotency_key
     if name is None:
         raise Problem("idempotency_key_missing", detail="Send an `id` in the body or an Idempotency-Key header.")
+    commands.check_born(body.birthday, now=mine.clock())
     facts, particulars = commands.enrolment(
         body, channel=body.channel, location=body.location, key=mine.secrets.identities
     )
@@ -101,7 +102,7 @@ async def look_up_member(body: bodies.LookupIn, mine: PartsHere, caller: Reader)
     member_id = await _resolved(named.member_id, named.identity, mine, caller)
     found = None if member_id is None else await _member_answer(member_id, mine, caller)
     if found is None or member_id is None:
-        raise Problem("unknown_member")
+        raise Problem("unknown_member", detail="Nobody is known so: enrol them with `POST /v1/members`.")
     answer, _ = found
     if "balance" in body.include:
         answer["balance"] = await accounts.balances(member_id, mine, caller)
@@ -139,6 +140,7 @@ async def change_member(
 
     Rules see it from the next event on.
     """
+    commands.check_born(body.birthday, now=mine.clock())
     asked = Change(
         attributes=body.attributes,
         removed=frozenset(name for name, tag in body.tags.items() if tag is None),

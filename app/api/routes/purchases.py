@@ -25,7 +25,16 @@ router = APIRouter(prefix="/v1/purchases", tags=["events"], route_class=PrivateR
 
 Writer = Annotated[Caller, Depends(allowed(Scope.EVENTS_WRITE))]
 Source = Annotated[str, Path(pattern=PRINTABLE, max_length=64, description="The shop that sold it: your own.")]
-Key = Annotated[str, Path(pattern=PRINTABLE, max_length=100, description="The shop's own id of the purchase.")]
+KEY_LENGTH = 120
+"""Its changes are recorded as `<id>:<revision>`, which must be no longer than any event's id: 128 characters."""
+Key = Annotated[
+    str,
+    Path(
+        pattern=PRINTABLE,
+        max_length=KEY_LENGTH,
+        description="The shop's own id of the purchase: shorter than others, since its changes are `<id>:<revision>`.",
+    ),
+]
 
 
 @router.put(

@@ -10,7 +10,7 @@ from app.api import etags, paging
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem, invalid
-from app.api.routing import DocumentRoute, PrivateRoute, problems
+from app.api.routing import NO_BODY, DocumentRoute, PrivateRoute, problems
 from app.api.schemas import rules as bodies
 from app.api.schemas.common import time
 from app.domain.scopes import Scope
@@ -108,7 +108,7 @@ async def save_draft(
     operation_id="check_draft",
     summary="Check the draft of the rules",
     response_model=bodies.CheckedOut,
-    responses=problems("not_found"),
+    responses=problems(*NO_BODY, "not_found"),
 )
 async def check_draft(mine: PartsHere, caller: Writer) -> Response:
     """Everything that is wrong with the draft, at once: each mistake with its place and line, and what may be meant."""
@@ -140,7 +140,7 @@ async def publish_draft(body: bodies.PublishIn, mine: PartsHere, caller: Writer,
     """
     checked = etags.revision(if_match)
     found = await _draft(mine, caller)
-    if found.revision != checked:
+    if checked not in (None, found.revision):
         raise _changed(operations.DraftChanged(found.revision))
     document = await _sound(found, mine, caller)
     now = mine.clock()

@@ -9,8 +9,8 @@ from app.api import ids, paging
 from app.api.dependencies import Caller, PartsHere, allowed
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import KINDS, Problem, facts_kept, malformed_query
-from app.api.routes.events import answered
-from app.api.routing import PrivateRoute, problems
+from app.api.routes.events import JUDGED, answered
+from app.api.routing import NO_BODY, PrivateRoute, problems
 from app.api.schemas import answers
 from app.domain import typeid
 from app.domain.scopes import Scope
@@ -94,14 +94,9 @@ async def list_refused(
     responses={
         200: {"model": answers.EventOut, "description": "It has been recorded meanwhile."},
         202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
-        **problems(
-            "not_found", "not_admissible", "unknown_member", "insufficient_points", "event_id_reused", "unknown_unit",
-            "total_mismatch", "unlisted_currency", "points_out_of_range", "other_members_event", "not_reversible",
-            "nothing_left", "more_than_left", "hold_settled", "unknown_outcome",
-            "transfers_off", "unknown_receiver", "transfer_limit", "recently_received", "transfer_spent",
-        ),
+        **problems(*NO_BODY, "not_found", "not_admissible", *JUDGED),
     },
-)  # fmt: skip
+)
 async def admit_refused(refused_id: str, mine: PartsHere, caller: Admitter) -> Response:
     """Judges a refused event again as it was sent, without the limits on its time or on what an offline till may owe.
 

@@ -1,7 +1,7 @@
 """The commands of persons who join, and of balances brought from another system (semantics M1, E7)."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.api import identities
@@ -12,6 +12,9 @@ from app.api.schemas.events import OpenedLotIn, OpeningIn, PersonIn
 from app.domain import chain, referral_code
 from app.domain import identities as stored
 from app.domain.commands import Command, Enrolment, Mode, OpenedLot, OpenedTier, OpenedTotal, Opening
+
+MOST_AHEAD = timedelta(hours=14)
+"""No place's clocks are further ahead of UTC."""
 
 
 def enrolment(body: PersonIn, *, channel: str | None, location: str | None, key: bytes) -> tuple[Enrolment, bytes]:
@@ -46,6 +49,13 @@ def birthday(text: str | None) -> date | None:
         return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise invalid("/birthday", "is no day that exists") from None
+
+
+def check_born(text: str | None, *, now: datetime) -> None:
+    """Raises Problem for a birthday in the future, by the clocks of whichever place is ahead of all others."""
+    day = birthday(text)
+    if day is not None and day > (now.astimezone(UTC) + MOST_AHEAD).date():
+        raise invalid("/birthday", "lies in the future")
 
 
 def opening(body: OpeningIn, *, id: bytes, source: str, key: bytes, mode: Mode) -> Command:
