@@ -225,7 +225,8 @@ async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Re
 
 
 async def _standing(event: Recorded, words: Telling | None, mine: Parts, caller: Caller) -> dict[str, Any]:
-    answer = answers.event(event, telling=words)
+    followed = await recorded_events.followed(mine.engine, event, program_id=caller.program_id)
+    answer = answers.event(event, followed, telling=words)
     if event.kind == Purchase.kind:
         followers = await recorded_events.about(mine.engine, event.id, program_id=caller.program_id)
         answer["left"] = answers.left(event, followers)
@@ -258,7 +259,8 @@ async def _previewed(
     words = _of_trial(words, trial)
     (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=preview.now, trial=trial)
     if isinstance(outcome, Created | Replayed):
-        body = answers.event(outcome.event, provisional=isinstance(outcome, Created), telling=words)
+        provisional = isinstance(outcome, Created)
+        body = answers.event(outcome.event, outcome.followed, provisional=provisional, telling=words)
         return Response(orjson.dumps(body), 200, media_type="application/json")
     if isinstance(outcome, Parked):
         return Response(orjson.dumps(answers.parked(outcome.waiting, provisional=True)), 200, None, "application/json")
@@ -307,12 +309,14 @@ def _flag(request: Request, name: str) -> bool:
 def answered(outcome: Outcome, words: Telling | None = None) -> Response:
     """The answer that an outcome gets. Raises Problem where there is no event."""
     match outcome:
-        case Created(event):
+        case Created(event, followed):
             headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-            return Response(orjson.dumps(answers.event(event, telling=words)), 201, headers, "application/json")
-        case Replayed(event):
+            shown = orjson.dumps(answers.event(event, followed, telling=words))
+            return Response(shown, 201, headers, "application/json")
+        case Replayed(event, followed):
             headers = {"Idempotent-Replayed": "true"}
-            return Response(orjson.dumps(answers.event(event, telling=words)), 200, headers, "application/json")
+            shown = orjson.dumps(answers.event(event, followed, telling=words))
+            return Response(shown, 200, headers, "application/json")
         case Parked(waiting):
             return Response(orjson.dumps(answers.parked(waiting)), 202, media_type="application/json")
         case _:
@@ -349,11 +353,11 @@ def _item_problem(problem: Problem) -> dict[str, Any]:
 
 def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool, words: Telling | None) -> dict[str, Any]:
     match outcome:
-        case Created(event):
-            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run, telling=words)
+        case Created(event, followed):
+            shown = answers.event(event, followed, explain=explain or dry_run, provisional=dry_run, telling=words)
             return {"outcome": "created", "event": shown}
-        case Replayed(event):
-            return {"outcome": "replayed", "event": answers.event(event, explain=explain, telling=words)}
+        case Replayed(event, followed):
+            return {"outcome": "replayed", "event": answers.event(event, followed, explain=explain, telling=words)}
         case Parked(waiting):
             return {"outcome": "parked", "parked": answers.parked(waiting, provisional=dry_run)}
         case Failed():
