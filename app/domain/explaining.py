@@ -6,15 +6,16 @@ Nothing of it is stored: the steps are numbers and codes (semantics E2), and a t
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
-from app.domain import chain, encoding, money, points
+from app.domain import chain, encoding, money, points, reasons
 from app.domain.basket import NET_SINCE, amount, covers
 from app.domain.commands import Line, Purchase
 from app.domain.events import Recorded
 from app.domain.rules import Basis, Multiply, PerItem, Rate, Rule, Rules
-from app.domain.steps import Step
-from app.domain.texts import AVAILABLE, MOVED, OF, REASONS, ROUNDED, STEPS, WHOLE_STEPS, Language
+from app.domain.steps import MISSING, Step
+from app.domain.texts import AVAILABLE, LACKS, MOVED, OF, REASONS, ROUNDED, STEPS, WHOLE_STEPS, Language
 
 WIDTH = 40
 """The characters of a receipt's line."""
@@ -37,6 +38,8 @@ class _Telling(NamedTuple):
     goods: Purchase | None
     net: bool = False
     """Whether the amounts of its lines are without tax."""
+    lacks: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """By rule, the attributes for want of which it gave nothing."""
 
 
 class _Told(NamedTuple):
@@ -68,7 +71,8 @@ def explained(
 
 def _tell(event: Recorded, rules: Rules | None, language: Language) -> _Told:
     net = rules is not None and rules.net and event.engine >= NET_SINCE
-    telling = _Telling(language, rules, _goods(event), net)
+    lacks = {} if rules is None else reasons.missing(event, rules)
+    telling = _Telling(language, rules, _goods(event), net, lacks)
     texts = tuple(_step(step, telling) for step in event.steps)
     gave = [(step, text) for step, text in zip(event.steps, texts, strict=True) if step[2] not in REASONS]
     return _Told(event, telling, texts, gave)
@@ -87,6 +91,8 @@ def _step(step: Step, telling: _Telling) -> str:
     number = _number(value, unit, telling)
     if what == "round" and telling.rules is not None and unit in telling.rules.units:
         return ROUNDED[telling.rules.units[unit].rounding.value][telling.language].format(number=number)
+    if what == MISSING and telling.lacks.get(name):
+        return LACKS[telling.language].format(rule=_called(name), number=", ".join(telling.lacks[name]))
     if rule is not None:
         told = _by_rule(rule, what, value, number, telling)
         if told is not None:

@@ -1,6 +1,6 @@
 """Events: one, many, and what was recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
@@ -160,6 +160,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     preview = _preview(request, caller)
     dry_run = preview.dry_run
     explain, words = _flag(request, "explain"), await telling(request, mine, caller)
+    judging: Mapping[int, Rules] = {}
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
     items: list[Command | Problem] = [_item(item, mine, caller, preview) for item in body.events]
@@ -167,6 +168,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     if dry_run:
         trial = await _trial(commands, mine, caller, preview)
         words = _of_trial(words, trial)
+        judging = await _judging(mine, caller, trial)
         outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=preview.now, trial=trial)
     else:
         outcomes = await mine.ledger.submit(commands, program_id=caller.program_id) if commands else []
@@ -174,7 +176,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     results = [
         _item_problem(item)
         if isinstance(item, Problem)
-        else _item_answer(next(left), explain=explain, dry_run=dry_run, words=words)
+        else _item_answer(next(left), judging, explain=explain, dry_run=dry_run, words=words)
         for item in items
     ]
     status = 200 if dry_run else 207
@@ -260,7 +262,8 @@ async def _previewed(
     (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=preview.now, trial=trial)
     if isinstance(outcome, Created | Replayed):
         provisional = isinstance(outcome, Created)
-        body = answers.event(outcome.event, outcome.followed, provisional=provisional, telling=words)
+        rules = (await _judging(mine, caller, trial)).get(outcome.event.rules_version)
+        body = answers.event(outcome.event, outcome.followed, provisional=provisional, telling=words, rules=rules)
         return Response(orjson.dumps(body), 200, media_type="application/json")
     if isinstance(outcome, Parked):
         return Response(orjson.dumps(answers.parked(outcome.waiting, provisional=True)), 200, None, "application/json")
@@ -274,6 +277,12 @@ async def _trial(commands: Sequence[Command], mine: Parts, caller: Caller, previ
     document = await sound_draft(mine, caller)
     versions = await mine.rulebook.of(caller.program_id)
     return compiling.compile_next(document, versions, in_force_from=min(c.occurred_at for c in commands))
+
+
+async def _judging(mine: Parts, caller: Caller, trial: Rules | None) -> Mapping[int, Rules]:
+    """The rules that may judge a dry run, by version; without those that are so new that they are not at hand."""
+    published = (await mine.rulebook.of(caller.program_id)).all
+    return {one.version: one for one in (*published, trial) if one is not None}
 
 
 def _of_trial(words: Telling | None, trial: Rules | None) -> Telling | None:
@@ -351,10 +360,19 @@ def _item_problem(problem: Problem) -> dict[str, Any]:
     return {"outcome": "refused", "problem": body}
 
 
-def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool, words: Telling | None) -> dict[str, Any]:
+def _item_answer(
+    outcome: Outcome, judging: Mapping[int, Rules], *, explain: bool, dry_run: bool, words: Telling | None
+) -> dict[str, Any]:
     match outcome:
         case Created(event, followed):
-            shown = answers.event(event, followed, explain=explain or dry_run, provisional=dry_run, telling=words)
+            shown = answers.event(
+                event,
+                followed,
+                explain=explain or dry_run,
+                provisional=dry_run,
+                telling=words,
+                rules=judging.get(event.rules_version),
+            )
             return {"outcome": "created", "event": shown}
         case Replayed(event, followed):
             return {"outcome": "replayed", "event": answers.event(event, followed, explain=explain, telling=words)}

@@ -9,10 +9,11 @@ from app.api.languages import Telling
 from app.api.schemas import lines
 from app.api.schemas.common import MINOR_UNITS, Out, Page, time
 from app.api.schemas.lines import AccountOut, EntryOut, GiftOut, StepOut, TierChangeOut
-from app.domain import explaining, money, returns, typeid
+from app.domain import explaining, money, reasons, returns, typeid
 from app.domain.events import Recorded
 from app.domain.parking import Parked
 from app.domain.rules import Rules
+from app.domain.steps import MISSING
 from app.queries.waiting import TurnedAway
 
 RECEIPT_WIDTH = 40
@@ -201,11 +202,15 @@ def event(
     explain: bool = True,
     provisional: bool = False,
     telling: Telling | None = None,
+    rules: Rules | None = None,
 ) -> dict[str, Any]:
     """The answer for one event, with what followed on it. A dry run's has no ids, and says that it is provisional.
 
-    The explanation is in words too where a language was asked for.
+    The explanation is in words too where a language was asked for; with the `rules` that judged a dry run it also says
+    which of them are switched off.
     """
+    if provisional and rules is not None:
+        recorded = recorded._replace(steps=(*recorded.steps, *reasons.switched_off(recorded, rules)))
     answer: dict[str, Any] = {
         "id": typeid.encode(typeid.EVENT, recorded.id),
         "type": recorded.kind,
@@ -225,7 +230,9 @@ def event(
     if recorded.about is not None:
         answer["about"] = typeid.encode(typeid.EVENT, recorded.about)
     if explain:
-        answer["explanation"] = [lines.step(step) for step in recorded.steps]
+        if telling is not None:
+            rules = _judged_by(recorded, telling)
+        answer["explanation"] = _explanation(recorded, rules)
         answer["receipt"] = _receipt(recorded, followed)
         if telling is not None:
             answer |= _told(recorded, answer["explanation"], telling, followed)
@@ -306,9 +313,19 @@ def _followed(recorded: Recorded, *, explain: bool, telling: Telling | None) -> 
     if recorded.about is not None:
         answer["about"] = typeid.encode(typeid.EVENT, recorded.about)
     if explain:
-        steps = [lines.step(step) for step in recorded.steps]
+        steps = _explanation(recorded, None)
         answer["explanation"] = steps if telling is None else _told(recorded, steps, telling)["explanation"]
     return answer
+
+
+def _explanation(recorded: Recorded, rules: Rules | None) -> list[dict[str, Any]]:
+    """The steps; what a rule missed is named where the rules are at hand."""
+    steps = [lines.step(step) for step in recorded.steps]
+    lacks = {} if rules is None else reasons.missing(recorded, rules)
+    for step in steps if lacks else ():
+        if step["step"] == MISSING and lacks.get(step["rule"]):
+            step["missing"] = list(lacks[step["rule"]])
+    return steps
 
 
 def _receipt(recorded: Recorded, followed: Sequence[Recorded]) -> list[str]:

@@ -54,6 +54,11 @@ class StepOut(Out):
     unit: str
     step: str = Field(examples=["rate", "multiply", "fixed", "round", "not_covered"])
     points: str = Field(description="Exact decimal text: what the step gave or, after `multiply` and `round`, the sum.")
+    missing: list[str] | None = Field(
+        default=None,
+        description="Of `missing_attribute` in dry runs, and if a language was asked for: what was not sent.",
+        examples=[["event_km"]],
+    )
     text: str | None = Field(
         default=None, description="The same in words, if a language was asked for.", examples=["silver ×1.25 = 10.6"]
     )
