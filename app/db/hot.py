@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    not_,
     select,
     true,
 )
@@ -26,7 +27,8 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from app.db import statements
 from app.db import tables as t
 from app.db.statements import PROGRAM_PARAMETER, Questions, Statement
-from app.domain.commands import Cancellation, PurchaseChange, Return, TransferReversal
+from app.domain import following
+from app.domain.commands import CLOCK, Cancellation, PurchaseChange, Return, TransferReversal
 from app.domain.events import MILESTONES, UNREACHED
 
 STATE_COLUMNS = statements.columns(t.member)
@@ -108,6 +110,35 @@ EVENTS_ABOUT = Statement(
 """What was recorded about events, such as the returns of a purchase, in the order in which it was recorded."""
 
 
+def behind() -> Select[Any]:
+    """What may have followed on events, up to the first event behind each that did not (see `following`), in order.
+
+    Asked by `member_ids`, `sequences` and `recorded_ats`, so that an event on which nothing followed costs one look.
+    """
+    asked = statements.asked(member_id=Uuid(), sequence=BigInteger(), recorded_at=t.INSTANT)
+    v, after = t.event.c, t.event.alias("after")
+    same = (after.c.source == literal_column(f"'{CLOCK}'")) & _is_of(after.c.kind, following.KINDS)
+    end = (
+        select(after.c.sequence)
+        .where(after.c.program_id == PROGRAM_PARAMETER, after.c.member_id == asked.c.member_id)
+        .where(after.c.sequence > asked.c.sequence, not_(same & (after.c.recorded_at == asked.c.recorded_at)))
+        .order_by(after.c.sequence)
+        .limit(literal_column("1"))
+        .correlate(asked)
+        .scalar_subquery()
+    )
+    most = asked.c.sequence + literal_column(str(following.MOST + 1))
+    found = (
+        select(*EVENT_COLUMNS)
+        .where(v.program_id == PROGRAM_PARAMETER, v.member_id == asked.c.member_id)
+        .where(v.sequence > asked.c.sequence, v.sequence < func.coalesce(end, most))
+        .order_by(v.sequence)  # so that it runs along the key, see `statements.each`
+        .limit(literal_column(str(following.MOST)))
+        .lateral("found")
+    )
+    return select(*found.c).select_from(asked.join(found, true())).order_by(found.c.member_id, found.c.sequence)
+
+
 def _firsts() -> Select[Any]:
     asked, v = statements.asked(member_id=Uuid()), t.event.c
     found = (
@@ -141,6 +172,9 @@ def _last_of_kinds(kinds: Sequence[str], *, most: int) -> Select[Any]:
 
 LAST_MILESTONES = Statement(_last_of_kinds(MILESTONES, most=200))
 """The last milestones of each member, and those taken back, in order."""
+
+BEHIND = Statement(behind())
+"""The events right behind others that may have followed on them, each member's in order."""
 
 FIRSTS = Statement(_firsts())
 """The first event of each member that is of none of the kinds to be passed over."""

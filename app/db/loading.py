@@ -170,6 +170,25 @@ async def milestones(
     return events, await _closed(connection, every, program_id=program_id)
 
 
+async def behind(
+    connection: asyncpg.Connection, events: Sequence[Recorded], *, program_id: bytes
+) -> dict[bytes, dict[int, Recorded]]:
+    """Per member, by number, the events right behind these that may have followed on them."""
+    if not events:
+        return {}
+    found = await hot.BEHIND.fetch(
+        connection,
+        program_id=rows.uuid(program_id),
+        member_ids=[rows.uuid(event.member_id) for event in events],
+        sequences=[event.sequence for event in events],
+        recorded_ats=[event.recorded_at for event in events],
+    )
+    later: dict[bytes, dict[int, Recorded]] = {}
+    for event in await _events(connection, found, program_id=program_id):
+        later.setdefault(event.member_id, {})[event.sequence] = event
+    return later
+
+
 async def firsts(
     connection: asyncpg.Connection, members: Iterable[bytes], *, program_id: bytes, passed: Sequence[str]
 ) -> dict[bytes, Recorded]:

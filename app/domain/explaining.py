@@ -6,15 +6,16 @@ Nothing of it is stored: the steps are numbers and codes (semantics E2), and a t
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
-from app.domain import chain, encoding, money, points
+from app.domain import chain, encoding, money, points, reasons
 from app.domain.basket import NET_SINCE, amount, covers
 from app.domain.commands import Line, Purchase
 from app.domain.events import Recorded
 from app.domain.rules import Basis, Multiply, PerItem, Rate, Rule, Rules
-from app.domain.steps import Step
-from app.domain.texts import AVAILABLE, MOVED, OF, REASONS, ROUNDED, STEPS, WHOLE_STEPS, Language
+from app.domain.steps import MISSING, Step
+from app.domain.texts import AVAILABLE, LACKS, MOVED, OF, REASONS, ROUNDED, STEPS, WHOLE_STEPS, Language
 
 WIDTH = 40
 """The characters of a receipt's line."""
@@ -37,17 +38,44 @@ class _Telling(NamedTuple):
     goods: Purchase | None
     net: bool = False
     """Whether the amounts of its lines are without tax."""
+    lacks: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """By rule, the attributes for want of which it gave nothing."""
 
 
-def explained(event: Recorded, rules: Rules | None, language: Language) -> Explained:
-    """An event's explanation in a language; `rules` are the version that judged it, None where it is not at hand."""
+class _Told(NamedTuple):
+    """An event with the texts of its steps, and those of them that gave or moved something."""
+
+    event: Recorded
+    telling: _Telling
+    texts: tuple[str, ...]
+    gave: Sequence[tuple[Step, str]]
+
+
+def explained(
+    event: Recorded,
+    rules: Rules | None,
+    language: Language,
+    *,
+    followed: Iterable[tuple[Recorded, Rules | None]] = (),
+) -> Explained:
+    """An event's explanation in a language; `rules` are the version that judged it, None where it is not at hand.
+
+    The receipt counts in what `followed` on it, each with the version that judged that.
+    """
+    own = _tell(event, rules, language)
+    units = dict.fromkeys(step[1] for step, _ in own.gave if step[1])
+    summary = {unit: "; ".join(text for step, text in own.gave if step[1] == unit) for unit in units}
+    behind = [_tell(one, of, language) for one, of in followed]
+    return Explained(own.texts, summary, tuple(_receipt([own, *behind])))
+
+
+def _tell(event: Recorded, rules: Rules | None, language: Language) -> _Told:
     net = rules is not None and rules.net and event.engine >= NET_SINCE
-    telling = _Telling(language, rules, _goods(event), net)
+    lacks = {} if rules is None else reasons.missing(event, rules)
+    telling = _Telling(language, rules, _goods(event), net, lacks)
     texts = tuple(_step(step, telling) for step in event.steps)
     gave = [(step, text) for step, text in zip(event.steps, texts, strict=True) if step[2] not in REASONS]
-    units = dict.fromkeys(step[1] for step, _ in gave if step[1])
-    summary = {unit: "; ".join(text for step, text in gave if step[1] == unit) for unit in units}
-    return Explained(texts, summary, tuple(_receipt(event, [text for _, text in gave], telling)))
+    return _Told(event, telling, texts, gave)
 
 
 def _goods(event: Recorded) -> Purchase | None:
@@ -63,6 +91,8 @@ def _step(step: Step, telling: _Telling) -> str:
     number = _number(value, unit, telling)
     if what == "round" and telling.rules is not None and unit in telling.rules.units:
         return ROUNDED[telling.rules.units[unit].rounding.value][telling.language].format(number=number)
+    if what == MISSING and telling.lacks.get(name):
+        return LACKS[telling.language].format(rule=_called(name), number=", ".join(telling.lacks[name]))
     if rule is not None:
         told = _by_rule(rule, what, value, number, telling)
         if told is not None:
@@ -124,14 +154,22 @@ def _covered(rule: Rule, goods: Purchase) -> list[Line]:
     return [line for line in goods.lines if line.amount >= 0 and covers(rule, line)]
 
 
-def _receipt(event: Recorded, gave: Iterable[str], telling: _Telling) -> Iterable[str]:
-    for text in gave:
-        yield from textwrap.wrap(text, WIDTH)
-    lines = [(MOVED, entry.unit, f"{entry.points:+d}") for entry in event.entries if entry.points]
-    lines += [(AVAILABLE, unit, str(balances.available)) for unit, balances in event.accounts.items()]
-    for said, unit, number in lines:
-        shown = ("+" if number.startswith("+") else "") + _number(number.removeprefix("+"), unit, telling)
-        yield said[telling.language].format(unit=_shown_name(unit, telling)[:_NAME], number=shown)[:WIDTH]
+def _receipt(told: Sequence[_Told]) -> Iterable[str]:
+    """What gave points, what moved, and what is available once the last has been counted in."""
+    for one in told:
+        for _, text in one.gave:
+            yield from textwrap.wrap(text, WIDTH)
+    for one in told:
+        for entry in one.event.entries:
+            if entry.points:
+                yield _line(MOVED, entry.unit, f"{entry.points:+d}", one.telling)
+    for unit, balances in told[-1].event.accounts.items():
+        yield _line(AVAILABLE, unit, str(balances.available), told[-1].telling)
+
+
+def _line(said: Mapping[Language, str], unit: str, number: str, telling: _Telling) -> str:
+    shown = ("+" if number.startswith("+") else "") + _number(number.removeprefix("+"), unit, telling)
+    return said[telling.language].format(unit=_shown_name(unit, telling)[:_NAME], number=shown)[:WIDTH]
 
 
 def _shown_name(unit: str, telling: _Telling) -> str:

@@ -47,5 +47,7 @@ BACK = ("given_before", "given_after", "forgiven", "taken", *TAKEN.values())
 """What became of goods that came back (semantics R2, R3), and of what they had brought (A9)."""
 OTHER = ("milestone", "consumed", "qualified", "freed", "received", "adjusted")
 """What else brings or uses points, or looks at them: milestones (A9), reviews (T3), holds, transfers, persons."""
-CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK, *OTHER)
+MISSING, SWITCHED_OFF = "missing_attribute", "switched_off"
+"""What `reasons` has more to say of, and what only it says: what is switched off is not asked, and never recorded."""
+CODES = (*GAVE, *LIMITED, *WHY_NOT, *BACK, *OTHER, SWITCHED_OFF)
 """Everything that a step can say happened."""

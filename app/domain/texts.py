@@ -84,6 +84,7 @@ REASONS: Mapping[str, Mapping[Language, str]] = {
     "other_tier": _said("{rule}: not for this tier", "{rule}: niet voor dit niveau"),
     "other_time": _said("{rule}: not at this time", "{rule}: niet op dit moment"),
     "other_visit": _said("{rule}: not on this visit", "{rule}: niet bij dit bezoek"),
+    "switched_off": _said("{rule}: is switched off", "{rule}: staat uit"),
     "over": _said("{rule}: is over", "{rule}: is voorbij"),
     "wrong_attribute": _said("{rule}: a fact is of another kind", "{rule}: een gegeven is onjuist"),
 }
@@ -91,5 +92,7 @@ REASONS: Mapping[str, Mapping[Language, str]] = {
 
 AVAILABLE = _said("{unit} available: {number}", "{unit} te besteden: {number}")
 MOVED = _said("{unit}: {number}", "{unit}: {number}")
+LACKS = _said("{rule}: {number} is missing", "{rule}: {number} ontbreekt")
+"""A rule gave nothing for want of these attributes."""
 OF = _said("{part} of {whole}", "{part} van {whole}")
 WHOLE_STEPS = _said("{goods} at {give} per whole {per} = {number}", "{goods}, {give} per hele {per} = {number}")

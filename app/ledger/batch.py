@@ -64,6 +64,7 @@ async def load(
     friends = await acquaintance.of(
         connection, said.commands, states, found.identities, versions, program_id=program_id, now=now
     )
+    followed = await history.followed(connection, said, found, program_id=program_id)
     counters = limits.shared_counters(versions, {kind for item in work for kind in _kinds(item)})
     shared = await loading.shared(connection, counters, program_id=program_id, locked=locked)
     return Fold(
@@ -86,6 +87,7 @@ async def load(
         shared_before=shared,
         milestones=earlier.milestones,
         since=earlier.since,
+        followed=followed,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import chain, commands, encoding, engine, identities, opening, reopening, transfers
+from app.domain import chain, commands, encoding, engine, following, identities, opening, reopening, transfers
 from app.domain.commands import Command, Enrolment, Identity, Opening, Reference, Transfer
 from app.domain.effects import Beside, Other
 from app.domain.events import Decision, Earlier, Recorded
@@ -62,7 +62,7 @@ def _judge(command: Command, batch: Fold) -> Outcome:
     state = batch.state(member_id) if member_id is not None else None
     known = batch.recorded.get(parking.key_of(command))
     if known is not None:
-        return _again(known, _digest(command, facts, member_id, batch), command)
+        return _again(known, _digest(command, facts, member_id, batch), command, batch)
     if not batch.versions.all:
         return Refused(NoRules())
     if state is not None and state.parked:
@@ -129,9 +129,20 @@ def _decide(command: Command, state: MemberState, batch: Fold, *, facts: bytes) 
     acquaintance.remember(command, decision.state, batch)
     for elsewhere in decision.others:
         _keep_other(elsewhere, decision.own, batch)
+    followed = _followed(decision, batch)
     if state.parked:
         parking.release(decision.own, batch, _judge)
-    return Created(decision.own)
+    return Created(decision.own, followed)
+
+
+def _followed(decision: Decision, batch: Fold) -> tuple[Recorded, ...]:
+    """What the command's event brought with it; copies of it later in the batch tell the same."""
+    own = decision.own
+    if own is None or decision.events[-1].recorded is own:
+        return ()
+    followed = following.of(own, {posted.recorded.sequence: posted.recorded for posted in decision.events})
+    batch.followed[own.id] = followed
+    return followed
 
 
 def _named(command: Command, state: MemberState, batch: Fold) -> tuple[Earlier | None, ...]:
@@ -197,11 +208,12 @@ def _digest(command: Command, facts: bytes, member_id: bytes | None, batch: Fold
     return chain.command_digest(command, facts, said_of, key=batch.secrets.commands)
 
 
-def _again(known: Recorded, digest: bytes, command: Command) -> Outcome:
+def _again(known: Recorded, digest: bytes, command: Command, batch: Fold) -> Outcome:
     """Found under its key: ours from an attempt whose answer was lost, a replay, or a reuse (semantics E1)."""
     if known.digest != digest:
         return Refused(EventIdReused(known.id))
-    return Created(known) if known.id == command.id else Replayed(known)
+    followed = batch.followed.get(known.id, ())
+    return Created(known, followed) if known.id == command.id else Replayed(known, followed)
 
 
 def _settle(item: Settle, batch: Fold) -> Outcome:

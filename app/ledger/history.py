@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.db import loading
-from app.domain import milestones, opening, reopening, reviving, settling, transfers
+from app.domain import following, milestones, opening, reopening, reviving, settling, transfers
 from app.domain.commands import Command, Opening, Transfer
 from app.domain.events import Recorded
 from app.domain.rules import Versions
 from app.domain.state import MemberState, OpenLot
+from app.ledger import parking
 from app.ledger.folding import member_of
 from app.ledger.mentions import Mentions
 
@@ -57,6 +58,22 @@ async def of(
     recent = await loading.recent(connection, givers, program_id=program_id, kinds=transfers.RECENT, since=looked_back)
     drawn = (past.closed, consumed, since.closed)
     return History(past.by_id, past.about, reached, since.events, firsts, recent, drawn)
+
+
+async def followed(
+    connection: Any, said: Mentions, found: loading.Circumstances, *, program_id: bytes
+) -> dict[bytes, tuple[Recorded, ...]]:
+    """What followed on the events that are sent again, by their ids; asks nothing where all are new, or the last."""
+    if not found.recorded:
+        return {}
+    keys, states = {parking.key_of(command) for command in said.commands}, found.states
+    again = [
+        event
+        for key, event in found.recorded.items()
+        if key in keys and (event.member_id not in states or states[event.member_id].sequence > event.sequence)
+    ]
+    later = await loading.behind(connection, again, program_id=program_id)
+    return {event.id: following.of(event, later.get(event.member_id, {})) for event in again}
 
 
 def late(commands: Iterable[Command], found: loading.Circumstances, versions: Versions) -> dict[bytes, datetime]:

@@ -9,9 +9,10 @@ from app.domain.refusals import Refusal
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """Recorded now."""
+    """Recorded now, with what followed on it in the same commit."""
 
     event: Recorded
+    followed: tuple[Recorded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Replayed:
     """Recorded before with the same content; nothing was written (semantics E1)."""
 
     event: Recorded
+    followed: tuple[Recorded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

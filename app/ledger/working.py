@@ -76,6 +76,8 @@ class Fold:
     """The same as the database has it, once what was cut off is written."""
     milestones: dict[bytes, list[Recorded]] = field(default_factory=dict)
     """The last milestones of members of whom some may have to be taken back, in order."""
+    followed: dict[bytes, tuple[Recorded, ...]] = field(default_factory=dict)
+    """What followed on events that are sent again, as far as anything did."""
     since: Mapping[bytes, Sequence[Recorded]] = field(default_factory=dict)
     """Of members whose events come late, what `reviving` looks at, in order."""
     states: dict[bytes, MemberState] = field(default_factory=dict)

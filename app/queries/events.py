@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.db import hot, rows
 from app.db import tables as t
 from app.db.transactions import reading
+from app.domain import following
+from app.domain.commands import CLOCK
 from app.domain.events import Recorded
 from app.queries.past import AsOf, happened_at
 
@@ -34,6 +36,20 @@ async def about(engine: AsyncEngine, event_id: bytes, *, program_id: bytes) -> t
     """What was recorded about an event since, such as the returns of a purchase, in order."""
     query = all_of(program_id).where(_e.about == event_id).order_by(_e.sequence)
     return await read(engine, query, program_id=program_id)
+
+
+async def followed(engine: AsyncEngine, event: Recorded, *, program_id: bytes) -> tuple[Recorded, ...]:
+    """What followed on an event in the commit that recorded it, in order."""
+    if event.source == CLOCK:
+        return ()
+    query = hot.behind().params(
+        program_id=rows.uuid(program_id),
+        member_ids=[rows.uuid(event.member_id)],
+        sequences=[event.sequence],
+        recorded_ats=[event.recorded_at],
+    )
+    later = await read(engine, query, program_id=program_id)
+    return following.of(event, {one.sequence: one for one in later})
 
 
 async def of_member(

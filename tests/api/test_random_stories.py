@@ -90,6 +90,9 @@ WAITS = (0, 1, 60, 3600, 86_400, 2 * 86_400, 6 * 86_400)
 LATE = (0, 0, 0, 0, 1, 6)
 """Days between an event and its report."""
 
+LATER = ("referral_bonus", "referral_reversal", "scheduled", "expiry_notice", "tier_notice")
+"""What falls due at once by an event, or only tells: events for themselves."""
+
 Body = dict[str, Any]
 Shown = dict[str, Any]
 
@@ -174,9 +177,25 @@ class Story:
         assert _effect(dry) == _effect(answer), body
         self.sent.setdefault(body["type"], []).append(body)
         again = await self.service.send(body)
-        assert (again.status_code, _effect(again)) == (200, _effect(answer)), body
+        assert (again.status_code, again.json()) == (200, answer.json()), body
+        read = (await self.service.client.get(f"/v1/events/{answer.json()['id']}")).json()
+        assert {name: value for name, value in read.items() if name != "left"} == answer.json(), body
+        if not body.get("history"):  # judged as of then: what has ended since is not its doing
+            await self.see_what_it_ends_with(answer.json())
         otherwise = await self.service.send({**body, "occurred_at": at(START - timedelta(seconds=1))})
         assert (otherwise.status_code, otherwise.json()["code"]) == (422, "event_id_reused"), body
+
+    async def see_what_it_ends_with(self, said: dict[str, Any]) -> None:
+        """The member's balances are what the answer ends with, counted with what followed on the event (API C10)."""
+        events = (await self.read(said["member"], "statement", limit="1"))["events"]
+        ends = (said.get("followed") or [said])[-1]
+        if events[0]["id"] != ends["id"]:  # what had waited for it is answered by itself
+            assert events[0]["source"] != "zegel" or events[0]["type"] in LATER, events[0]
+            return
+        found = (await self.read(said["member"], "balance"))["units"]
+        assert {unit: one["balance"] for unit, one in ends["accounts"].items()} == {
+            unit: found[unit]["balance"] for unit in ends["accounts"]
+        }, (said, found)
 
     def one(self, *types: str) -> Body | None:
         """Something that was recorded."""
@@ -196,7 +215,11 @@ Act = Callable[[Story, str], Body | None]
 def _effect(answer: httpx.Response) -> tuple[Any, ...]:
     """What an event did, without what only a recorded one has."""
     said = answer.json()
-    return [(entry["unit"], entry["points"]) for entry in said["entries"]], said["accounts"]
+    return _moved(said), said["accounts"], [(_moved(one), one["accounts"]) for one in said.get("followed", ())]
+
+
+def _moved(event: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(entry["unit"], entry["points"]) for entry in event["entries"]]
 
 
 def _buys(story: Story, id: str) -> Body:

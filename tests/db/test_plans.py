@@ -35,6 +35,14 @@ KEYS = {
         ],
     ),
     "firsts": (hot.FIRSTS, ["(member_id = asked.member_id)", "Index Scan using event_pkey on event"]),
+    "behind": (
+        hot.BEHIND,
+        [
+            "Index Scan using event_pkey on event after",
+            "Index Scan using event_pkey on event ",
+            "(member_id = asked.member_id) AND (sequence > asked.sequence) AND (sequence < ",
+        ],
+    ),
     "contents": (hot.CONTENTS, ["(member_id = asked.member_id) AND (sequence = asked.sequence)"]),
     "lots": (hot.LOTS, ["(member_id = ANY"]),
     "deleting": (

@@ -16,8 +16,8 @@ IDLE_EVENT = 5
 IDLE_REDEMPTION = IDLE_EVENT + 1
 """The same, and the open lots."""
 
-REPLAY = IDLE_EVENT + 1
-"""No write, but the entries and draws of what was recorded."""
+REPLAY = IDLE_EVENT + 2
+"""No write, but the entries and draws of what was recorded, and what followed on it."""
 
 
 _INTROSPECTION = ("SELECT current_setting('jit')", "WITH RECURSIVE typeinfo_tree", "SELECT set_config('jit'")

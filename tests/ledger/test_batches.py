@@ -158,7 +158,11 @@ class Shop:
 
 
 def _plain(value: Body, *names: str) -> Body:
-    return {name: value[name] for name in value if name not in names}
+    """Without these fields, of what followed on an event too."""
+    plain = {name: value[name] for name in value if name not in names}
+    if "followed" in plain:
+        plain["followed"] = [_plain(one, *names) for one in plain["followed"]]
+    return plain
 
 
 def _outcome(answer: httpx.Response) -> Body:

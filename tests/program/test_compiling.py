@@ -224,7 +224,9 @@ def test_a_date_counts_whole_in_the_zone_and_an_instant_ends_what_it_ends(
 def test_a_rule_that_is_not_enabled_is_left_out() -> None:
     off = {"id": "off", "on": "activity", "unit": "points", "fixed": 1, "enabled": False}
 
-    assert compiled(rules=[off]).rules == ()
+    program = compiled(rules=[off])
+    assert program.rules == ()
+    assert program.switched_off == (rules.SwitchedOff("off", "activity", "points"),)
 
 
 def test_tiers_compile_to_a_ladder_and_a_multiplier_for_each_level_and_unit() -> None:

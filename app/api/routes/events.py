@@ -1,6 +1,6 @@
 """Events: one, many, and what was recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
@@ -165,6 +165,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     preview = _preview(request, caller)
     dry_run = preview.dry_run
     explain, words = _flag(request, "explain"), await telling(request, mine, caller)
+    judging: Mapping[int, Rules] = {}
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
     items: list[Command | Problem] = [_item(item, mine, caller, preview) for item in body.events]
@@ -172,6 +173,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     if dry_run:
         trial = await _trial(commands, mine, caller, preview)
         words = _of_trial(words, trial)
+        judging = await _judging(mine, caller, trial)
         outcomes = await mine.ledger.preview(commands, program_id=caller.program_id, now=preview.now, trial=trial)
     else:
         outcomes = await mine.ledger.submit(commands, program_id=caller.program_id) if commands else []
@@ -179,7 +181,7 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     results = [
         _item_problem(item)
         if isinstance(item, Problem)
-        else _item_answer(next(left), explain=explain, dry_run=dry_run, words=words)
+        else _item_answer(next(left), judging, explain=explain, dry_run=dry_run, words=words)
         for item in items
     ]
     status = 200 if dry_run else 207
@@ -230,7 +232,8 @@ async def get_event(event_id: str, request: Request, mine: PartsHere, caller: Re
 
 
 async def _standing(event: Recorded, words: Telling | None, mine: Parts, caller: Caller) -> dict[str, Any]:
-    answer = answers.event(event, telling=words)
+    followed = await recorded_events.followed(mine.engine, event, program_id=caller.program_id)
+    answer = answers.event(event, followed, telling=words)
     if event.kind == Purchase.kind:
         followers = await recorded_events.about(mine.engine, event.id, program_id=caller.program_id)
         answer["left"] = answers.left(event, followers)
@@ -270,7 +273,9 @@ async def _previewed(
     words = _of_trial(words, trial)
     (outcome,) = await mine.ledger.preview([command], program_id=caller.program_id, now=preview.now, trial=trial)
     if isinstance(outcome, Created | Replayed):
-        body = answers.event(outcome.event, provisional=isinstance(outcome, Created), telling=words)
+        provisional = isinstance(outcome, Created)
+        rules = (await _judging(mine, caller, trial)).get(outcome.event.rules_version)
+        body = answers.event(outcome.event, outcome.followed, provisional=provisional, telling=words, rules=rules)
         return Response(orjson.dumps(body), 200, media_type="application/json")
     if isinstance(outcome, Parked):
         return Response(orjson.dumps(answers.parked(outcome.waiting, provisional=True)), 200, None, "application/json")
@@ -284,6 +289,12 @@ async def _trial(commands: Sequence[Command], mine: Parts, caller: Caller, previ
     document = await sound_draft(mine, caller)
     versions = await mine.rulebook.of(caller.program_id)
     return compiling.compile_next(document, versions, in_force_from=min(c.occurred_at for c in commands))
+
+
+async def _judging(mine: Parts, caller: Caller, trial: Rules | None) -> Mapping[int, Rules]:
+    """The rules that may judge a dry run, by version; without those that are so new that they are not at hand."""
+    published = (await mine.rulebook.of(caller.program_id)).all
+    return {one.version: one for one in (*published, trial) if one is not None}
 
 
 def _of_trial(words: Telling | None, trial: Rules | None) -> Telling | None:
@@ -319,12 +330,14 @@ def _flag(request: Request, name: str) -> bool:
 def answered(outcome: Outcome, words: Telling | None = None) -> Response:
     """The answer that an outcome gets. Raises Problem where there is no event."""
     match outcome:
-        case Created(event):
+        case Created(event, followed):
             headers = {"Location": "/v1/events/" + typeid.encode(typeid.EVENT, event.id)}
-            return Response(orjson.dumps(answers.event(event, telling=words)), 201, headers, "application/json")
-        case Replayed(event):
+            shown = orjson.dumps(answers.event(event, followed, telling=words))
+            return Response(shown, 201, headers, "application/json")
+        case Replayed(event, followed):
             headers = {"Idempotent-Replayed": "true"}
-            return Response(orjson.dumps(answers.event(event, telling=words)), 200, headers, "application/json")
+            shown = orjson.dumps(answers.event(event, followed, telling=words))
+            return Response(shown, 200, headers, "application/json")
         case Parked(waiting):
             return Response(orjson.dumps(answers.parked(waiting)), 202, media_type="application/json")
         case _:
@@ -361,13 +374,22 @@ def _item_problem(problem: Problem) -> dict[str, Any]:
     return {"outcome": "refused", "problem": body}
 
 
-def _item_answer(outcome: Outcome, *, explain: bool, dry_run: bool, words: Telling | None) -> dict[str, Any]:
+def _item_answer(
+    outcome: Outcome, judging: Mapping[int, Rules], *, explain: bool, dry_run: bool, words: Telling | None
+) -> dict[str, Any]:
     match outcome:
-        case Created(event):
-            shown = answers.event(event, explain=explain or dry_run, provisional=dry_run, telling=words)
+        case Created(event, followed):
+            shown = answers.event(
+                event,
+                followed,
+                explain=explain or dry_run,
+                provisional=dry_run,
+                telling=words,
+                rules=judging.get(event.rules_version),
+            )
             return {"outcome": "created", "event": shown}
-        case Replayed(event):
-            return {"outcome": "replayed", "event": answers.event(event, explain=explain, telling=words)}
+        case Replayed(event, followed):
+            return {"outcome": "replayed", "event": answers.event(event, followed, explain=explain, telling=words)}
         case Parked(waiting):
             return {"outcome": "parked", "parked": answers.parked(waiting, provisional=dry_run)}
         case Failed():

@@ -143,7 +143,7 @@ async def _record(sent: HoldIn | CaptureIn | ReleaseIn, mine: Parts, caller: Cal
         found = await recorded_events.by_id(mine.engine, event.about, program_id=caller.program_id)
         assert found is not None
         hold = found
-    answer = await _answer(hold, mine, caller) | {"event": answers.event(event)}
+    answer = await _answer(hold, mine, caller) | {"event": answers.event(event, outcome.followed)}
     if isinstance(outcome, Replayed):
         return Response(orjson.dumps(answer), 200, {"Idempotent-Replayed": "true"}, "application/json")
     headers = {"Location": "/v1/holds/" + typeid.encode(typeid.EVENT, hold.id)}

@@ -1,76 +1,61 @@
 """Events, as answers show them: a function of what is stored, the same for the first answer and every later read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from app.api.languages import Telling
-from app.api.schemas.common import MINOR_UNITS, Out, Page, maybe_time, time
-from app.domain import explaining, money, returns, typeid
-from app.domain.events import Balances, Draw, Entry, Recorded
+from app.api.schemas import lines
+from app.api.schemas.common import MINOR_UNITS, Out, Page, time
+from app.api.schemas.lines import AccountOut, EntryOut, GiftOut, StepOut, TierChangeOut
+from app.domain import explaining, money, reasons, returns, typeid
+from app.domain.events import Recorded
 from app.domain.parking import Parked
-from app.domain.steps import Step
+from app.domain.rules import Rules
+from app.domain.steps import MISSING
 from app.queries.waiting import TurnedAway
 
 RECEIPT_WIDTH = 40
 
-
-class DrawOut(Out):
-    """Points taken from a lot; the lot is named by the event and entry that credited it."""
-
-    sequence: int = Field(
-        description="The member's event that credited the lot; 0 where an undo lessens what was owed, and no lot."
-    )
-    position: int
-    points: int = Field(description="Negative where an undo put points back.")
-
-
-class EntryOut(Out):
-    """One signed line on an account."""
-
-    position: int
-    unit: str
-    points: int = Field(description="0 where points that began to count only paid what was owed: see `draws`.")
-    balance_after: int
-    available_at: str | None = Field(
-        description="From when a credited lot can be spent; null while it waits for a fulfilment."
-    )
-    expires_at: str | None = Field(
-        description="The first instant at which the lot can no longer be spent; without `available_at` the new one of "
-        "lots that had ended, where the program grants days of grace to points that are put back."
-    )
-    draws: list[DrawOut]
+FOLLOWED = {
+    "id": "evt_01jcr8m4kdf0v8y5h3q2z7x9wc",
+    "type": "milestone",
+    "sequence": 12,
+    "entries": [
+        {
+            "position": 0,
+            "unit": "stamps",
+            "points": -7,
+            "balance_after": 0,
+            "available_at": None,
+            "expires_at": None,
+            "draws": [{"sequence": 11, "position": 1, "points": 7}],
+        }
+    ],
+    "accounts": {"stamps": {"balance": 0, "available": 0, "pending": 0, "held": 0, "deficit": 0}},
+    "tier_changes": [],
+    "gifts": [{"kind": "reward", "code": "free_coffee", "taken_back": False}],
+    "explanation": [
+        {"rule": "card", "unit": "stamps", "step": "consumed", "points": "7"},
+        {"rule": "card", "unit": "", "step": "reward", "points": "free_coffee"},
+    ],
+}
+"""A stamp card that is full, and handed in for a coffee: an example."""
 
 
-class AccountOut(Out):
-    """An account after the event, as of its recording."""
+class FollowedOut(Out):
+    """An event that another one brought with it."""
 
-    balance: int
-    available: int
-    pending: int
-    held: int
-    deficit: int
-
-
-class StepOut(Out):
-    """One step of the explanation: what a rule gave, or the code of why it gave nothing."""
-
-    rule: str | None
-    unit: str
-    step: str = Field(examples=["rate", "multiply", "fixed", "round", "not_covered"])
-    points: str = Field(description="Exact decimal text: what the step gave or, after `multiply` and `round`, the sum.")
-    text: str | None = Field(
-        default=None, description="The same in words, if a language was asked for.", examples=["silver ×1.25 = 10.6"]
-    )
-
-
-class TierChangeOut(Out):
-    """A tier that the event moved."""
-
-    ladder: str
-    before: str
-    tier: str
+    id: str | None = Field(default=None, description="Dry runs have none.", examples=["evt_01jcr8m4kdf0v8y5h3q2z7x9wc"])
+    type: str = Field(examples=["milestone", "milestone_reversal", "expiry", "activation", "tier_review"])
+    sequence: int | None = Field(default=None, description="Its number among the member's events. Dry runs have none.")
+    entries: list[EntryOut]
+    accounts: dict[str, AccountOut] = Field(description="After it: of the last that followed, what the member has now.")
+    tier_changes: list[TierChangeOut]
+    gifts: list[GiftOut] = Field(description="Rewards, tags and tiers that it gave, or took back.")
+    about: str | None = Field(default=None, description="The earlier event that it takes back.")
+    explanation: list[StepOut] | None = None
 
 
 class EventOut(Out):
@@ -93,13 +78,19 @@ class EventOut(Out):
     about: str | None = Field(
         default=None, description="The earlier event that it is about: what it takes back, captures, frees or changes."
     )
+    followed: list[FollowedOut] | None = Field(
+        default=None,
+        description="What it brought with it in the same commit, in order: milestones that it reached or cost, tiers "
+        "that it brought back, ends of points that were over by then. Left out where nothing followed.",
+        examples=[[FOLLOWED]],
+    )
     explanation: list[StepOut] | None = None
     summary: dict[str, str] | None = Field(
         default=None,
         description="By unit, how it came about in words, if a language was asked for.",
         examples=[{"points": "2 × 4.25 coffee at 1 per 1.00 = 8.5; silver ×1.25 = 10.6; rounded down: 10"}],
     )
-    receipt: list[str] | None = Field(default=None, description="Lines of at most 40 characters.")
+    receipt: list[str] | None = Field(default=None, description="Lines of at most 40 characters, with what followed.")
     provisional: bool | None = Field(default=None, description="True in dry runs, whose events have no id.")
 
 
@@ -205,12 +196,21 @@ class BatchOut(Out):
 
 
 def event(
-    recorded: Recorded, *, explain: bool = True, provisional: bool = False, telling: Telling | None = None
+    recorded: Recorded,
+    followed: Sequence[Recorded] = (),
+    *,
+    explain: bool = True,
+    provisional: bool = False,
+    telling: Telling | None = None,
+    rules: Rules | None = None,
 ) -> dict[str, Any]:
-    """The answer for one event. A dry run's has no ids, and says that it is provisional.
+    """The answer for one event, with what followed on it. A dry run's has no ids, and says that it is provisional.
 
-    The explanation is in words too where a language was asked for.
+    The explanation is in words too where a language was asked for; with the `rules` that judged a dry run it also says
+    which of them are switched off.
     """
+    if provisional and rules is not None:
+        recorded = recorded._replace(steps=(*recorded.steps, *reasons.switched_off(recorded, rules)))
     answer: dict[str, Any] = {
         "id": typeid.encode(typeid.EVENT, recorded.id),
         "type": recorded.kind,
@@ -222,21 +222,25 @@ def event(
         "effective_at": time(recorded.effective_at),
         "recorded_at": time(recorded.recorded_at),
         "rules_version": recorded.rules_version,
-        "entries": [_entry(entry) for entry in recorded.entries],
-        "accounts": {unit: _account(balances) for unit, balances in recorded.accounts.items()},
-        "tier_changes": [
-            {"ladder": ladder, "before": before, "tier": after} for ladder, before, after in recorded.tier_changes
-        ],
+        "entries": [lines.entry(entry) for entry in recorded.entries],
+        "accounts": {unit: lines.account(balances) for unit, balances in recorded.accounts.items()},
+        "tier_changes": [lines.tier_change(*change) for change in recorded.tier_changes],
         "flags": list(recorded.flags),
     }
     if recorded.about is not None:
         answer["about"] = typeid.encode(typeid.EVENT, recorded.about)
     if explain:
-        answer["explanation"] = [_step(step) for step in recorded.steps]
-        answer["receipt"] = receipt(recorded.entries, recorded.accounts)
         if telling is not None:
-            answer |= _told(recorded, answer["explanation"], telling)
+            rules = _judged_by(recorded, telling)
+        answer["explanation"] = _explanation(recorded, rules)
+        answer["receipt"] = _receipt(recorded, followed)
+        if telling is not None:
+            answer |= _told(recorded, answer["explanation"], telling, followed)
+    if followed:
+        answer["followed"] = [_followed(one, explain=explain, telling=telling) for one in followed]
     if provisional:
+        for one in answer.get("followed", ()):
+            del one["id"], one["sequence"]
         del answer["id"], answer["sequence"], answer["member"]
         answer["provisional"] = True
     return answer
@@ -296,20 +300,48 @@ def left(purchase: Recorded, followers: Sequence[Recorded]) -> dict[str, Any]:
     return {"amount": money.decimal_text(sum(line.amount for line in goods), decimals=decimals), "lines": lines}
 
 
-def receipt(entries: Iterable[Entry], accounts: Mapping[str, Balances]) -> list[str]:
-    """What a till prints: what moved, and what is available now."""
-    lines = [f"{entry.unit[:20]}: {entry.points:+d}" for entry in entries if entry.points]
-    lines += [f"{unit[:16]} available: {balances.available}" for unit, balances in accounts.items()]
-    return [line[:RECEIPT_WIDTH] for line in lines]
+def _followed(recorded: Recorded, *, explain: bool, telling: Telling | None) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "id": typeid.encode(typeid.EVENT, recorded.id),
+        "type": recorded.kind,
+        "sequence": recorded.sequence,
+        "entries": [lines.entry(entry) for entry in recorded.entries],
+        "accounts": {unit: lines.account(balances) for unit, balances in recorded.accounts.items()},
+        "tier_changes": [lines.tier_change(*change) for change in recorded.tier_changes],
+        "gifts": lines.gifts(recorded.steps),
+    }
+    if recorded.about is not None:
+        answer["about"] = typeid.encode(typeid.EVENT, recorded.about)
+    if explain:
+        steps = _explanation(recorded, None)
+        answer["explanation"] = steps if telling is None else _told(recorded, steps, telling)["explanation"]
+    return answer
 
 
-def _told(recorded: Recorded, steps: Sequence[dict[str, Any]], telling: Telling) -> dict[str, Any]:
+def _explanation(recorded: Recorded, rules: Rules | None) -> list[dict[str, Any]]:
+    """The steps; what a rule missed is named where the rules are at hand."""
+    steps = [lines.step(step) for step in recorded.steps]
+    lacks = {} if rules is None else reasons.missing(recorded, rules)
+    for step in steps if lacks else ():
+        if step["step"] == MISSING and lacks.get(step["rule"]):
+            step["missing"] = list(lacks[step["rule"]])
+    return steps
+
+
+def _receipt(recorded: Recorded, followed: Sequence[Recorded]) -> list[str]:
+    """What a till prints: what moved, and what is available now, once all that followed is counted in."""
+    every = (recorded, *followed)
+    said = [f"{entry.unit[:20]}: {entry.points:+d}" for one in every for entry in one.entries if entry.points]
+    said += [f"{unit[:16]} available: {balances.available}" for unit, balances in every[-1].accounts.items()]
+    return [line[:RECEIPT_WIDTH] for line in said]
+
+
+def _told(
+    recorded: Recorded, steps: Sequence[dict[str, Any]], telling: Telling, followed: Sequence[Recorded] = ()
+) -> dict[str, Any]:
     """The explanation in words; with numbers only where the version is so new that it is not at hand."""
-    try:
-        rules = telling.versions.numbered(recorded.rules_version)
-    except KeyError:
-        rules = None
-    told = explaining.explained(recorded, rules, telling.language)
+    behind = [(one, _judged_by(one, telling)) for one in followed]
+    told = explaining.explained(recorded, _judged_by(recorded, telling), telling.language, followed=behind)
     return {
         "explanation": [step | {"text": text} for step, text in zip(steps, told.steps, strict=True)],
         "summary": told.summary,
@@ -317,32 +349,8 @@ def _told(recorded: Recorded, steps: Sequence[dict[str, Any]], telling: Telling)
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
-    return {
-        "position": entry.position,
-        "unit": entry.unit,
-        "points": entry.points,
-        "balance_after": entry.balance_after,
-        "available_at": None if entry.available_at == entry.expires_at else maybe_time(entry.available_at),
-        "expires_at": maybe_time(entry.expires_at),
-        "draws": [_draw(draw) for draw in entry.draws],
-    }
-
-
-def _draw(draw: Draw) -> dict[str, Any]:
-    return {"sequence": draw.lot_sequence, "position": draw.lot_position, "points": draw.points}
-
-
-def _account(sums: Balances) -> dict[str, Any]:
-    return {
-        "balance": sums.balance,
-        "available": sums.available,
-        "pending": sums.pending,
-        "held": sums.held,
-        "deficit": sums.deficit,
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    rule, unit, what, value = step
-    return {"rule": rule or None, "unit": unit, "step": what, "points": value}
+def _judged_by(recorded: Recorded, telling: Telling) -> Rules | None:
+    try:
+        return telling.versions.numbered(recorded.rules_version)
+    except KeyError:
+        return None

@@ -18,6 +18,7 @@ from app.domain.rules.earning import (
     Reward,
     Rewarded,
     Rule,
+    SwitchedOff,
     Tagged,
     Visits,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Rules",
     "Schedule",
     "Shortage",
+    "SwitchedOff",
     "Tagged",
     "TransferTerms",
     "UnitPlan",

@@ -54,6 +54,15 @@ class Visits:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """A rule of the document that is not asked for now: about which kind of events, and for which unit, if any."""
+
+    rule: str
+    kind: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Applies:
     """When a rule applies: an empty filter does not restrict (semantics A3); `always` where none does."""
 

@@ -10,7 +10,7 @@ from app.domain.conditions import Condition
 from app.domain.ladders import Ladder
 from app.domain.periods import LIFETIME, Within
 from app.domain.reads import NOTHING_DECLARED, Attributes, Reads
-from app.domain.rules.earning import Fixed, Gift, Measured, Multiply, PerItem, Rate, Reward, Rule, Tagged
+from app.domain.rules.earning import Fixed, Gift, Measured, Multiply, PerItem, Rate, Reward, Rule, SwitchedOff, Tagged
 from app.domain.rules.milestones import Milestone
 from app.domain.rules.plans import UnitPlan
 from app.domain.rules.referring import ReferralTerms
@@ -72,6 +72,8 @@ class Rules:
     attributes: Attributes = NOTHING_DECLARED
     segments: Mapping[str, Condition] = field(default_factory=dict)
     """Conditions over what a member is, by name (semantics M5)."""
+    switched_off: tuple[SwitchedOff, ...] = ()
+    """The rules that the document leaves out for now. No decision reads them: they are for explanations."""
     milestones: tuple[Milestone, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     plans: Mapping[str, tuple[UnitPlan, ...]] = field(init=False)

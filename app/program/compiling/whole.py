@@ -58,6 +58,9 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         locations=circumstances.locations(document),
         attributes=declared,
         segments=circumstances.segments(document),
+        switched_off=tuple(
+            rules.SwitchedOff(rule.id, rule.on, rule.unit or "") for rule in document.rules if not rule.enabled
+        ),
         milestones=tuple(milestones.milestone(one, known, zone, of_tier) for one in document.milestones),
         schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),
