@@ -35,7 +35,9 @@ _MESSAGES = {
     "int_type": "must be a whole number, without quotes",
     "bool_type": "must be true or false",
     "literal_error": "must be {expected}",
+    "int_parsing_size": "is too large",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
     "string_too_short": "must not be empty",
     "string_too_long": "must be at most {max_length} characters long",
     "greater_than_equal": "must be at least {ge}",
@@ -146,6 +148,14 @@ def digest(canonical: bytes) -> bytes:
     return hashlib.sha256(canonical).digest()
 
 
+def worded(detail: ErrorDetails) -> str:
+    """What an error of pydantic means to a shop owner, who reads no Python."""
+    facts = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch":
+        return _PATTERNS[facts["pattern"]]
+    return _MESSAGES.get(detail["type"], "{0}").format(detail["msg"], **facts)
+
+
 def _spoiled(tree: Tree) -> set[Path]:
     return {problem.path[:end] for problem in tree.problems for end in range(len(problem.path) + 1)}
 
@@ -206,7 +216,7 @@ def _problem(detail: ErrorDetails, value: Value, known: dict[str, Any]) -> Probl
         suggestion = checking.nearest(str(path[-1]), schema.known_at(known, path[:-1]))
     elif detail["type"] == "literal_error" and isinstance(detail["input"], str):
         suggestion = checking.nearest(detail["input"], schema.known_at(known, path))
-    return Problem(path, _message(detail), suggestion)
+    return Problem(path, worded(detail), suggestion)
 
 
 def _place(detail: ErrorDetails, value: Value) -> Path:
@@ -218,10 +228,3 @@ def _place(detail: ErrorDetails, value: Value) -> Path:
         if isinstance(value, tuple) and isinstance(step, int):
             path, value = (*path, step), value[step]
     return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
-
-
-def _message(detail: ErrorDetails) -> str:
-    facts = detail.get("ctx", {})
-    if detail["type"] == "string_pattern_mismatch":
-        return _PATTERNS[facts["pattern"]]
-    return _MESSAGES.get(detail["type"], "{0}").format(detail["msg"], **facts)

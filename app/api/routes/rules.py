@@ -132,11 +132,13 @@ async def check_draft(mine: PartsHere, caller: Writer) -> Response:
         ),
     },
 )  # fmt: skip
-async def publish_draft(body: bodies.PublishIn, mine: PartsHere, caller: Writer, if_match: IfMatch = None) -> Response:
+async def publish_draft(
+    mine: PartsHere, caller: Writer, body: bodies.PublishIn = bodies.AT_ONCE, if_match: IfMatch = None
+) -> Response:
     """Makes the draft the next version, in force at once or from an instant to come. A version never changes.
 
-    `If-Match` names the draft that was checked: changed since, it is not published. Shops are told by a
-    `rules.published` message.
+    `If-Match` names the draft that was checked: changed since, it is not published. Without a body it is in force at
+    once. Shops are told by a `rules.published` message.
     """
     checked = etags.revision(if_match)
     found = await _draft(mine, caller)
