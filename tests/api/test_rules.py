@@ -9,7 +9,9 @@ import asyncpg
 import httpx
 import pytest
 
+from app.cli import verify
 from app.program import reading, schema
+from app.settings import Settings
 from tests.builders import LADDER, PLAIN, Clock, Service, at, purchase
 
 DRAFT = "/v1/program/rules/draft"
@@ -430,3 +432,18 @@ async def test_a_caller_that_sends_nothing_need_not_say_how_long_it_is(service: 
     answer = await service.client.send(request)
 
     assert (answer.status_code, answer.json()["version"]) == (201, 2)
+
+
+@pytest.mark.parametrize("text", [TRIPLE, "no: rules", "{"])
+async def test_a_text_that_is_not_what_was_published_is_found(
+    service: Service, settings: Settings, owner: asyncpg.Connection, text: str
+) -> None:
+    """It is not digested: what proves it is the document, which is."""
+    await published(service, "# ours\n" + DOUBLE)
+    assert await verify.run(settings) == []
+
+    await owner.execute("UPDATE rules SET text = $1 WHERE version = 2", text.encode())
+
+    assert [str(one) for one in await verify.run(settings)] == [
+        "rules version 2: its text does not say what was published"
+    ]
