@@ -162,7 +162,8 @@ async def publish(
     async with _setting_up(settings) as engine:
         return await programs.publish(
             engine,
-            reading.read(document),
+            reading.read_new(document),
+            text=document.encode(),
             code=program,
             id=fresh_id(),
             audit_id=fresh_id(),

@@ -42,7 +42,10 @@ _BOUNDS = {
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
 }
+
 """What pydantic words in its own way, in ours, with the facts that it gives along."""
+_JSON = {"True": "true", "False": "false", "None": "null"}
+"""What Python calls the values of JSON, and what they are."""
 
 
 def install(app: FastAPI) -> None:
@@ -128,8 +131,10 @@ def _message(error: Mapping[str, Any]) -> str:
     kind = str(error["type"])
     if kind in _MESSAGES:
         return _MESSAGES[kind]
+    if kind == "string_too_short" and error["ctx"]["min_length"] == 1:
+        return "must not be empty"
     if kind in _BOUNDS:
-        return _BOUNDS[kind].format_map(error["ctx"])
+        return _BOUNDS[kind].format_map({name: _JSON.get(fact, fact) for name, fact in error["ctx"].items()})
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "string_pattern_mismatch":

@@ -169,9 +169,10 @@ def _limited(scope: Scope, receive: Receive) -> tuple[Receive, Callable[[], Awai
     limit = _LIMITS.get(scope["path"], BODY_BYTES)
     headers: dict[bytes, bytes] = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
+    bodiless = length == b"0" or not (length or b"transfer-encoding" in headers)  # RFC 9112 §6.3
     if length.isdigit() and (len(length) > _LENGTH_DIGITS or int(length) > limit):
         raise_later: Problem | None = Problem("body_too_large", limit=limit)
-    elif _media_type(headers) not in (allowed := _MEDIA_TYPES.get(scope["path"], (_JSON,))) and length != b"0":
+    elif _media_type(headers) not in (allowed := _MEDIA_TYPES.get(scope["path"], (_JSON,))) and not bodiless:
         raise_later = Problem("unsupported_media_type", allowed=[one.decode() for one in allowed])
     elif _is_encoded(headers) and length != b"0":
         raise_later = _encoded()

@@ -149,9 +149,11 @@ async def _programs(engine: Engine, settings: Settings, cases: tuple[Case, ...])
     run, made = os.urandom(4).hex(), {}
     for scheme in sorted({case.scheme for case in cases}):
         code = f"bench-{run}-{scheme.value}"
+        text = scene.DOCUMENTS.get(scheme, documents.SIMPLE)
         published = await programs.publish(
             engine,
-            reading.read(scene.DOCUMENTS.get(scheme, documents.SIMPLE)),
+            reading.read_new(text),
+            text=text.encode(),
             code=code,
             id=fresh_id(),
             audit_id=fresh_id(),

@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -75,6 +75,16 @@ def draft(
 
 
 @app.command()
+def show(
+    program: Program,
+    version: Annotated[int | None, typer.Option(help="Which version; that in force if left out.")] = None,
+) -> None:
+    """Print a published version as it was written."""
+    with opening.database(opening.settings(), quiet=True) as settings:
+        print(asyncio.run(text_of(settings, code=program, version=version)).decode(), end="")
+
+
+@app.command()
 def diff(
     program: Program,
     file: Annotated[
@@ -104,8 +114,12 @@ def print_reference() -> None:
 
 def read(file: Path) -> Document:
     """The document in a file. Raises CliError with every mistake."""
+    return _document(file, _bytes(file))
+
+
+def _document(file: Path, text: bytes) -> Document:
     try:
-        return reading.read(_bytes(file))
+        return reading.read_new(text)
     except reading.MistakesInDocument as error:
         raise _mistakes(file, error) from None
 
@@ -113,27 +127,15 @@ def read(file: Path) -> Document:
 async def publish_file(settings: Settings, file: Path, *, code: str, at: datetime | None = None) -> programs.Published:
     """Publishes what fits the program: its shops, and what it counted. Raises CliError with every mistake."""
     assert settings.database_url is not None
+    text = _bytes(file)
     engine = transactions.create_engine(settings.database_url)
     try:
         found = await programs.named(engine, code)
-        document = read(file) if found is None else await drafts.sound(engine, _bytes(file), program_id=found)
-    except reading.MistakesInDocument as error:
-        raise _mistakes(file, error) from None
-    finally:
-        await engine.dispose()
-    return await publish_document(settings, document, code=code, at=at)
-
-
-async def publish_document(
-    settings: Settings, document: Document, *, code: str, at: datetime | None = None
-) -> programs.Published:
-    """Publishes for the person at the keyboard."""
-    assert settings.database_url is not None
-    engine = transactions.create_engine(settings.database_url)
-    try:
+        document = _document(file, text) if found is None else await drafts.sound(engine, text, program_id=found)
         return await programs.publish(
             engine,
             document,
+            text=text,
             code=code,
             id=fresh_id(),
             audit_id=fresh_id(),
@@ -141,10 +143,22 @@ async def publish_document(
             now=system_clock(),
             in_force_from=at,
         )
+    except reading.MistakesInDocument as error:
+        raise _mistakes(file, error) from None
     except programs.TooSoon as soon:
         raise CliError(str(soon)) from None
     finally:
         await engine.dispose()
+
+
+async def text_of(settings: Settings, *, code: str, version: int | None = None) -> bytes:
+    """A version as it was written, by default the one in force. Raises CliError where there is no such version."""
+
+    async def read(engine: Engine, program_id: bytes) -> bytes:
+        published = await queries.rules_versions(engine, program_id=program_id)
+        return await queries.text(engine, _version(published, version), program_id=program_id)
+
+    return await _with_program(settings, code, read)
 
 
 def instant(text: str) -> datetime:
@@ -210,15 +224,20 @@ def _saving(text: bytes, *, replaces: int) -> Callable[[Engine, bytes], Awaitabl
     return save
 
 
+def _version(published: Sequence[queries.RulesVersion], number: int | None) -> queries.RulesVersion:
+    if number is None:
+        found = queries.in_force(published, now=system_clock())
+    else:
+        found = next((row for row in published if row.version == number), None)
+    if found is None:
+        raise CliError("there is no such version")
+    return found
+
+
 def _comparing(text: bytes | None, *, version: int | None) -> Callable[[Engine, bytes], Awaitable[str]]:
     async def compare(engine: Engine, program_id: bytes) -> str:
         published = await queries.rules_versions(engine, program_id=program_id)
-        if version is None:
-            before = queries.in_force(published, now=system_clock())
-        else:
-            before = next((row for row in published if row.version == version), None)
-        if before is None:
-            raise CliError("there is no such version")
+        before = _version(published, version)
         after = (await _read_draft(engine, program_id)).text if text is None else text
         document = await drafts.sound(engine, after, program_id=program_id)
         return differing.text(differing.differences(before.document, reading.canonical(document)))

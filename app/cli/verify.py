@@ -19,6 +19,8 @@ from app.domain.books import WAYS, Trial
 from app.domain.rules import Versions
 from app.domain.verifying import Finding
 from app.program import compiling, reading
+from app.program.document import Document
+from app.program.reading import MistakesInDocument
 from app.queries import programs, verification
 from app.settings import Settings
 
@@ -90,16 +92,25 @@ async def _program(engine: Engine, program: programs.Program) -> list[Finding]:
 
 
 async def _versions(engine: Engine, program_id: bytes) -> tuple[Versions, list[Finding]]:
-    """The published rules, and those whose document is not the one that was digested."""
+    """The published rules, and those whose document is not the one that was digested, or not what their text says."""
     found, compiled = [], []
     for row in await programs.rules_versions(engine, program_id=program_id):
         if hashlib.sha256(row.document).digest() != row.digest:
             found.append(Finding(f"rules version {row.version}", "its document is not the one that was published"))
         document = reading.read(row.document)
+        if not _says(await programs.text(engine, row, program_id=program_id), document):
+            found.append(Finding(f"rules version {row.version}", "its text does not say what was published"))
         compiled.append(
             compiling.compile_rules(document, version=row.version, digest=row.digest, in_force_from=row.in_force_from)
         )
     return Versions(tuple(compiled)), found
+
+
+def _says(text: bytes, document: Document) -> bool:
+    try:
+        return reading.read(text) == document
+    except MistakesInDocument:
+        return False
 
 
 def _tell(program: programs.Program, trials: tuple[Trial, ...], counts: str, found: list[Finding]) -> None:

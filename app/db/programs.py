@@ -11,10 +11,11 @@ from app.db import tables as t
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version of a program's rules about to be published."""
+    """A version of a program's rules about to be published; `text` is what its document was read from."""
 
     version: int
     document: bytes
+    text: bytes
     digest: bytes
     in_force_from: datetime
     published_by: str
@@ -75,6 +76,7 @@ async def add_version(connection: AsyncConnection, new: NewVersion, *, program_i
             program_id=program_id,
             version=new.version,
             document=new.document,
+            text=new.text,
             digest=new.digest,
             in_force_from=new.in_force_from,
             published_at=now,

@@ -55,7 +55,7 @@ def parse_span(text: str) -> Span:
     """The span of an ISO 8601 duration of years, months, weeks and days. Raises ValueError for anything else."""
     match = _SPAN.match(text)
     if match is None or text == "P":
-        raise ValueError("expected a duration of years, months, weeks or days such as P12M or P30D")
+        raise ValueError("must be a duration of years, months, weeks or days such as P12M or P30D")
     years, months, weeks, days = (int(part or 0) for part in match.groups())
     return Span(months=12 * years + months, days=7 * weeks + days)
 
@@ -64,7 +64,7 @@ def parse_duration(text: str) -> timedelta:
     """The time of an ISO 8601 duration of days, hours and minutes: PT15M, P7D. Raises ValueError for anything else."""
     match = _DURATION.match(text)
     if match is None:
-        raise ValueError("expected a duration of days, hours or minutes such as PT15M or P7D")
+        raise ValueError("must be a duration of days, hours or minutes such as PT15M or P7D")
     days, hours, minutes = (int(part or 0) for part in match.groups())
     return timedelta(days=days, hours=hours, minutes=minutes)
 

@@ -57,6 +57,7 @@ async def publish(
     engine: Engine,
     document: Document,
     *,
+    text: bytes,
     code: str,
     id: bytes,
     audit_id: bytes,
@@ -66,8 +67,9 @@ async def publish(
 ) -> Published:
     """Makes the program named by `code` if there is none (with `id`), and publishes the document as its next version.
 
-    It is in force from `in_force_from` on, or at once; the document that is in force then already is not published
-    again. Raises MistakesInDocument where the document does not fit what earlier versions counted, or TooSoon.
+    `text` is what the document was read from, and kept with the version as it was written. It is in force from
+    `in_force_from` on, or at once; the document that is in force then already is not published again. Raises
+    MistakesInDocument where the document does not fit what earlier versions counted, or TooSoon.
     """
     async with operation(engine) as connection:
         program_id = await rows.locked(connection, code)
@@ -75,20 +77,20 @@ async def publish(
             program_id = id
             await rows.add(connection, id=id, code=code, name=document.name, now=now)
         wanted = Publication(audit_id, actor, now, in_force_from)
-        return await _publish(connection, document, wanted, program_id=program_id)
+        return await _publish(connection, document, wanted, text=text, program_id=program_id)
 
 
 async def publish_draft(
-    engine: Engine, document: Document, wanted: Publication, *, program_id: bytes, revision: int
+    engine: Engine, document: Document, wanted: Publication, *, text: bytes, program_id: bytes, revision: int
 ) -> Published:
-    """Publishes what the draft of this revision says. Raises DraftChanged, and what `publish` raises."""
+    """Publishes the draft of this revision, which is this text. Raises DraftChanged, and what `publish` raises."""
     async with operation(engine) as connection:
         if await rows.lock(connection, program_id=program_id) is None:
             raise NoProgram
         found = await drafts.revision(connection, program_id=program_id)
         if found != revision:
             raise DraftChanged(found)
-        return await _publish(connection, document, wanted, program_id=program_id)
+        return await _publish(connection, document, wanted, text=text, program_id=program_id)
 
 
 async def save_draft(
@@ -129,7 +131,9 @@ async def named(engine: Engine, code: str) -> bytes | None:
         return await rows.named(connection, code)
 
 
-async def _publish(connection: Connection, document: Document, wanted: Publication, *, program_id: bytes) -> Published:
+async def _publish(
+    connection: Connection, document: Document, wanted: Publication, *, text: bytes, program_id: bytes
+) -> Published:
     canonical = reading.canonical(document)
     digest = reading.digest(canonical)
     earlier = await rows.versions(connection, program_id=program_id)
@@ -141,7 +145,7 @@ async def _publish(connection: Connection, document: Document, wanted: Publicati
     if then is not None and then.digest == digest:
         return Published(program_id, then.version, digest, new=False, in_force_from=then.in_force_from)
     succession.check(document, [(version.version, reading.read(version.document)) for version in earlier])
-    new = rows.NewVersion(len(earlier) + 1, canonical, digest, at, wanted.actor)
+    new = rows.NewVersion(len(earlier) + 1, canonical, text, digest, at, wanted.actor)
     await rows.add_version(connection, new, program_id=program_id, now=now)
     await audit.note(
         connection,

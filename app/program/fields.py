@@ -44,11 +44,6 @@ def whole_number(value: object) -> object:
     return value
 
 
-def whole_number_or_none(value: object) -> object:
-    """The same where nothing may stand too."""
-    return None if value is None else whole_number(value)
-
-
 def _number(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise PydanticCustomError("number", 'must be a number, such as 5 or "12.50"')

@@ -27,11 +27,12 @@ Value = str | int | Decimal | bool | None | tuple["Value", ...] | dict[str, "Val
 _NULL = re.compile(r"(?:|~|null|Null|NULL)\Z")
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<decimals>\.[0-9]+)?\Z", re.ASCII)
-_OTHER_NUMBER = re.compile(
+OTHER_NUMBER = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z"
     r"|[-+]?\.?(?:inf|Inf|INF|Infinity)\Z|\.?(?:nan|NaN|NAN)\Z",
     re.ASCII,
 )
+"""What some readers of YAML take for a number, and others for text."""
 _JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
@@ -174,7 +175,7 @@ def _plain_scalar(text: str, line: int) -> _Scalar:
     number = _NUMBER.match(text)
     if number is not None and len(text) <= MAX_NUMBER_LENGTH:
         return _Scalar(line, Decimal(text) if number["decimals"] else int(text), text=text)
-    if number is not None or _OTHER_NUMBER.match(text):
+    if number is not None or OTHER_NUMBER.match(text):
         problem = "is a number that can be read in several ways: write it in digits, or in quotes if it is text"
         return _Scalar(line, text, problem, text)
     return _Scalar(line, text, text=text)

@@ -38,9 +38,8 @@ class Parts:
     """What a document consists of, as far as it is sound; with the place of each part in a list.
 
     `currencies` are those listed, with their decimals, None for an unknown one; a malformed unit is None;
-    `segments` are their conditions as written, `locations` the names of their zones, `shops` those the program has;
-    `ids` are those of rules, groups and ladders, `level_ids` those of tiers, each with its place, repeated ones
-    too.
+    `segments` are their conditions as written, `locations` the names of their zones; `ids` are
+    those of rules, groups and ladders, `level_ids` those of tiers, each with its place, repeated ones too.
     """
 
     zone: ZoneInfo | None
@@ -51,7 +50,6 @@ class Parts:
     attributes: document.Attributes | None
     segments: Mapping[str, str]
     locations: Mapping[str, str | None]
-    shops: Collection[str]
     rules: tuple[tuple[Path, document.Rule], ...]
     groups: tuple[tuple[Path, document.Group], ...]
     group_ids: frozenset[str]
@@ -69,7 +67,7 @@ class Parts:
     level_ids: tuple[tuple[Path, str], ...]
 
 
-def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path], shops: Collection[str]) -> Parts:
+def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
     """The sound parts of a tree; `spoiled` are the places of which something could not be read."""
 
     def sound(adapter: TypeAdapter[T], path: Path, value: Value) -> T | None:
@@ -101,7 +99,6 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path], shops: Col
         attributes=sound(_ATTRIBUTES, ("attributes",), tree.get("attributes", {})),
         segments={code: text for code, text in _named(segments) if isinstance(text, str)},
         locations={code: _zone_name(place) for code, place in _named(locations)},
-        shops=shops,
         rules=each(_RULE, rules),
         groups=each(_GROUP, groups),
         group_ids=frozenset(code for _, code in _ids(groups)),

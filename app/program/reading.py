@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,7 +35,9 @@ _MESSAGES = {
     "int_type": "must be a whole number, without quotes",
     "bool_type": "must be true or false",
     "literal_error": "must be {expected}",
+    "int_parsing_size": "is too large",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
     "string_too_short": "must not be empty",
     "string_too_long": "must be at most {max_length} characters long",
     "greater_than_equal": "must be at least {ge}",
@@ -70,20 +73,31 @@ class MistakesInDocument(Exception):
         return "\n".join(str(mistake) for mistake in self.mistakes)
 
 
-def read(text: str | bytes, *, shops: Collection[str] = ()) -> Document:
+def read(text: str | bytes) -> Document:
     """The program document of a YAML text, or of JSON if it begins with a brace.
 
     Raises MistakesInDocument with everything that is wrong, up to MAX_MISTAKES. A malformed part is not checked
     against the others until it is well-formed; a text that is no YAML or JSON is read up to where it stops being so.
-    Neither the text nor its canonical form may be larger than MAX_BYTES. Rules name none but the program's `shops`,
-    once it has any.
+    Neither the text nor its canonical form may be larger than MAX_BYTES. What is published once can always be read.
     Reading YAML of MAX_BYTES can take two seconds: an event loop should leave it to a thread.
     """
+    return _read(text, checking.check)
+
+
+def read_new(text: str | bytes, *, shops: Collection[str] = ()) -> Document:
+    """The same of a text that is to be published, which is held to more than versions that are.
+
+    Its rules name none but the program's `shops`, once it has any, and say nothing that does nothing.
+    """
+    return _read(text, partial(checking.check_new, shops=shops))
+
+
+def _read(text: str | bytes, check: Callable[..., Iterator[Problem]]) -> Document:
     tree = parsing.parse(_decoded(text))
     if not tree.complete:
         raise _mistakes(tree, ())
     document, malformed = _shaped(tree.value)
-    checked = islice(checking.check(tree.value, spoiled=_spoiled(tree), shops=shops), MAX_MISTAKES)
+    checked = islice(check(tree.value, spoiled=_spoiled(tree)), MAX_MISTAKES)
     told = {problem.path for problem in malformed}
     problems = [*malformed, *(problem for problem in checked if problem.path not in told)]
     if document is None or tree.problems or problems:
@@ -101,7 +115,7 @@ def units(text: str | bytes) -> tuple[Mapping[str, Unit], ZoneInfo | None]:
         return {}, None
     if not isinstance(tree.value, dict):
         return {}, None
-    found = parts.sound_parts(tree.value, spoiled=_spoiled(tree), shops=())
+    found = parts.sound_parts(tree.value, spoiled=_spoiled(tree))
     return {code: unit for code, unit in found.units.items() if unit is not None}, found.zone
 
 
@@ -119,15 +133,27 @@ def located(mistakes: Iterable[Mistake], text: str | bytes) -> tuple[Mistake, ..
     return tuple(sorted(placed, key=lambda mistake: mistake.line or 0))
 
 
+def content(document: Document) -> dict[str, Any]:
+    """What a document says, as plain values in the order of the reference, defaults left out."""
+    return document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
 def canonical(document: Document) -> bytes:
     """The one JSON text of a document, as it is stored: sorted keys, no spaces, defaults left out."""
-    content = document.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(content(document), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(canonical: bytes) -> bytes:
     """The SHA-256 digest of a canonical document."""
     return hashlib.sha256(canonical).digest()
+
+
+def worded(detail: ErrorDetails) -> str:
+    """What an error of pydantic means to a shop owner, who reads no Python."""
+    facts = detail.get("ctx", {})
+    if detail["type"] == "string_pattern_mismatch":
+        return _PATTERNS[facts["pattern"]]
+    return _MESSAGES.get(detail["type"], "{0}").format(detail["msg"], **facts)
 
 
 def _spoiled(tree: Tree) -> set[Path]:
@@ -190,7 +216,7 @@ def _problem(detail: ErrorDetails, value: Value, known: dict[str, Any]) -> Probl
         suggestion = checking.nearest(str(path[-1]), schema.known_at(known, path[:-1]))
     elif detail["type"] == "literal_error" and isinstance(detail["input"], str):
         suggestion = checking.nearest(detail["input"], schema.known_at(known, path))
-    return Problem(path, _message(detail), suggestion)
+    return Problem(path, worded(detail), suggestion)
 
 
 def _place(detail: ErrorDetails, value: Value) -> Path:
@@ -202,10 +228,3 @@ def _place(detail: ErrorDetails, value: Value) -> Path:
         if isinstance(value, tuple) and isinstance(step, int):
             path, value = (*path, step), value[step]
     return (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
-
-
-def _message(detail: ErrorDetails) -> str:
-    facts = detail.get("ctx", {})
-    if detail["type"] == "string_pattern_mismatch":
-        return _PATTERNS[facts["pattern"]]
-    return _MESSAGES.get(detail["type"], "{0}").format(detail["msg"], **facts)

@@ -35,7 +35,7 @@ def _judged(
 ) -> tuple[Document | None, tuple[Mistake, ...]]:
     before = [(row.version, reading.read(row.document)) for row in published]
     try:
-        document = reading.read(text, shops=known)
+        document = reading.read_new(text, shops=known)
     except MistakesInDocument as error:
         units, zone = reading.units(text)
         found = () if zone is None else tuple(succession.mistakes(units, zone, before))

@@ -1,5 +1,6 @@
 """Programs, and the rules that are published."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import tables as t
 from app.db.transactions import reading
+from app.program import writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,15 @@ async def rules_versions(engine: AsyncEngine, *, program_id: bytes) -> tuple[Rul
             RulesVersion(row.version, row.document, row.digest, row.in_force_from, row.published_at, row.published_by)
             for row in found
         )
+
+
+async def text(engine: AsyncEngine, published: RulesVersion, *, program_id: bytes) -> bytes:
+    """A version as it was written; what was published before texts were kept is written out from its document."""
+    r = t.rules.c
+    query = select(r.text).where(r.program_id == program_id, r.version == published.version)
+    async with reading(engine) as connection:
+        kept: bytes | None = (await connection.execute(query)).scalar_one()
+    return kept if kept is not None else await asyncio.to_thread(writing.written_out, published.document)
 
 
 def in_force(published: Sequence[RulesVersion], *, now: datetime) -> RulesVersion | None:

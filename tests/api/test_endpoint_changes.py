@@ -218,6 +218,14 @@ async def test_a_new_secret_is_shown_once_and_signs_beside_the_old_one(
     assert new.encode().hex() not in dump
 
 
+async def test_a_secret_is_made_anew_without_a_body(service: Service) -> None:
+    path = await made(service)
+
+    answer = await service.client.post(f"{path}/rotate-secret", headers={"Idempotency-Key": "r1"})
+
+    assert (answer.status_code, answer.json()["old_secrets_until"]) == (201, "2026-11-22T09:00:00Z")
+
+
 async def test_an_overlap_of_nothing_ends_the_old_secret_at_once(service: Service, owner: asyncpg.Connection) -> None:
     path = await made(service)
     at_once = (await post(service, f"{path}/rotate-secret", {"overlap_hours": 0})).json()

@@ -337,3 +337,23 @@ async def test_the_schema_is_what_the_command_prints(service: Service) -> None:
     answer = await service.client.get("/v1/program/rules/schema")
 
     assert answer.json() == json.loads(json.dumps(schema.json_schema()))
+
+
+async def test_a_draft_is_published_without_a_body(service: Service) -> None:
+    """Its only field says when, and may be left out."""
+    await save(service)
+
+    answer = await service.client.post(f"{DRAFT}/publish", headers={"If-Match": '"1"'})
+
+    assert (answer.status_code, answer.json()["version"], answer.json()["state"]) == (201, 2, "in_force")
+
+
+async def test_a_caller_that_sends_nothing_need_not_say_how_long_it_is(service: Service) -> None:
+    """RFC 9112 §6.3: neither a length nor an encoding means no body; `curl -X POST` sends neither."""
+    await save(service)
+    request = service.client.build_request("POST", f"{DRAFT}/publish", headers={"If-Match": '"1"'})
+    del request.headers["Content-Length"]
+
+    answer = await service.client.send(request)
+
+    assert (answer.status_code, answer.json()["version"]) == (201, 2)

@@ -35,3 +35,18 @@ async def test_the_first_version_may_name_shops_to_come(settings: Settings, cloc
     published = await program.publish_file(settings, file, code="new")
 
     assert (published.version, published.new) == (1, True)
+
+
+async def test_a_version_is_shown_as_it_was_written(settings: Settings, tmp_path: Path) -> None:
+    texts = [PLAIN.encode(), b"# \xc3\xa9\xc3\xa9n\r\n" + PLAIN.replace("give: 1", "give: 2.00").encode()]
+    file = tmp_path / "next.yaml"
+    for text in texts:
+        file.write_bytes(text)
+        await program.publish_file(settings, file, code=PROGRAM)
+
+    current = await program.text_of(settings, code=PROGRAM)
+    first = await program.text_of(settings, code=PROGRAM, version=1)
+
+    assert (current, first) == (texts[1], texts[0])
+    with pytest.raises(CliError, match="no such version"):
+        await program.text_of(settings, code=PROGRAM, version=9)

@@ -192,7 +192,7 @@ def test_every_program_example_compiles(block: Block) -> None:
     found = yaml.load(block.text, Loader=_AsInJson) or {}
     whole = found if "zegel" in found else {**yaml.load(PLAIN, Loader=_AsInJson), **found}
 
-    assert reading.read(block.text if "zegel" in found else json.dumps(whole))
+    assert reading.read_new(block.text if "zegel" in found else json.dumps(whole))
 
 
 def test_examples_of_messages_have_the_fields_that_messages_have() -> None:

@@ -23,7 +23,7 @@ _BOUGHT = re.compile(
 
 def rules_of(text: str) -> Rules:
     return compiling.compile_rules(
-        reading.read(text), version=1, digest=bytes(32), in_force_from=datetime(2026, 1, 1, tzinfo=UTC)
+        reading.read_new(text), version=1, digest=bytes(32), in_force_from=datetime(2026, 1, 1, tzinfo=UTC)
     )
 
 
@@ -64,7 +64,7 @@ def test_every_step_gives_what_it_says(step: Any) -> None:
 
 
 def test_each_step_can_be_published_after_those_before() -> None:
-    documents = [reading.read(step.text) for step in STEPS]
+    documents = [reading.read_new(step.text) for step in STEPS]
 
     assert len(documents) == 5
     for number, document in enumerate(documents):

@@ -17,7 +17,7 @@ PROGRAMS = Path(__file__).parents[2] / "programs"
 
 def compiled(name: str) -> Rules:
     """The rules of a sample, in force from the beginning of 2026."""
-    document = reading.read((PROGRAMS / f"{name}.yaml").read_bytes())
+    document = reading.read_new((PROGRAMS / f"{name}.yaml").read_bytes())
     digest = reading.digest(reading.canonical(document))
     return compiling.compile_rules(document, version=1, digest=digest, in_force_from=datetime(2026, 1, 1, tzinfo=UTC))
 

@@ -15,11 +15,11 @@ from app.domain.rules import Multiply, Rate, ReferralGift
 from app.program import compiling, reading
 
 SAMPLE = Path(__file__).parents[2] / "programs" / "koffiehuis.yaml"
-CANONICAL = reading.canonical(reading.read(SAMPLE.read_bytes()))
+CANONICAL = reading.canonical(reading.read_new(SAMPLE.read_bytes()))
 
 
 def koffiehuis() -> rules.Rules:
-    document = reading.read(SAMPLE.read_bytes())
+    document = reading.read_new(SAMPLE.read_bytes())
     digest = reading.digest(reading.canonical(document))
     return compiling.compile_rules(document, version=1, digest=digest, in_force_from=datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -115,7 +115,7 @@ def test_whatever_is_changed_in_it_is_either_told_or_compiles(data: st.DataObjec
     text = json.dumps(content)
 
     try:
-        document = reading.read(text)
+        document = reading.read_new(text)
     except reading.MistakesInDocument as mistakes:
         told = mistakes.mistakes
     else:

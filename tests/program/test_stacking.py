@@ -1,7 +1,9 @@
 """Groups, priorities and caps in a document: read, compiled, and every mistake at once with its place (A4, A5)."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 
 import pytest
 
@@ -10,6 +12,7 @@ from app.domain.combining import PROGRAM, Cap, Combine, Group, Multipliers, Per
 from app.domain.periods import Within
 from app.domain.rules import Measured, Rules
 from app.program import compiling, reading
+from app.program.document import Document
 from tests.builders import PLAIN
 
 WHOLE = """
@@ -29,19 +32,32 @@ rules:
 """
 
 
+TIERED = PLAIN.replace(
+    "rules:",
+    """  spent: {name: Money spent, spendable: false}
+groups: [{id: happy}]
+tiers: [{id: status, unit: spent, levels: [{id: base, name: Base, from: 0}, {id: gold, name: Gold, from: 500}]}]
+rules:""",
+)
+"""With a tier to give, and a group."""
+
+
 def compiled(text: str) -> Rules:
     """The rules of a document."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return compiling.compile_rules(reading.read(text), version=1, digest=bytes(32), in_force_from=now)
 
 
-def mistakes(text: str) -> list[tuple[str, str, str | None]]:
+def mistakes(text: str, read: Callable[[str], Document] = reading.read) -> list[tuple[str, str, str | None]]:
     """The places and texts of what is wrong, and what is suggested."""
     try:
-        reading.read(text)
+        read(text)
     except reading.MistakesInDocument as error:
         return [(one.pointer, one.message, one.suggestion) for one in error.mistakes]
     return []
+
+
+mistakes_of_new = partial(mistakes, read=reading.read_new)
 
 
 def test_what_a_document_says_of_stacking_is_what_the_core_gets() -> None:
@@ -141,3 +157,32 @@ def test_mistakes_of_all_holders_are_told_at_once() -> None:
         "/rules/3/exclusive",
         "/rules/3/caps/0/points",
     }
+
+
+@pytest.mark.parametrize(("way", "what"), [("tag: {name: vip}", "tag"), ("tier: {tier: gold, for: P1Y}", "tier")])
+def test_what_would_do_nothing_beside_a_tag_or_a_tier_is_a_mistake(way: str, what: str) -> None:
+    """A tag and a tier are of no unit and no points, as a reward is (semantics A4, A5)."""
+    idle = "group: happy, exclusive: true, stop: true, caps: [{times: 1}, {points: 5, times: 2}]"
+
+    found = mistakes_of_new(f"{TIERED}  - {{id: given, on: purchase, {way}, {idle}}}\n")
+
+    points = f"is for rules that give points: a {what} is of no unit"
+    assert found == [
+        ("/rules/1/group", points, None),
+        ("/rules/1/exclusive", points, None),
+        ("/rules/1/stop", points, None),
+        ("/rules/1/caps/1/points", f"a {what} is no points: limit its times", "times"),
+    ]
+
+
+@pytest.mark.parametrize("way", ["tag: {name: vip}", "tier: {tier: gold, for: P1Y}"])
+def test_times_limit_a_tag_and_a_tier(way: str) -> None:
+    """Semantics A5: so many events in which it is given."""
+    assert mistakes_of_new(f"{TIERED}  - {{id: given, on: purchase, {way}, caps: [{{times: 1}}]}}\n") == []
+
+
+def test_a_version_that_was_published_with_words_that_do_nothing_stays_readable() -> None:
+    text = f"{TIERED}  - {{id: given, on: purchase, tag: {{name: vip}}, stop: true, caps: [{{points: 5}}]}}\n"
+
+    assert mistakes(text) == []
+    assert [place for place, _, _ in mistakes_of_new(text)] == ["/rules/1/stop", "/rules/1/caps/0/points"]

@@ -165,7 +165,11 @@ async def enable_endpoint(endpoint_id: str, mine: PartsHere, caller: Writer) -> 
     responses=problems(*_BODY, *_ONCE, "not_found", "too_many_secrets"),
 )
 async def rotate_endpoint_secret(
-    endpoint_id: str, body: bodies.RotateIn, mine: PartsHere, caller: Writer, idempotency_key: IdempotencyKey = None
+    endpoint_id: str,
+    mine: PartsHere,
+    caller: Writer,
+    body: bodies.RotateIn = bodies.USUAL_OVERLAP,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Signs with a new secret, shown in this answer only, and for a time with those before it as well."""
     id, secret, at = ids.in_path(typeid.ENDPOINT, endpoint_id), _new_secret(mine), _moment(mine)

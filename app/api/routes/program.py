@@ -3,11 +3,12 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.api.dependencies import Caller, PartsHere, allowed
+from app.api import texts
+from app.api.dependencies import Caller, Parts, PartsHere, allowed
 from app.api.problems import Problem
 from app.api.routing import PrivateRoute, problems
 from app.api.schemas.common import Count, Out, time
@@ -62,15 +63,19 @@ async def get_program(mine: PartsHere, caller: Reader) -> ProgramOut:
     operation_id="get_rules",
     summary="Read the rules in force",
     response_model=RulesOut,
-    responses=problems("no_rules"),
+    responses={**texts.ANSWER, **problems("no_rules")},
 )
-async def get_rules(mine: PartsHere, caller: Reader) -> Response:
-    """The document that judges events that occur now."""
+async def get_rules(request: Request, mine: PartsHere, caller: Reader) -> Response:
+    """The document that judges events that occur now.
+
+    With `Accept: application/yaml` the answer is the text that was published, byte for byte; `Content-Location` says
+    which version it is.
+    """
     published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
     found = programs.in_force(published, now=mine.clock())
     if found is None:
         raise Problem("no_rules")
-    return _rules(found)
+    return await _rules(found, request, mine, caller)
 
 
 @router.get(
@@ -78,18 +83,26 @@ async def get_rules(mine: PartsHere, caller: Reader) -> Response:
     operation_id="get_rules_version",
     summary="Read a version of the rules",
     response_model=RulesOut,
-    responses=problems("not_found", "malformed_query"),
+    responses={**texts.ANSWER, **problems("not_found", "malformed_query")},
 )
-async def get_rules_version(version: Count, mine: PartsHere, caller: Reader) -> Response:
-    """A version that some event names."""
+async def get_rules_version(version: Count, request: Request, mine: PartsHere, caller: Reader) -> Response:
+    """A version that some event names.
+
+    With `Accept: application/yaml` the answer is the text that was published, byte for byte, comments and all. Of a
+    version from before texts were kept it is the document, written out.
+    """
     published = await programs.rules_versions(mine.engine, program_id=caller.program_id)
     found = next((row for row in published if row.version == version), None)
     if found is None:
         raise Problem("not_found")
-    return _rules(found)
+    return await _rules(found, request, mine, caller)
 
 
-def _rules(row: programs.RulesVersion) -> Response:
+async def _rules(row: programs.RulesVersion, request: Request, mine: Parts, caller: Caller) -> Response:
+    if texts.wanted(request):
+        text = await programs.text(mine.engine, row, program_id=caller.program_id)
+        headers = {"Content-Location": f"/v1/program/rules/{row.version}", "Vary": "Accept"}
+        return Response(text, 200, headers, texts.YAML)
     answer = {
         "version": row.version,
         "digest": row.digest.hex(),
@@ -98,4 +111,5 @@ def _rules(row: programs.RulesVersion) -> Response:
         "published_by": row.published_by,
         "document": json.loads(row.document),
     }
-    return Response(json.dumps(answer, ensure_ascii=False).encode(), media_type="application/json")
+    body = json.dumps(answer, ensure_ascii=False).encode()
+    return Response(body, 200, {"Vary": "Accept"}, "application/json")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.api import etags, paging
+from app.api import texts as written
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, may
 from app.api.paging import PAGE, Cursor, Limit
 from app.api.problems import FieldError, Problem, invalid
@@ -29,12 +30,11 @@ Writer = Annotated[Caller, Depends(allowed(Scope.PROGRAM_WRITE))]
 IfMatch = Annotated[str | None, Header(max_length=64, description="The `ETag` of the draft as you read it.")]
 Side = Annotated[str, Query(pattern=r"^(draft|current|[1-9][0-9]{0,8})$", max_length=9)]
 
-YAML = "application/yaml"
 _BODY = {
     "required": True,
     "description": "The document as you write it, at most 256 KiB. It may still have mistakes.",
     "content": {
-        YAML: {"schema": {"type": "string", "maxLength": reading.MAX_BYTES}},
+        written.YAML: {"schema": {"type": "string", "maxLength": reading.MAX_BYTES}},
         "application/json": {"schema": {"type": "object"}},
     },
 }
@@ -45,7 +45,7 @@ _BODY = {
     operation_id="get_draft",
     summary="Read the draft of the rules",
     response_model=bodies.DraftOut,
-    responses=problems("not_found"),
+    responses={**written.ANSWER, **problems("not_found")},
 )
 async def get_draft(request: Request, mine: PartsHere, caller: Writer) -> Response:
     """What may become the next version, with who changed it last; its `ETag` is what the next change must name.
@@ -53,9 +53,9 @@ async def get_draft(request: Request, mine: PartsHere, caller: Writer) -> Respon
     With `Accept: application/yaml` the answer is the document itself, byte for byte.
     """
     found = await _draft(mine, caller)
-    headers = {"ETag": etags.etag(found.revision)}
-    if YAML in request.headers.get("accept", ""):
-        return Response(found.text, 200, headers, YAML)
+    headers = {"ETag": etags.etag(found.revision), "Vary": "Accept"}
+    if written.wanted(request):
+        return Response(found.text, 200, headers, written.YAML)
     return Response(orjson.dumps(bodies.draft(found)), 200, headers, "application/json")
 
 
@@ -132,11 +132,13 @@ async def check_draft(mine: PartsHere, caller: Writer) -> Response:
         ),
     },
 )  # fmt: skip
-async def publish_draft(body: bodies.PublishIn, mine: PartsHere, caller: Writer, if_match: IfMatch = None) -> Response:
+async def publish_draft(
+    mine: PartsHere, caller: Writer, body: bodies.PublishIn = bodies.AT_ONCE, if_match: IfMatch = None
+) -> Response:
     """Makes the draft the next version, in force at once or from an instant to come. A version never changes.
 
-    `If-Match` names the draft that was checked: changed since, it is not published. Shops are told by a
-    `rules.published` message.
+    `If-Match` names the draft that was checked: changed since, it is not published. Without a body it is in force at
+    once. Shops are told by a `rules.published` message.
     """
     checked = etags.revision(if_match)
     found = await _draft(mine, caller)
@@ -147,7 +149,7 @@ async def publish_draft(body: bodies.PublishIn, mine: PartsHere, caller: Writer,
     wanted = operations.Publication(mine.fresh_id(), caller.owner, now, body.in_force_from)
     try:
         published = await operations.publish_draft(
-            mine.engine, document, wanted, program_id=caller.program_id, revision=found.revision
+            mine.engine, document, wanted, text=found.text, program_id=caller.program_id, revision=found.revision
         )
     except operations.DraftChanged as changed:
         raise _changed(changed) from None

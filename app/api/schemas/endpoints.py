@@ -94,6 +94,9 @@ class RotateIn(In):
     model_config = ConfigDict(json_schema_extra=example({"overlap_hours": 24}))
 
 
+USUAL_OVERLAP = RotateIn()
+
+
 class EndpointOut(Out):
     """A webhook endpoint."""
 

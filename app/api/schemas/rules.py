@@ -61,6 +61,9 @@ class PublishIn(In):
     )
 
 
+AT_ONCE = PublishIn()
+
+
 class VersionOut(Out):
     """A published version of the rules. It never changes."""
 

@@ -36,7 +36,7 @@ class Scene:
 
 async def prepare(engine: Engine, settings: Settings) -> Scene:
     """Publishes the sample program if it is not in force, and makes this run's keys, which end by themselves."""
-    await program.publish_document(settings, program.read(DOCUMENT), code=PROGRAM)
+    await program.publish_file(settings, DOCUMENT, code=PROGRAM)
 
     async def key(shop: str | None, scopes: tuple[Scope, ...]) -> str:
         return await keys.make_key(

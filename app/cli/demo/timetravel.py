@@ -75,7 +75,7 @@ async def jump(engine: Engine, settings: Settings, *, run: str) -> tuple[Check, 
 @asynccontextmanager
 async def _service(engine: Engine, settings: Settings, clock: _Clock) -> AsyncIterator[httpx.AsyncClient]:
     """The service without a worker, asked without a network, with a shop's key."""
-    await program.publish_document(settings, program.read(DOCUMENT), code=PROGRAM)
+    await program.publish_file(settings, DOCUMENT, code=PROGRAM)
     key = await keys.make_key(
         engine, settings, program=PROGRAM, shop="app", scopes=SHOP, label=DESCRIPTION, days=_KEY_DAYS
     )

@@ -61,9 +61,11 @@ rules = Table(
     instant("in_force_from"),
     instant("published_at"),
     text_column("published_by"),
+    Column("text", LargeBinary, nullable=True),
     PrimaryKeyConstraint("program_id", "version"),
     ForeignKeyConstraint(["program_id"], ["program.program_id"]),
     CheckConstraint("version >= 1", name="version"),
+    CheckConstraint("octet_length(text) <= 262144", name="text_length"),
 )
 
 

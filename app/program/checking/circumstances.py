@@ -38,9 +38,6 @@ def of_rule(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
         if parts.locations and location not in parts.locations:
             known = names.nearest(location, parts.locations.keys())
             yield Problem((*path, "locations", index), "there is no such location", known)
-    for index, shop in enumerate(rule.shops or ()):
-        if parts.shops and shop not in parts.shops:
-            yield Problem((*path, "shops", index), "there is no such shop", names.nearest(shop, parts.shops))
     for index, times in enumerate(rule.times or ()):
         yield from _times((*path, "times", index), times)
     if rule.if_ is not None and parts.attributes is not None:

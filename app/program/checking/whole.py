@@ -10,6 +10,7 @@ from app.program.checking import (
     ladders,
     milestones,
     names,
+    new,
     referring,
     schedules,
     stacking,
@@ -19,14 +20,24 @@ from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
 
 
-def check(tree: Value, *, spoiled: Collection[Path], shops: Collection[str] = ()) -> Iterator[Problem]:
-    """The problems between the parts of a document; `spoiled` are the places of which something is unreadable.
+def check(tree: Value, *, spoiled: Collection[Path]) -> Iterator[Problem]:
+    """The problems between the parts of a document; `spoiled` are the places of which something is unreadable."""
+    if isinstance(tree, dict):
+        yield from _check(tree, sound_parts(tree, spoiled=spoiled))
+
+
+def check_new(tree: Value, *, spoiled: Collection[Path], shops: Collection[str]) -> Iterator[Problem]:
+    """The same of a text that is not published yet, with what only such a text is held to.
 
     `shops` are those of the program: one without any has not been set up yet, and may name those to come.
     """
-    if not isinstance(tree, dict):
-        return
-    parts = sound_parts(tree, spoiled=spoiled, shops=shops)
+    if isinstance(tree, dict):
+        parts = sound_parts(tree, spoiled=spoiled)
+        yield from _check(tree, parts)
+        yield from new.check(parts, shops=shops)
+
+
+def _check(tree: dict[str, Value], parts: Parts) -> Iterator[Problem]:
     yield from _program(tree, parts)
     for code, unit in parts.units.items():
         if unit is not None and unit.cost_per_point is not None:

@@ -30,14 +30,12 @@ class FriendMilestone(Part):
     """Points for a number of friends for whom a member was rewarded."""
 
     at: Annotated[
-        int | None,
-        BeforeValidator(fields.whole_number_or_none),
-        Field(ge=1, le=1_000_000, description="Once, for the friend of this number."),
+        Annotated[int, BeforeValidator(fields.whole_number), Field(ge=1, le=1_000_000)] | None,
+        Field(description="Once, for the friend of this number."),
     ] = None
     every: Annotated[
-        int | None,
-        BeforeValidator(fields.whole_number_or_none),
-        Field(ge=2, le=1_000_000, description="For every so many-th friend."),
+        Annotated[int, BeforeValidator(fields.whole_number), Field(ge=2, le=1_000_000)] | None,
+        Field(description="For every so many-th friend."),
     ] = None
     unit: Annotated[fields.Code | None, Field(description="The unit; without it, that of the referrer's bonus.")] = None
     points: Annotated[fields.AboveZero, Field(description="How much of it.")]
