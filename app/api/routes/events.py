@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from app.api import handlers, ids
+from app.api import handlers, ids, previews
 from app.api.dependencies import Caller, Parts, PartsHere, allowed, caller_of, may
 from app.api.languages import LANGUAGE, Telling, telling
-from app.api.problems import Problem, invalid, malformed_query, of_refusal
+from app.api.previews import Preview
+from app.api.problems import Problem, invalid, of_refusal
 from app.api.routes.rules import sound_draft
 from app.api.routing import DirectRoute, PrivateRoute, problems
 from app.api.schemas import answers
 from app.api.schemas.commands import check_born, to_command
-from app.api.schemas.common import PRINTABLE, instant
+from app.api.schemas.common import PRINTABLE
 from app.api.schemas.events import (
     EVENT,
     NOBODY,
@@ -51,41 +51,12 @@ router = APIRouter(prefix="/v1/events", tags=["events"], route_class=PrivateRout
 busy = APIRouter(prefix="/v1/events", tags=["events"], route_class=DirectRoute)
 
 Reader = Annotated[Caller, Depends(allowed(Scope.EVENTS_READ))]
-DRY_RUN = {
-    "name": "dry_run",
-    "in": "query",
-    "description": "Answer exactly what would happen, and write nothing.",
-    "schema": {"type": "boolean", "default": False},
-}
-NOW = {
-    "name": "now",
-    "in": "query",
-    "description": "With `dry_run` and the scope `program:write`: pretend that it is this time.",
-    "schema": {"type": "string", "format": "date-time"},
-}
 EXPLAIN = {
     "name": "explain",
     "in": "query",
     "description": "Add the explanation to each event.",
     "schema": {"type": "boolean", "default": False},
 }
-
-
-RULES = {
-    "name": "rules",
-    "in": "query",
-    "description": "With `dry_run` and the scope `program:write`: judge by the draft of the rules.",
-    "schema": {"type": "string", "enum": ["draft"]},
-}
-
-
-class Preview(NamedTuple):
-    """Whether a request only asks what would happen, at which pretended time, and whether by the draft."""
-
-    dry_run: bool = False
-    now: datetime | None = None
-    draft: bool = False
-
 
 JUDGED = (
     "event_id_reused", "unknown_member", "no_rules", "not_after_passed", "points_out_of_range", "unknown_outcome",
@@ -117,7 +88,7 @@ _REFUSALS = (
         202: {"model": answers.ParkedOut, "description": "It waits for the event that it names."},
         **problems(*_REFUSALS),
     },
-    openapi_extra={"parameters": [DRY_RUN, NOW, RULES, LANGUAGE]},
+    openapi_extra={"parameters": [*previews.PARAMETERS, LANGUAGE]},
 )
 async def record_event(body: AnyEventIn, request: Request) -> Response:
     """Records an event: a purchase, a return, a redemption and so on, and answers what came of it, rule by rule.
@@ -127,7 +98,7 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
     """
     mine: Parts = request.app.state.parts
     caller = caller_of(request, Scope.EVENTS_WRITE)
-    preview = _preview(request, caller)
+    preview = previews.asked(request, caller)
     command = _command(body, mine, caller, preview)
     del body  # before the wait: what the next request brings takes its place in the processor's cache
     words = await telling(request, mine, caller)
@@ -152,7 +123,7 @@ async def record_event(body: AnyEventIn, request: Request) -> Response:
         "shop_key_required",
         "malformed_query",
     ),
-    openapi_extra={"parameters": [DRY_RUN, NOW, RULES, EXPLAIN, LANGUAGE]},
+    openapi_extra={"parameters": [*previews.PARAMETERS, EXPLAIN, LANGUAGE]},
 )
 async def record_events(body: BatchIn, request: Request) -> Response:
     """Records many events, each with its own outcome: one bad item never blocks the others.
@@ -162,9 +133,9 @@ async def record_events(body: BatchIn, request: Request) -> Response:
     """
     mine: Parts = request.app.state.parts
     caller = caller_of(request, Scope.EVENTS_WRITE)
-    preview = _preview(request, caller)
+    preview = previews.asked(request, caller)
     dry_run = preview.dry_run
-    explain, words = _flag(request, "explain"), await telling(request, mine, caller)
+    explain, words = previews.flag(request, "explain"), await telling(request, mine, caller)
     judging: Mapping[int, Rules] = {}
     if len(body.events) > BATCH_EVENTS:
         raise Problem("batch_too_large", limit=BATCH_EVENTS)
@@ -299,32 +270,6 @@ async def _judging(mine: Parts, caller: Caller, trial: Rules | None) -> Mapping[
 
 def _of_trial(words: Telling | None, trial: Rules | None) -> Telling | None:
     return words if words is None else words._replace(versions=replace(words.versions, trial=trial))
-
-
-def _preview(request: Request, caller: Caller) -> Preview:
-    """What the query says of a dry run. Raises Problem where it says it wrongly."""
-    if not request.scope["query_string"]:
-        return Preview()
-    said = request.query_params
-    dry_run = _flag(request, "dry_run")
-    for name in ("now", "rules"):
-        if name in said:
-            may(caller, Scope.PROGRAM_WRITE)
-            if not dry_run:
-                raise malformed_query(name, "goes with `dry_run` only")
-    if said.get("rules", "draft") != "draft":
-        raise malformed_query("rules", "must be draft")
-    try:
-        return Preview(dry_run, instant(said["now"]) if "now" in said else None, "rules" in said)
-    except ValueError as error:
-        raise malformed_query("now", str(error)) from None
-
-
-def _flag(request: Request, name: str) -> bool:
-    said = request.query_params.get(name, "false")
-    if said not in ("true", "false"):
-        raise malformed_query(name, "must be true or false")
-    return said == "true"
 
 
 def answered(outcome: Outcome, words: Telling | None = None) -> Response:
