@@ -3,6 +3,7 @@
 It reads the bodies a till sends and tells what must come of them. It knows nothing of the product's code.
 """
 
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -836,6 +837,10 @@ def view(member: Member, now: datetime) -> View:
     for lot in seen.active(now):
         if lot.free():
             ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.free()
+    paid: Counter[int] = Counter()  # what freed lots have paid of a debt by the clock; an end is told when written down
+    for event in seen.events[len(member.events) :]:
+        for _, points, _, _, draws in event["entries"]:
+            paid.update({} if points else dict(draws))
     level = member.level(datetime.max.replace(tzinfo=UTC))
     needed = LEVELS[level + 1][1] - member.spent if level + 1 < len(LEVELS) else None
     since = text(member.moves[-1][0]) if member.moves else None
@@ -854,13 +859,13 @@ def view(member: Member, now: datetime) -> View:
             (
                 x.sequence,
                 x.credited,
-                x.left,
+                x.left - paid[x.sequence],
                 text(x.occurred_at),
                 text(x.expires_at),
                 "active" if x.expires_at > now else "expired",
             )
             for x in member.lots
-            if x.left
+            if x.left > paid[x.sequence]
         ],
         "referral": _referral(member, now),
         "events": member.events,

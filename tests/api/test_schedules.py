@@ -161,10 +161,10 @@ tiers:
 )
 
 
-async def test_what_follows_on_a_tier_that_a_late_sale_found_ended_is_proven(
+async def test_a_late_sale_whose_points_have_ended_brings_nothing_of_a_tier(
     settings: Settings, owner: asyncpg.Connection, clock: Clock
 ) -> None:
-    """Semantics K3, L10, L15: silver by a sale of 20 days ago has ended, and what follows on that is due, too."""
+    """Semantics K3, T2, L15: what it gave had ended in both units before it came, so nobody rises or falls."""
     await publish(settings, clock=clock, document=FALLING)
     async with open_service(settings, clock=clock) as service:
         await service.enrol()
@@ -174,7 +174,7 @@ async def test_what_follows_on_a_tier_that_a_late_sale_found_ended_is_proven(
         late = await service.send(purchase("100.00", id="p1", at=sold))
 
         assert late.status_code == 201, late.text
-        assert await brought(owner) == [("chin-up", midnight("2026-11-29"))]
+        assert await brought(owner) == []
         assert await verify.run(settings) == []
 
 
