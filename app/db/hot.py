@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal_column,
     not_,
+    or_,
     select,
     true,
 )
@@ -227,8 +228,11 @@ _DATED_BY_ANOTHER = (PurchaseChange.kind, Return.kind, Cancellation.kind, UNREAC
 """The kinds of events whose lots are dated by the event that they are about."""
 
 
-def credited_at() -> ColumnElement[Any]:
-    """When a lot counts as earned: as its event occurred, or the one that this is about, such as its purchase."""
+def credited_at(lot: Any) -> ColumnElement[Any]:
+    """When a lot counts as earned: as its event occurred, or the one that this is about, such as its purchase.
+
+    `lot` has its dates: what waits for goods that have yet to come is of its own event.
+    """
     v, named = t.event.c, t.event.alias("named")
     then = (
         select(named.c.occurred_at)
@@ -236,13 +240,14 @@ def credited_at() -> ColumnElement[Any]:
         .correlate(t.event)
         .scalar_subquery()
     )
-    return case((v.about.is_(None), v.occurred_at), else_=func.coalesce(then, v.occurred_at))
+    own = or_(v.about.is_(None), lot.available_at == lot.expires_at)
+    return case((own, v.occurred_at), else_=func.coalesce(then, v.occurred_at))
 
 
 def _credits() -> Select[Any]:
     asked, e, v = _asked_numbers(), t.entry.c, t.event.c
     names = ("member_id", "sequence", "position", "unit", "points", "available_at")
-    columns = [*(e[name] for name in names), _ends().label("expires_at"), credited_at().label("occurred_at"), v.kind]
+    columns = [*(e[name] for name in names), _ends().label("expires_at"), credited_at(e).label("occurred_at"), v.kind]
     same = [table[name] == asked.c[name] for table in (e, v) for name in ("member_id", "sequence")]
     found = (
         select(*columns)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select
+from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import hot, rows
@@ -13,6 +13,7 @@ from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import opening
 from app.domain.commands import Fulfilment, Opening
+from app.domain.events import OWED
 from app.domain.settling import EXPIRY
 from app.domain.state import OpenLot, TierTerm
 
@@ -55,7 +56,7 @@ async def written(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program
     told = case((_v.kind == Opening.kind, _v.content))
     query = (
         select(
-            unit, o.sequence, o.position, o.unit, o.points, o.remaining, hot.credited_at(), o.available_at, ends, told
+            unit, o.sequence, o.position, o.unit, o.points, o.remaining, hot.credited_at(o), o.available_at, ends, told
         )
         .select_from(unit.outerjoin(left.join(t.event, credited), o.unit == unit.c.code))
         .outerjoin(over, and_(o.unit == over.c.unit, o.expires_at.is_(None)))
@@ -144,10 +145,10 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
 
 
 def _drawn(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
-    """What each entry drew in all; by effect also since when the last of it could be spent."""
+    """What each entry drew of lots in all; by effect also since when the last of it could be spent."""
     place = (_d.sequence, _d.position)
     mine = select(*place, func.sum(_d.points).label("points")).where(
-        _d.program_id == program_id, _d.member_id == member_id
+        _d.program_id == program_id, _d.member_id == member_id, tuple_(_d.lot_sequence, _d.lot_position) != OWED
     )
     if not as_of.by_recording:
         credit = t.entry.alias("credit")
