@@ -53,9 +53,7 @@ async def load(
     versions = await rules.of(connection, found.versions, program_id=program_id)
     late = history.late(said.commands, found, versions)
     wanting = _wanting_lots(said, found, versions, late=late, now=now)
-    known = lots.of(wanting)
-    unknown = [state for state in wanting if state.id not in known]
-    states = found.states | known | await loading.with_lots(connection, unknown, program_id=program_id)
+    states = found.states | await _with_lots(connection, wanting, lots, program_id=program_id)
     if versions.profiles:
         states |= await loading.with_profiles(connection, states.values(), program_id=program_id)
     earlier = await history.of(connection, said, found, versions, program_id=program_id, late=late, now=now)
@@ -156,6 +154,15 @@ def _wanting_lots(
     drawing |= {_whom(to, found.identities) for to in said.receivers}
     until = max([now, *(command.occurred_at for command in said.commands)])
     return [state for state in found.states.values() if state.id in drawing or _due(state, now=until)]
+
+
+async def _with_lots(
+    connection: Any, wanting: Sequence[MemberState], lots: KnownLots, *, program_id: bytes
+) -> dict[bytes, MemberState]:
+    """The states with all their open lots: those that are remembered, and the others as they are read."""
+    known = lots.of(wanting)
+    unknown = [state for state in wanting if state.id not in known]
+    return known | await loading.with_lots(connection, unknown, program_id=program_id)
 
 
 def _drawing(

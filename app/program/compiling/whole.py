@@ -50,17 +50,13 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         referrals=referring.terms(document.referrals, known, currencies, shortage=shortage)
         if document.referrals
         else None,
-        rewards={
-            code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())
-        },
+        rewards=_rewards(document),
         groups=_groups(document, known),
         caps=caps.caps(document.caps, combining.PROGRAM, decimals=_spent_in(known)),
         locations=circumstances.locations(document),
         attributes=declared,
         segments=circumstances.segments(document),
-        switched_off=tuple(
-            rules.SwitchedOff(rule.id, rule.on, rule.unit or "") for rule in document.rules if not rule.enabled
-        ),
+        switched_off=_switched_off(document),
         milestones=tuple(milestones.milestone(one, known, zone, of_tier) for one in document.milestones),
         schedules=tuple(schedules.schedule(one) for one in document.schedules),
         late=timedelta(days=document.events.late.days),
@@ -84,6 +80,14 @@ def compile_rules(document: Document, *, version: int, digest: bytes, in_force_f
         audience=rules.Audience(document.webhooks.messages),
         transfers=terms.transfers(document.transfers, known) if document.transfers else None,
     )
+
+
+def _rewards(document: Document) -> dict[str, rules.Reward]:
+    return {code: rules.Reward(code, reward.name, reward.valid) for code, reward in sorted(document.rewards.items())}
+
+
+def _switched_off(document: Document) -> tuple[rules.SwitchedOff, ...]:
+    return tuple(rules.SwitchedOff(rule.id, rule.on, rule.unit or "") for rule in document.rules if not rule.enabled)
 
 
 def compile_next(document: Document, earlier: rules.Versions, *, in_force_from: datetime) -> rules.Rules:
