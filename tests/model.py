@@ -4,6 +4,7 @@ It reads the bodies a till sends and tells what must come of them. It knows noth
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -249,6 +250,7 @@ class Model:
         if key in self.recorded:
             said, event = self.recorded[key]
             return Outcome(200, event) if said == body else _reused()
+        self._give_up(card_of(body), _named_by(body))
         if key in self.parked:
             waiting = self.parked[key]
             return Outcome(202, lapses_at=text(waiting.lapses_at)) if waiting.body == body else _reused()
@@ -268,6 +270,12 @@ class Model:
     def lapse(self, now: datetime) -> None:
         """What waited too long is gone, and its id free (semantics E4)."""
         self.parked = {key: x for key, x in self.parked.items() if x.lapses_at > now}
+
+    def _give_up(self, card: str, named: Iterable[tuple[str, str]]) -> None:
+        """What waits for some of these, which came for somebody else, is refused; its id is free (semantics E4)."""
+        others = {x for x in named if x in self.recorded and card_of(self.recorded[x][0]) != card}
+        waits = {key: x for key, x in self.parked.items() if card_of(x.body) == card and (x.kind, x.named) in others}
+        self.parked = {key: x for key, x in self.parked.items() if key not in waits}
 
     def _judge(self, body: View, now: datetime) -> Outcome:
         after = deepcopy(self.members)
@@ -290,8 +298,10 @@ class Model:
         return Outcome(202, lapses_at=text(now + LATE))
 
     def settle(self, now: datetime) -> None:
-        """Everything that is due to anybody (semantics L7)."""
+        """Everything that is due to anybody (semantics L7), also what waits in vain (E4)."""
         self.lapse(now)
+        for card in self.members:
+            self._give_up(card, {(x.kind, x.named) for x in self.parked.values()})
         for member in self.members.values():
             _settle(member, now)
 
@@ -622,6 +632,16 @@ def _returned(
     paid = _draw(sorted(lots, key=_order), member.deficit)
     member.deficit -= sum(points for _, points in paid)
     return -sum(given for _, given in mine), until, mine + paid
+
+
+def _named_by(body: View) -> set[tuple[str, str]]:
+    """The shop's events that an event is about."""
+    if "ours" in body:
+        return set()
+    holds = [body["hold"]] if "hold" in body else [x["hold"] for x in body.get("payments", ()) if "hold" in x]
+    found = {("hold", hold) for hold in holds}
+    found |= {("purchase", body["purchase"])} if "purchase" in body else set()
+    return found | ({(body["kind"], body["event"])} if "event" in body else set())
 
 
 def _refused(members: dict[str, Member], member: Member, ours: str, kind: str, named: str) -> Outcome | None:

@@ -279,6 +279,16 @@ TOLD = [
         *[("park", 1, "return", 1, 0), ("come", 0, 0, 60_00, 504), ("settle",), ("park", 0, "return", 100, 0)],
         *[("come", 6, 1, 10_00, 0), ("again", 5), ("wait", 1), ("come", 0, 0, 10_00, 0)],
     ],
+    # What comes for somebody else: all that waits for it is refused by the worker, or when one of it is sent again.
+    [
+        *[("enrol", 0), ("enrol", 3), ("park", 0, "return", 100, 0), ("park_another", 0, "return", 50, 0)],
+        *[("come", 6, 1, 10_00, 0), ("wait", 1), ("settle",), ("again", 2), ("wait", 1)],
+    ],
+    [
+        *[("enrol", 0), ("enrol", 3), ("park", 0, "return", 100, 0), ("park_another", 0, "return", 50, 0)],
+        *[("park", 0, "hold", 100, 0), ("come", 6, 1, 10_00, 0), ("wait", 1), ("again", 3), ("wait", 1), ("again", 2)],
+        *[("come", 6, 1, 5, 0), ("wait", 1), ("again", 4), ("wait", 1), ("settle",)],
+    ],
     [("enrol", 0), ("buy", 1, 60_00, 0), ("mistake", 0, "return", 0), ("mistake", 3, "cancellation", 0), ("again", 3)],
     # A till that was without a network while points ended and came; it is taken back, and so is what is owed for it.
     [
