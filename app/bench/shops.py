@@ -1,4 +1,4 @@
-"""Small shops that live in the bench's own process: each says what it answers, and after how long."""
+"""Small shops on a port of their own: each says what it answers, and after how long."""
 
 import asyncio
 import socket

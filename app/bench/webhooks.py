@@ -1,7 +1,6 @@
 """What delivery promises of speed: sent and recorded a second, how soon after an event, and at whose cost (W7).
 
-The worker runs in this process, the service and the healthy receiver in processes of their own; dead, slow and flapping
-shops cost next to nothing, and so share this one.
+The worker runs in this process; the service and the receivers, healthy and troubled, in processes of their own.
 """
 
 import asyncio
@@ -11,8 +10,8 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -27,7 +26,7 @@ from app.bench.offering import Offer, Offered, Watch
 from app.bench.processes import BenchError, Listener
 from app.bench.results import Must
 from app.bench.scene import Program
-from app.bench.shops import Reply
+from app.bench.troubled import TROUBLES
 from app.db import endpoints, sealing, transactions
 from app.db import tables as t
 from app.db.claims import IN_FLIGHT
@@ -38,12 +37,11 @@ from app.settings import Settings
 from app.webhooks import delivery, guard, sender
 
 BODY = json.dumps({"type": "points.earned", "data": "x" * 560}).encode()
-HEALTHY, TROUBLED = 7, 3
+HEALTHY = 7
 ROUNDS = 3
 """Pairs that are compared are measured so often, by turns; what counts is the median of their ratios."""
 OFFERED, OFFERED_BESIDE_BACKLOG = 200, 300
 LONGEST_SECONDS = 600.0
-SLOW_SECONDS = 2.0
 SETTLE_SECONDS = 2.0
 CARDS = 200
 
@@ -111,9 +109,10 @@ async def _alone(stage: _Stage, receiver: Listener, messages: int) -> float:
 
 async def _beside_trouble(stage: _Stage, receiver: Listener, messages: int) -> float:
     """The rate of the healthy ones beside the troubled, of their rate alone."""
-    async with _troubled() as ports:
+    with ExitStack() as stack:
+        troubled = [stack.enter_context(processes.listener("app.bench.troubled", one)) for one in TROUBLES]
         good = [await _endpoint(stage, receiver.port) for _ in range(HEALTHY)]
-        bad = [await _endpoint(stage, port) for port in ports]
+        bad = [await _endpoint(stage, one.port) for one in troubled]
         each = messages // HEALTHY
         await _queue(stage, good, each)
         alone = await _drained(stage, dict.fromkeys(good, each))
@@ -165,22 +164,6 @@ def _purchase(id: str, number: int, *, at: str) -> bytes:
         "total": "12.50",
     }
     return json.dumps(body).encode()
-
-
-@asynccontextmanager
-async def _troubled() -> AsyncIterator[list[int]]:
-    """Ports of a shop that never answers, one that takes its time, and one that is down every other moment."""
-    taken = itertools.count(1)
-
-    def by_turns(_: bytes) -> Reply:
-        return Reply(b"503 Not now") if next(taken) // 5 % 2 else Reply()
-
-    async with (
-        shops.open_shop(lambda _: Reply(after=None)) as dead,
-        shops.open_shop(lambda _: Reply(after=SLOW_SECONDS)) as slow,
-        shops.open_shop(by_turns) as flapping,
-    ):
-        yield [dead, slow, flapping]
 
 
 async def _endpoint(stage: _Stage, port: int) -> bytes:

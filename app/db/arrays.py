@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from app.domain import messages
-from app.domain.events import Message, Posted, Recorded
+from app.domain.events import Balances, Message, Posted, Recorded
 from app.domain.parking import Parked, TurnedAway
 from app.domain.periods import BEGINNING
 from app.domain.refusals import facts_of
@@ -315,13 +315,19 @@ def _floor_row(id: bytes, floor: Floor) -> tuple[Any, ...]:
     return (id, *_floor_key(floor), floor.tier, floor.given_at, floor.ends_at, *lasts)
 
 
+def _said_sums(b: Balances) -> tuple[int | str, ...]:
+    """What an event left of an account, as JSON: five sums, and until when, where it slides."""
+    sums = (b.balance, b.available, b.pending, b.held, b.deficit)
+    return sums if b.active_until is None else (*sums, messages.time_text(b.active_until))
+
+
 def _event_row(id: bytes, event: Recorded, *, lane: int, block: int, leaf: int) -> tuple[Any, ...]:
     explanation: dict[str, Any] = {"steps": event.steps}
     if event.tier_changes:
         explanation["tiers"] = event.tier_changes
     if event.flags:
         explanation["flags"] = event.flags
-    accounts = {u: (b.balance, b.available, b.pending, b.held, b.deficit) for u, b in event.accounts.items()}
+    accounts = {u: _said_sums(b) for u, b in event.accounts.items()}
     return (
         id,
         event.sequence,

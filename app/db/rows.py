@@ -240,11 +240,18 @@ def recorded(row: Row, entries: Iterable[Row], draws: Iterable[Row]) -> Recorded
             for entry in entries
         ),
         steps=tuple((rule, unit, what, value) for rule, unit, what, value in why["steps"]),
-        accounts={unit: Balances(*sums) for unit, sums in json_value(row["accounts"]).items()},
+        accounts={unit: _balances(*said) for unit, said in json_value(row["accounts"]).items()},
         tier_changes=tuple((ladder, before, after) for ladder, before, after in why.get("tiers", ())),
         flags=tuple(why.get("flags", ())),
         about=None if row["about"] is None else _bytes(row["about"]),
     )
+
+
+def _balances(
+    balance: int, available: int, pending: int, held: int, deficit: int, until: str | None = None
+) -> Balances:
+    ends = None if until is None else datetime.fromisoformat(until)
+    return Balances(balance, available, pending, held, deficit, ends)
 
 
 def json_value(value: Any) -> Any:

@@ -69,13 +69,17 @@ class Message(NamedTuple):
 
 
 class Balances(NamedTuple):
-    """An account as it stood after an event, at its recording."""
+    """An account as it stood after an event, at its recording.
+
+    `active_until` is when what bears no date of its own would end, in a unit whose expiry slides (semantics L10).
+    """
 
     balance: int
     available: int
     pending: int
     held: int
     deficit: int
+    active_until: datetime | None = None
 
 
 class Recorded(NamedTuple):

@@ -56,9 +56,12 @@ def ended(lot: OpenLot, *, now: datetime) -> bool:
 
 def in_account(lot: OpenLot, account: Account) -> OpenLot:
     """The lot with the end that its account has, where it bears no date of its own (semantics L10)."""
-    if account.active_until is None or lot.expires_at is not None:
-        return lot
-    return lot._replace(expires_at=account.active_until)
+    return lasting(lot, account.active_until)
+
+
+def lasting(lot: OpenLot, until: datetime | None) -> OpenLot:
+    """The lot with this end, if any, where it bears no date of its own."""
+    return lot if until is None or lot.expires_at is not None else lot._replace(expires_at=until)
 
 
 def next_due(lots: Iterable[OpenLot], *, now: datetime) -> datetime | None:
@@ -300,10 +303,11 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     """
     if account.next_due_at is None or now < account.next_due_at:
         return account
-    mine = [in_account(lot, account) for lot in lots if lot.unit == account.unit]
+    mine = [lot for lot in lots if lot.unit == account.unit]
     deficit = account.deficit
     if deficit:
-        mine, deficit = repaid(mine, deficit, now=now)
+        mine, deficit = repaid(mine, deficit, until=account.active_until, now=now)
+    mine = [in_account(lot, account) for lot in mine]
     active = sum(lot.remaining if is_active(lot, now=now) else lot.kept(now) for lot in mine)
     pending = sum(lot.remaining for lot in mine if lot.available_at > now and not ended(lot, now=now))
     return account._replace(
@@ -316,10 +320,13 @@ def folded(account: Account, lots: Iterable[OpenLot], *, now: datetime) -> Accou
     )
 
 
-def repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[list[OpenLot], int]:
+def repaid(
+    mine: Sequence[OpenLot], deficit: int, *, until: datetime | None, now: datetime
+) -> tuple[list[OpenLot], int]:
     """An account's lots once holds that lapsed, and waits that are over, have paid a deficit; with what is left of it.
 
-    Instant by instant, whether or not that has been written down (semantics L4, L9).
+    Instant by instant, whether or not that has been written down (semantics L4, L9). Those without a date of their own
+    last as long as the account, `until` then, and pay last.
     """
     left = list(mine)
     instants = {r.lapses_at for lot in mine for r in lot.reserves} | {lot.available_at for lot in mine if lot.waiting}
@@ -329,7 +336,7 @@ def repaid(mine: Sequence[OpenLot], deficit: int, *, now: datetime) -> tuple[lis
             free = sum(r.points for r in lot.reserves if r.lapses_at <= instant)
             if free:
                 left[place] = lot._replace(reserves=tuple(r for r in lot.reserves if r.lapses_at > instant))
-            elif lot.waiting and lot.available_at <= instant and not ended(lot, now=instant):
+            elif lot.waiting and lot.available_at <= instant and not ended(lasting(lot, until), now=instant):
                 left[place], free = lot._replace(waiting=False), lot.remaining
             if free:
                 payers.append((draw_order(lot), place, free))
@@ -351,11 +358,14 @@ def by_the_instant(accounts: Mapping[str, Account], lots: Iterable[OpenLot], *, 
     return {unit: folded(account, known, now=now) for unit, account in accounts.items()}
 
 
-def balances(accounts: Mapping[str, Account]) -> dict[str, Balances]:
-    """The accounts as an answer shows them, by unit: the order must not depend on how they were found."""
+def balances(accounts: Mapping[str, Account], *, ends: bool) -> dict[str, Balances]:
+    """The accounts as an event leaves them, by unit: the order must not depend on how they were found.
+
+    `ends` says whether they tell when they end, where they slide.
+    """
     return {
-        unit: Balances(account.balance, account.available, account.pending, account.held, account.deficit)
-        for unit, account in sorted(accounts.items())
+        unit: Balances(a.balance, a.available, a.pending, a.held, a.deficit, a.active_until if ends else None)
+        for unit, a in sorted(accounts.items())
     }
 
 

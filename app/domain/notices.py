@@ -44,13 +44,13 @@ def soonest(state: MemberState, account: Account) -> tuple[datetime, int] | None
 
 def left_by(end: datetime, state: MemberState, account: Account) -> int:
     """What would end then of what nobody keeps, once what waits until then has paid what is owed (semantics L9)."""
-    mine = [lots.in_account(lot, account) for lot in state.lots if lot.unit == account.unit]
-    later, _ = lots.repaid(mine, account.deficit, now=end)
+    mine = [lot for lot in state.lots if lot.unit == account.unit]
+    later, _ = lots.repaid(mine, account.deficit, until=account.active_until, now=end)
     pairs = zip(mine, later, strict=True)
     return sum(
         min(lot.remaining - lot.reserved, then.remaining - then.reserved)
         for lot, then in pairs
-        if lot.expires_at == end
+        if lots.in_account(lot, account).expires_at == end
     )
 
 

@@ -22,6 +22,9 @@ _LATE_ENDS_SINCE = 3
 _NEVER_ACTIVE_SINCE = 3
 """The engine since which points that had ended before they came count toward no tier until then."""
 
+_ENDS_KEPT_SINCE = 3
+"""The engine since which an event keeps until when it leaves accounts that slide."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ids:
@@ -131,7 +134,7 @@ def post(state: MemberState, draft: Draft, moment: Moment) -> tuple[MemberState,
         hash=chain.event_hash(state.head, content, draft.entries),
         entries=draft.entries,
         steps=draft.steps,
-        accounts=lots.balances(accounts),
+        accounts=lots.balances(accounts, ends=moment.engine >= _ENDS_KEPT_SINCE),
         tier_changes=tuple((change.ladder, change.before, change.after) for _, change in moved if change is not None),
         flags=draft.flags,
         about=draft.about,

@@ -120,13 +120,16 @@ def balances(member: MemberAccounts, *, now: datetime) -> tuple[Balance, ...]:
 
 def changes_at(member: MemberAccounts, *, now: datetime) -> datetime | None:
     """The next instant at which time alone changes the balances."""
-    return lots.next_due(member.lots, now=now)
+    ends = {account.unit: account.active_until for account in member.accounts}
+    return lots.next_due([lots.lasting(lot, ends[lot.unit]) for lot in member.lots], now=now)
 
 
 def _balance(account: Account, open_lots: Iterable[OpenLot], *, now: datetime) -> Balance:
     mine = [lot for lot in open_lots if lot.unit == account.unit]
     ends: dict[datetime, int] = {}
-    for lot in lots.repaid(mine, account.deficit, now=now)[0] if account.deficit else mine:
+    until = account.active_until
+    left = lots.repaid(mine, account.deficit, until=until, now=now)[0] if account.deficit else mine
+    for lot in (lots.lasting(lot, until) for lot in left):
         if lot.expires_at is not None and lots.is_active(lot, now=now):
             ends[lot.expires_at] = ends.get(lot.expires_at, 0) + lot.remaining - lot.kept(now)
     ends = {instant: points for instant, points in ends.items() if points}
@@ -135,9 +138,7 @@ def _balance(account: Account, open_lots: Iterable[OpenLot], *, now: datetime) -
 
 def _member(found: Sequence[Any]) -> MemberAccounts:
     accounts = {row["unit"]: rows.account(row) for row in found if row["unit"] is not None}
-    groups = tuple(
-        lots.in_account(group(row), accounts[row["lot_unit"]]) for row in found if row["lot_unit"] is not None
-    )
+    groups = tuple(group(row) for row in found if row["lot_unit"] is not None)
     return MemberAccounts(found[0]["sequence"], tuple(accounts[unit] for unit in sorted(accounts)), groups)
 
 

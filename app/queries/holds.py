@@ -1,6 +1,6 @@
 """Holds: what became of one, and what a member had on hold at an instant (semantics L12, L14)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
@@ -13,7 +13,7 @@ from app.domain.events import Recorded
 from app.domain.state import Account, OpenLot, Reserve
 from app.queries import events, past
 from app.queries.balances import MemberAccounts
-from app.queries.past import AsOf, Written
+from app.queries.past import AsOf, Left, Written
 
 PURCHASES = 500
 """So many purchases after a hold are looked at."""
@@ -38,7 +38,7 @@ async def accounts_then(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, p
     written = await past.written(engine, member_id, as_of, program_id=program_id)
     found, owed = await _standing(engine, member_id, written, as_of, program_id=program_id)
     accounts = (
-        _account(unit, [lot for lot in found if lot.unit == unit], owed[unit], as_of.instant)
+        _account(unit, [lot for lot in found if lot.unit == unit], owed[unit], of_unit.until, as_of.instant)
         if unit in owed
         else _without_lots(unit, of_unit.points)
         for unit, of_unit in written.sums.items()
@@ -58,7 +58,9 @@ async def lots_then(
     """The lots of which something remained by the clock, in order of their credit entries, after the one named."""
     written = await past.written(engine, member_id, as_of, program_id=program_id)
     found, _ = await _standing(engine, member_id, written, as_of, program_id=program_id)
-    return tuple(lot for lot in found if after is None or lot[:2] > after)[:limit]
+    shown = [lot for lot in found if after is None or lot[:2] > after][:limit]
+    over = {unit: sums.until for unit, sums in written.sums.items() if sums.until and sums.until <= as_of.instant}
+    return tuple(lots.lasting(lot, over.get(lot.unit)) for lot in shown)
 
 
 async def _standing(
@@ -68,35 +70,45 @@ async def _standing(
     kept = await _kept_then(engine, member_id, as_of, program_id=program_id)
     found, left = [], {unit: sums.owed for unit, sums in written.sums.items() if sums.has_lots}
     for unit, owed in left.items():
-        mine = [lot for lot in written.lots if lot.unit == unit]
+        mine, left[unit] = _not_yet_owed([one for one in written.lots if one.lot.unit == unit], owed)
         if kept:
             mine = [lot._replace(reserves=kept[lot[:2]]) if lot[:2] in kept else lot for lot in mine]
         if owed > 0:
-            mine, left[unit] = _paid(mine, owed, as_of.instant)
+            mine, left[unit] = _paid(mine, owed, written.sums[unit].until, as_of.instant)
         found += [lot for lot in mine if lot.remaining]
     return tuple(sorted(found, key=lambda lot: lot[:2])), left
 
 
-def _paid(mine: Iterable[OpenLot], owed: int, instant: datetime) -> tuple[list[OpenLot], int]:
+def _not_yet_owed(mine: Sequence[Left], owed: int) -> tuple[list[OpenLot], int]:
+    """The lots, the last of them with what they had paid of debts that were to be made later; with what is owed."""
+    found = []
+    for lot, paid in reversed(mine):
+        early = min(paid, max(0, -owed))
+        owed += early
+        found.append(lot._replace(remaining=lot.remaining + early))
+    return found[::-1], owed
+
+
+def _paid(mine: Iterable[OpenLot], owed: int, until: datetime | None, instant: datetime) -> tuple[list[OpenLot], int]:
     """An account's lots once they have paid what is owed, with what is left of that (semantics L9).
 
     Beside a debt, what was not kept had waited when that was written down. By effect it may also stand beside points
     that count, where it was reported later: they pay it.
     """
-    left, owed = lots.repaid([lot._replace(waiting=not lot.reserves) for lot in mine], owed, now=instant)
+    left, owed = lots.repaid([lot._replace(waiting=not lot.reserves) for lot in mine], owed, until=until, now=instant)
     for place, lot in sorted(enumerate(left), key=lambda one: lots.draw_order(one[1])):
-        if lots.is_active(lot, now=instant):
+        if lots.is_active(lots.lasting(lot, until), now=instant):
             paid = min(owed, max(0, lot.remaining - lot.kept(instant)))
             owed, left[place] = owed - paid, lot._replace(remaining=lot.remaining - paid)
     return left, owed
 
 
-def _account(unit: str, mine: Iterable[OpenLot], owed: int, now: datetime) -> Account:
-    early = max(0, -owed)  # by effect, a debt may be paid before it is made
-    active = early + sum(lot.remaining if lots.is_active(lot, now=now) else lot.kept(now) for lot in mine)
+def _account(unit: str, found: Iterable[OpenLot], owed: int, until: datetime | None, now: datetime) -> Account:
+    mine = [lots.lasting(lot, until) for lot in found]
+    active = sum(lot.remaining if lots.is_active(lot, now=now) else lot.kept(now) for lot in mine)
     pending = sum(lot.remaining for lot in mine if lot.available_at > now and not lots.ended(lot, now=now))
     held, deficit = sum(lot.kept(now) for lot in mine), max(0, owed)
-    return Account(unit, active + pending - deficit, active, pending, held, deficit)
+    return Account(unit, active + pending - deficit, active, pending, held, deficit, active_until=until)
 
 
 def _without_lots(unit: str, points: int) -> Account:

@@ -1,9 +1,8 @@
 """Who a member is and where they stand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import and_, case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -105,22 +104,20 @@ async def open_lots(
     async with reading(engine) as connection:
         found = (await connection.execute(rest.limit(limit))).mappings().all()
         if not any(row["deficit"] for row in found):
-            return await _with_reserves(connection, map(_ended, found), member_id, program_id=program_id)
+            shown = (lots.lasting(rows.open_lot(row), row["over_at"]) for row in found)
+            return await _with_reserves(connection, shown, member_id, program_id=program_id)
         found = (await connection.execute(mine)).mappings().all()
-        every = await _with_reserves(connection, map(_ended, found), member_id, program_id=program_id)
-    left = _repaid(every, {row["unit"]: row["deficit"] for row in found}, now=now)
-    return tuple(lot for lot in left if after is None or lot[:2] > after)[:limit]
+        every = await _with_reserves(connection, map(rows.open_lot, found), member_id, program_id=program_id)
+    owed = {row["unit"]: (row["deficit"], row["over_at"]) for row in found}
+    left = [lot for unit in owed for lot in _repaid([x for x in every if x.unit == unit], *owed[unit], now=now)]
+    asked = [lot for lot in left if after is None or lot[:2] > after]
+    return tuple(sorted(asked, key=lambda lot: lot[:2])[:limit])
 
 
-def _ended(row: Any) -> OpenLot:
-    lot = rows.open_lot(row)
-    return lot if lot.expires_at is not None else lot._replace(expires_at=row["over_at"])
-
-
-def _repaid(every: Sequence[OpenLot], owed: Mapping[str, int], *, now: datetime) -> list[OpenLot]:
-    """The lots of which something is left once they have paid what is owed by the clock, in their order."""
-    left = [lot for unit in owed for lot in lots.repaid([x for x in every if x.unit == unit], owed[unit], now=now)[0]]
-    return sorted((lot for lot in left if lot.remaining), key=lambda lot: lot[:2])
+def _repaid(mine: Sequence[OpenLot], owed: int, over_at: datetime | None, *, now: datetime) -> list[OpenLot]:
+    """The lots of which something is left once they have paid what is owed by the clock."""
+    left, _ = lots.repaid(mine, owed, until=over_at, now=now)
+    return [lots.lasting(lot, over_at) for lot in left if lot.remaining]
 
 
 async def _with_reserves(

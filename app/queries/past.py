@@ -5,7 +5,22 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, and_, case, cast, func, literal, select, tuple_
+from sqlalchemy import (
+    CTE,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    null,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import hot, rows
@@ -13,7 +28,7 @@ from app.db import tables as t
 from app.db.transactions import reading
 from app.domain import opening
 from app.domain.commands import Fulfilment, Opening
-from app.domain.events import OWED
+from app.domain.events import OWED, Balances
 from app.domain.settling import EXPIRY
 from app.domain.state import OpenLot, TierTerm
 
@@ -27,39 +42,53 @@ class AsOf(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What entries and draws of a unit come to: its points, and what was owed beside its lots."""
+    """What entries and draws of a unit come to: its points, and what was owed beside its lots; below zero by effect,
+    where that was paid before it was made. Lots without a date of their own lasted `until`.
+    """
 
     points: int
     owed: int
     has_lots: bool
+    until: datetime | None
 
 
 _v, _e, _d, _a = t.event.c, t.entry.c, t.draw.c, t.account.c
 _LOT = 1 + len(fields(Sums))
 """Where in a row the lot begins."""
+_UNTIL = Balances._fields.index("active_until")
+"""Where in what an event left of an account it is told until when that lasts."""
+_never = cast(null(), t.INSTANT)
+
+
+class Left(NamedTuple):
+    """A lot as it was left, and what it had paid of debts."""
+
+    lot: OpenLot
+    paid: int
 
 
 class Written(NamedTuple):
-    """What had been written down: the units in the order of their codes, and the lots of which something remained."""
+    """What had been written down: the units in the order of their codes, and the lots.
+
+    Of these, all of which something remained or had paid debts.
+    """
 
     sums: Mapping[str, Sums]
-    lots: tuple[OpenLot, ...]
+    lots: tuple[Left, ...]
 
 
 async def written(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program_id: bytes) -> Written:
     """All of it from one look at the entries; lots in the order of their units and credit entries."""
     counted = _counted(program_id, member_id, as_of)
     unit, left = _sums(counted), _left(counted, program_id=program_id, member_id=member_id)
-    over = _over(as_of, program_id=program_id, member_id=member_id)
+    lasts = _lasts(as_of, program_id=program_id, member_id=member_id)
     o, credited = left.c, and_(_v.program_id == program_id, _v.member_id == member_id, _v.sequence == left.c.sequence)
-    ends = func.coalesce(o.expires_at, over.c.ended_at)
+    dates = (hot.credited_at(o), o.available_at, o.expires_at)
     told = case((_v.kind == Opening.kind, _v.content))
     query = (
-        select(
-            unit, o.sequence, o.position, o.unit, o.points, o.remaining, hot.credited_at(o), o.available_at, ends, told
-        )
-        .select_from(unit.outerjoin(left.join(t.event, credited), o.unit == unit.c.code))
-        .outerjoin(over, and_(o.unit == over.c.unit, o.expires_at.is_(None)))
+        select(unit, lasts.c.until, o.sequence, o.position, o.unit, o.points, o.remaining, *dates, o.paid, told)
+        .select_from(unit.outerjoin(lasts, lasts.c.unit == unit.c.code))
+        .outerjoin(left.join(t.event, credited), o.unit == unit.c.code)
         .order_by(unit.c.code, o.sequence, o.position)
     )
     async with reading(engine) as connection:
@@ -68,11 +97,13 @@ async def written(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program
     return Written(sums, tuple(_lot(*row[_LOT:]) for row in found if row[_LOT] is not None))
 
 
-def _lot(sequence: int, position: int, *more: Any) -> OpenLot:
+def _lot(sequence: int, position: int, *more: Any) -> Left:
     """A lot; those of an opening were earned before it occurred, as its content tells (semantics E7)."""
-    *named, content = more
+    *named, paid, content = more
     lot = OpenLot(sequence, position, *named)
-    return lot if content is None else lot._replace(occurred_at=opening.earned_at(content)[position])
+    if content is not None:
+        lot = lot._replace(occurred_at=opening.earned_at(content)[position])
+    return Left(lot, paid)
 
 
 def _sums(counted: CTE) -> CTE:
@@ -161,12 +192,14 @@ def _drawn(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
 def _left(counted: CTE, *, program_id: bytes, member_id: bytes) -> CTE:
     """The lots that counted entries had credited, with what counted draws had left of them, and their end by then."""
     c = counted.c
+    pays = and_(_d.points > 0, c.points >= 0)  # a credit, or what has become free (semantics L9)
     moves = and_(_d.points < 0, c.available_at.is_(None))  # back into a lot that had ended (semantics L8)
     taken = (
         select(
             _d.lot_sequence,
             _d.lot_position,
             func.sum(_d.points).label("points"),
+            func.sum(_d.points).filter(pays).label("paid"),
             func.max(c.expires_at).filter(moves).label("ends"),
         )
         .join(counted, and_(c.sequence == _d.sequence, c.position == _d.position))
@@ -174,29 +207,46 @@ def _left(counted: CTE, *, program_id: bytes, member_id: bytes) -> CTE:
         .group_by(_d.lot_sequence, _d.lot_position)
         .cte("taken")
     )
-    remaining = c.points - func.coalesce(taken.c.points, 0)
+    remaining, paid = c.points - func.coalesce(taken.c.points, 0), func.coalesce(taken.c.paid, 0)
     ends = func.greatest(c.expires_at, taken.c.ends).label("expires_at")
     of_lot = and_(taken.c.lot_sequence == c.sequence, taken.c.lot_position == c.position)
     return (
-        select(*[one for one in c if one.name != "expires_at"], ends, cast(remaining, BigInteger).label("remaining"))
+        select(*[one for one in c if one.name != "expires_at"], ends)
+        .add_columns(cast(remaining, BigInteger).label("remaining"), cast(paid, BigInteger).label("paid"))
         .select_from(counted.outerjoin(taken, of_lot))
-        .where(c.available_at.is_not(None), remaining > 0)
+        .where(c.available_at.is_not(None), or_(remaining > 0, paid > 0))
         .cte("open_then")
     )
 
 
-def _over(as_of: AsOf, *, program_id: bytes, member_id: bytes) -> CTE:
-    """By unit, when an account that slides had ended, as long as that was not written down (semantics L4, L10)."""
+def _lasts(as_of: AsOf, *, program_id: bytes, member_id: bytes) -> CTE:
+    """By unit, until when an account that slides was to last (semantics L10).
+
+    By effect, where it had ended and that is not written down; by recording, as the last event until then told. What
+    older engines wrote tells it by the ends that came later.
+    """
+    mine = and_(_a.program_id == program_id, _a.member_id == member_id, _a.active_until <= as_of.instant)
+    yet = select(_a.unit, _a.active_until.label("until")).where(mine)
+    if not as_of.by_recording:
+        return yet.cte("lasts")
     same = and_(_v.program_id == _d.program_id, _v.member_id == _d.member_id, _v.sequence == _d.sequence)
     of_lot = and_(_e.program_id == _d.program_id, _e.member_id == _d.member_id, _e.sequence == _d.lot_sequence)
     later = (
-        select(_e.unit, _v.effective_at.label("at"))
+        select(_e.unit, _v.effective_at.label("until"))
         .select_from(t.draw.join(t.event, same).join(t.entry, and_(of_lot, _e.position == _d.lot_position)))
         .where(_d.program_id == program_id, _d.member_id == member_id, _e.expires_at.is_(None), _v.kind == EXPIRY)
-        .where(_v.effective_at <= as_of.instant, _v.recorded_at > as_of.instant, literal(as_of.by_recording))
+        .where(_v.effective_at <= as_of.instant, _v.recorded_at > as_of.instant)
     )
-    yet = select(_a.unit, _a.active_until).where(
-        _a.program_id == program_id, _a.member_id == member_id, _a.active_until <= as_of.instant
-    )
-    ends = later.union_all(yet).subquery()
-    return select(ends.c.unit, func.min(ends.c.at).label("ended_at")).group_by(ends.c.unit).cte("over")
+    by_then = and_(_v.program_id == program_id, _v.member_id == member_id, _v.recorded_at <= as_of.instant)
+    last = select(_v.accounts).where(by_then).order_by(_v.sequence.desc()).limit(1).scalar_subquery()
+    left = func.json_each(last).table_valued("key", column("value", JSON)).render_derived()
+    told = union_all(
+        select(
+            left.c.key.label("unit"),
+            cast(left.c.value.op("->>")(_UNTIL), t.INSTANT).label("told"),
+            _never.label("guessed"),
+        ),
+        *[select(one.c.unit, _never, one.c.until) for one in (later.subquery(), yet.subquery())],
+    ).subquery()
+    until = func.coalesce(func.min(told.c.told), func.min(told.c.guessed)).label("until")
+    return select(told.c.unit, until).group_by(told.c.unit).cte("lasts")

@@ -76,10 +76,7 @@ async def test_what_was_shown_once_is_shown_again(settings: Settings, clock: Clo
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 5, 8))])
 async def test_accounts_that_end_together_are_shown_as_they_were(settings: Settings, clock: Clock, seed: int) -> None:
-    """Semantics L4, L10, L14: by recording, whether an end was written down by then, later, or undone since.
-
-    When they were to end is not told in hindsight: what moved it is in the statement.
-    """
+    """Semantics L4, L10, L14: by recording, whether an end was written down by then, later, or undone since."""
     await publish(settings, clock=clock, document=SLIDING)
     chance = random.Random(seed)
     async with open_service(settings, clock=clock) as service:
@@ -106,8 +103,31 @@ async def test_accounts_that_end_together_are_shown_as_they_were(settings: Setti
 
 
 async def held(service: Service, member: str, **asked: str) -> dict[str, Any]:
-    """The points of a member, without when they end."""
-    return {**(await shown(service, member, "balance", **asked))["units"]["points"], "expiring": None}
+    """The points of a member, with when they end."""
+    return dict((await shown(service, member, "balance", **asked))["units"]["points"])
+
+
+async def test_what_had_ended_is_shown_so_though_history_has_moved_its_end_since(
+    settings: Settings, clock: Clock
+) -> None:
+    """Semantics E7, L10, L14: the end was never written down, for history is judged as if it were then."""
+    await publish(settings, clock=clock, document=SLIDING)
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("30.00")).json()["member"]
+        before, lasting = clock.now, await held(service, member)
+        clock.forward(days=5)
+        instant, then = clock.now, await held(service, member)
+        lots = await shown(service, member, "lots")
+        clock.forward(hours=1)
+        sent = await service.send({**purchase("7.00", id="h", at=START + timedelta(days=2)), "history": True})
+        clock.forward(hours=1)
+
+        assert sent.status_code == 201
+        assert (then["balance"], lasting["balance"], lots) == (0, 30, [])
+        assert await held(service, member, as_of=at(instant), by="recording") == then
+        assert await shown(service, member, "lots", as_of=at(instant), by="recording") == lots
+        assert await held(service, member, as_of=at(before), by="recording") == lasting
+        assert lasting["expiring"] != []
 
 
 async def test_what_waited_had_paid_what_was_owed_before_that_was_written_down(
@@ -134,7 +154,10 @@ async def test_what_waited_had_paid_what_was_owed_before_that_was_written_down(
 
 @pytest.mark.parametrize("expiry", ["inactive: P3D", "after: P1D"], ids=["together", "dated"])
 async def test_what_waited_paid_what_was_owed_before_it_ended(settings: Settings, clock: Clock, expiry: str) -> None:
-    """Semantics L4, L9, L14: shown alike by the clock, and looked back at, before and after that is written down."""
+    """Semantics L4, L9, L14: shown alike by the clock, and looked back at, before and after that is written down.
+
+    By effect nobody had told by then when what ends together was to end.
+    """
     points = f"pending: P2D, expires: {{{expiry}}}"
     document = PLAIN.replace("{name: Points}", f"{{name: Points, {points}}}")
     await publish(settings, clock=clock, document=document + "redemptions: {offline_allowance: {points: 50}}\n")
@@ -145,8 +168,9 @@ async def test_what_waited_paid_what_was_owed_before_it_ended(settings: Settings
         for _ in range(9):
             clock.forward(hours=12)
             seen[clock()] = await figures(service, member)
-            for by in ("recording", "effect"):
-                assert await figures(service, member, as_of=at(clock()), by=by) == seen[clock()], by
+            asked = {"as_of": at(clock())}
+            assert await figures(service, member, **asked, by="recording") == seen[clock()]
+            assert {**await figures(service, member, **asked), "expiring": None} == {**seen[clock()], "expiring": None}
         clock.forward(seconds=1)
         await service.buy("1.00")
 
@@ -270,6 +294,8 @@ async def test_by_effect_nothing_is_below_zero_or_more_than_there_was(settings: 
             found = units["points"]
             assert min(found["balance"] + found["deficit"], found["available"], found["deficit"]) >= 0
             assert found["balance"] <= 160
+            lots = await shown(service, member, "lots", as_of=asked)
+            assert found["balance"] + found["deficit"] == sum(lot["remaining"] for lot in lots), asked
             gone = hours >= 48
             assert units["spent"]["balance"] == (6000 if gone else 10000 if hours < 24 else 16000)
 

@@ -153,7 +153,7 @@ class Story:
         """A member's figures, tier and statement, none of which is below zero but what is owed (semantics L4)."""
         id = self.members[card]
         balance, tier = [await self.read(id, what, **asked) for what in ("balance", "tier")]
-        units = {code: {name: unit[name] for name in FIGURES} for code, unit in balance["units"].items()}
+        units = {code: {name: unit[name] for name in (*FIGURES, "expiring")} for code, unit in balance["units"].items()}
         for figures in units.values():
             assert min(figures[name] for name in FIGURES if name != "balance") >= 0, figures
         # A fall that was written down later is known only from then on, so the ladder with reviews is left out.
