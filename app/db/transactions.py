@@ -16,13 +16,10 @@ POOL_SIZE = 8
 
 Engine = AsyncEngine
 """The pool of a process, as rooms that know no SQL pass it on."""
-Connection = asyncpg.Connection
-"""What a transaction runs on."""
-Work = AsyncConnection
-"""What an operation runs on."""
-
 Connection = AsyncConnection
-"""A connection in a transaction, likewise."""
+"""What an operation or a reading runs on, likewise."""
+DriverConnection = asyncpg.Connection
+"""What the paths that count run on: the driver's own, without SQLAlchemy."""
 
 
 class DatabaseError(Exception):

@@ -11,7 +11,7 @@ from app.db.idempotency import Answer as KeptAnswer
 from app.db.idempotency import Asked, KeyReused
 from app.db.outbox import Notice
 from app.db.sealing import NONCE_BYTES, SECRET_BYTES, Secret
-from app.db.transactions import Engine, Work, operation
+from app.db.transactions import Connection, Engine, operation
 from app.domain import messages, typeid
 
 __all__ = ["NONCE_BYTES", "SECRET_BYTES", "KeptAnswer", "KeyReused", "Settings"]
@@ -83,7 +83,7 @@ async def create(
     Raises KeyReused, or Duplicate where the same key is in flight elsewhere.
     """
 
-    async def make(connection: Work) -> None:
+    async def make(connection: Connection) -> None:
         await endpoints.add(
             connection,
             settings,
@@ -157,7 +157,7 @@ async def rotate(
     Raises Unknown, TooManySecrets, KeyReused, Duplicate, or sealing's Unreadable.
     """
 
-    async def make(connection: Work) -> None:
+    async def make(connection: Connection) -> None:
         found = await _lock(connection, endpoint_id, by)
         of = {"program_id": by.program_id, "endpoint_id": endpoint_id}
         known = sealing.unseal(found.secret, key=new.key, **of)
@@ -179,7 +179,7 @@ async def test(
     data = {"endpoint": typeid.encode(typeid.ENDPOINT, endpoint_id)}
     body = messages.notice(messages.TEST, now=at.now, data=data)
 
-    async def make(connection: Work) -> None:
+    async def make(connection: Connection) -> None:
         found = await _lock(connection, endpoint_id, by)
         if found.state != "enabled":
             raise NotEnabled
@@ -203,7 +203,7 @@ async def seal_bare(engine: Engine, *, key: bytes, random: Callable[[int], bytes
 _HOUR = timedelta(hours=1)
 
 
-async def _lock(connection: Work, endpoint_id: bytes, by: Caller) -> Found:
+async def _lock(connection: Connection, endpoint_id: bytes, by: Caller) -> Found:
     found = await endpoints.lock(connection, endpoint_id, program_id=by.program_id, source=by.source)
     if found is None:
         raise Unknown
@@ -211,7 +211,7 @@ async def _lock(connection: Work, endpoint_id: bytes, by: Caller) -> Found:
 
 
 async def _note(
-    connection: Work, action: str, endpoint_id: bytes, by: Caller, at: Moment, details: Mapping[str, Any]
+    connection: Connection, action: str, endpoint_id: bytes, by: Caller, at: Moment, details: Mapping[str, Any]
 ) -> None:
     await audit.note(
         connection,

@@ -18,7 +18,7 @@ import structlog
 from app.db import claims, deliveries
 from app.db.claims import Claimed, Open, Room
 from app.db.deliveries import DELIVERED, Attempt
-from app.db.transactions import Connection, DatabaseError, Engine, passing
+from app.db.transactions import DatabaseError, DriverConnection, Engine, passing
 from app.domain import typeid
 from app.webhooks import outcomes, protection, retries, sender, signing
 
@@ -209,7 +209,13 @@ def _gives_more(endpoint: Open, yielding: Mapping[bytes, int]) -> bool:
 
 
 async def _take(
-    connection: Connection, rooms: Sequence[Room], courier: Courier, program_id: bytes, *, now: datetime, limit: int
+    connection: DriverConnection,
+    rooms: Sequence[Room],
+    courier: Courier,
+    program_id: bytes,
+    *,
+    now: datetime,
+    limit: int,
 ) -> list[Claimed]:
     claimed = await claims.take(
         connection,
