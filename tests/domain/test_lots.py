@@ -211,6 +211,19 @@ def test_pending_points_are_shown_but_not_available() -> None:
     assert [lots.next_due(made, now=NOW + days * DAY) for days in (0, 1, 5)] == [NOW + DAY, NOW + 5 * DAY, None]
 
 
+def test_by_the_clock_what_ends_with_its_account_pays_last_what_is_owed() -> None:
+    """Semantics L5, L9, L10: as it does when that is written down, though the account may end sooner than a lot."""
+    together = lot(10, available=NOW + DAY, waiting=True)
+    dated = lot(10, available=NOW + DAY, expires=NOW + 9 * DAY, waiting=True)
+    account = Account("points", 8, 0, 20, 0, 12, NOW + DAY, active_until=NOW + 3 * DAY)
+
+    left, owed = lots.repaid([together, dated], 12, until=account.active_until, now=NOW + DAY)
+    later = lots.folded(account, [together, dated], now=NOW + 4 * DAY)
+
+    assert ([one.remaining for one in left], owed) == ([8, 0], 0)
+    assert (later.balance, later.deficit) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("active", "held", "deficit", "available"), [(10, 0, 0, 10), (10, 4, 0, 6), (10, 4, 3, 3), (3, 0, 5, 0)]
 )
