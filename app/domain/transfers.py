@@ -67,6 +67,13 @@ def receiver(transfer: Recorded) -> bytes:
     return facts.to.member_id
 
 
+def given_by(received: Recorded) -> tuple[bytes, bytes]:
+    """Who gave what a member received, and the event by which."""
+    facts = encoding.decode_facts(TransferIn.kind, chain.decode_content(received.content).facts)
+    assert isinstance(facts, TransferIn)
+    return facts.giver, facts.transfer
+
+
 def cancelled(command: Command) -> Named | None:
     """The transfer that a command takes back, if that is what it does."""
     facts = command.facts

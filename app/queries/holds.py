@@ -1,7 +1,9 @@
 """Holds: what became of one, and what a member had on hold at an instant (semantics L12, L14)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +19,9 @@ from app.queries.past import AsOf, Left, Written
 
 PURCHASES = 500
 """So many purchases after a hold are looked at."""
+
+MEMBERS = 500
+"""Of so many members holds are looked at together."""
 
 _NO_CLOCK = datetime.min.replace(tzinfo=UTC)
 _e = t.event.c
@@ -61,6 +66,34 @@ async def lots_then(
     shown = [lot for lot in found if after is None or lot[:2] > after][:limit]
     over = {unit: sums.until for unit, sums in written.sums.items() if sums.until and sums.until <= as_of.instant}
     return tuple(lots.lasting(lot, over.get(lot.unit)) for lot in shown)
+
+
+async def kept_then(
+    engine: AsyncEngine, members: Sequence[bytes], at: datetime, *, program_id: bytes
+) -> Mapping[tuple[bytes, int, int], int]:
+    """What holds of these members kept of each lot at an instant, by what had been recorded and by the clock.
+
+    Lots are named by (member, sequence, position).
+    """
+    kept: Counter[tuple[bytes, int, int]] = Counter()
+    query = events.all_of(program_id).where(_e.recorded_at > at - holds.LONGEST, _e.recorded_at <= at)
+    for first in range(0, len(members), MEMBERS):
+        some = query.where(_e.member_id.in_(members[first : first + MEMBERS])).order_by(_e.member_id, _e.sequence)
+        found = await events.read(engine, some, program_id=program_id)
+        for member_id, mine in groupby(found, key=lambda event: event.member_id):
+            for (sequence, position), reserve in _open_holds(tuple(mine), now=at):
+                kept[member_id, sequence, position] += reserve.points
+    return kept
+
+
+def _open_holds(mine: Sequence[Recorded], *, now: datetime) -> Iterator[tuple[tuple[int, int], Reserve]]:
+    """What the holds among a member's events still keep of each lot."""
+    purchases = [event for event in mine if event.kind == Purchase.kind]
+    for hold in mine:
+        if hold.kind == Hold.kind:
+            own = [event for event in mine if event.about == hold.id]
+            if holds.standing(hold, own, purchases, now=now).held:
+                yield from _left(hold, own)
 
 
 async def _standing(

@@ -22,6 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 from app.db import hot, rows
 from app.db import tables as t
@@ -57,6 +58,7 @@ _LOT = 1 + len(fields(Sums))
 """Where in a row the lot begins."""
 _UNTIL = Balances._fields.index("active_until")
 """Where in what an event left of an account it is told until when that lasts."""
+_HELD = Balances._fields.index("held")
 _never = cast(null(), t.INSTANT)
 
 
@@ -219,6 +221,21 @@ def _left(counted: CTE, *, program_id: bytes, member_id: bytes) -> CTE:
     )
 
 
+def told_of_units(accounts: ColumnElement[Any]) -> TableValuedAlias:
+    """What an event left of a member's accounts: by unit its balances."""
+    return func.json_each(accounts).table_valued("key", column("value", JSON)).render_derived()
+
+
+def told_until(left: TableValuedAlias) -> ColumnElement[datetime]:
+    """Until when what bears no date of its own was to last, in a unit whose expiry slides (semantics L10)."""
+    return cast(left.c.value.op("->>")(_UNTIL), t.INSTANT)
+
+
+def told_held(left: TableValuedAlias) -> ColumnElement[int]:
+    """What holds kept of a unit."""
+    return cast(left.c.value.op("->>")(_HELD), BigInteger)
+
+
 def _lasts(as_of: AsOf, *, program_id: bytes, member_id: bytes) -> CTE:
     """By unit, until when an account that slides was to last (semantics L10).
 
@@ -239,11 +256,11 @@ def _lasts(as_of: AsOf, *, program_id: bytes, member_id: bytes) -> CTE:
     )
     by_then = and_(_v.program_id == program_id, _v.member_id == member_id, _v.recorded_at <= as_of.instant)
     last = select(_v.accounts).where(by_then).order_by(_v.sequence.desc()).limit(1).scalar_subquery()
-    left = func.json_each(last).table_valued("key", column("value", JSON)).render_derived()
+    left = told_of_units(last)
     told = union_all(
         select(
             left.c.key.label("unit"),
-            cast(left.c.value.op("->>")(_UNTIL), t.INSTANT).label("told"),
+            told_until(left).label("told"),
             _never.label("guessed"),
         ),
         *[select(one.c.unit, _never, one.c.until) for one in (later.subquery(), yet.subquery())],

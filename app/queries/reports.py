@@ -7,17 +7,30 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, cast, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    SmallInteger,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import rows
+from app.db import rows, statements
 from app.db import tables as t
 from app.db.statements import Statement
 from app.db.transactions import preview
 from app.domain.books import Moved, Trial
 from app.domain.liability import Ended, Lots
-from app.queries import books
+from app.queries import books, holds, past
 from app.queries.books import LINES, PROGRAM
 
 STATEMENT_SECONDS = 300
@@ -82,18 +95,36 @@ class Holdings(NamedTuple):
 
 async def holdings(engine: AsyncEngine, now: datetime, *, since: datetime, program_id: bytes) -> Holdings:
     """What members hold now; judged by the lots that ended after `since`."""
-    return await _holdings(engine, _LOTS, books.HELD, program_id=program_id, at=now, since=since)
+    return await _holdings(engine, (_LOTS, books.HELD), program_id=program_id, at=now, since=since)
 
 
 async def past_holdings(engine: AsyncEngine, at: datetime, *, since: datetime, program_id: bytes) -> Holdings:
     """The same as it was known at an instant: from what had been recorded by then (semantics L14)."""
-    return await _holdings(engine, _LOTS_THEN, _HELD_THEN, program_id=program_id, at=at, since=since)
+    async with _snapshot(engine) as connection:
+        found = await _HOLDING.fetch(connection, program_id=rows.uuid(program_id), at=at)
+    members = [row["member_id"].bytes for row in found]
+    kept = await holds.kept_then(engine, members, at, program_id=program_id)
+    columns: dict[str, Sequence[Any]] = {
+        "member_ids": [rows.uuid(member_id) for member_id, _, _ in kept],
+        "lot_sequences": [sequence for _, sequence, _ in kept],
+        "lot_positions": [position for _, _, position in kept],
+        "keeps": list(kept.values()),
+    }
+    both = (_LOTS_THEN, _HELD_THEN)
+    return await _holdings(engine, both, program_id=program_id, at=at, since=since, **columns)
 
 
 async def _holdings(
-    engine: AsyncEngine, lots: Statement, held: Statement, *, program_id: bytes, at: datetime, since: datetime
+    engine: AsyncEngine,
+    read: tuple[Statement, Statement],
+    *,
+    program_id: bytes,
+    at: datetime,
+    since: datetime,
+    **more: Any,
 ) -> Holdings:
-    asked = {"program_id": rows.uuid(program_id), "at": at, "since": since}
+    asked = {"program_id": rows.uuid(program_id), "at": at, "since": since, **more}
+    lots, held = read
     async with _snapshot(engine) as connection:
         return Holdings(
             tuple(Lots(*row) for row in await lots.fetch(connection, **asked)),
@@ -102,7 +133,9 @@ async def _holdings(
         )
 
 
-def _grouped(lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[bool]) -> Statement:
+def _grouped(
+    lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[bool], reserved: ColumnElement[int], of: FromClause
+) -> Statement:
     """Lots by unit, whether they wait, and when they end, in the order of the fields of Lots."""
     pending = lots.available_at > _AT
     return Statement(
@@ -111,8 +144,9 @@ def _grouped(lots: Any, ends: ColumnElement[datetime], chosen: ColumnElement[boo
             pending,
             ends,
             cast(func.sum(lots.remaining), BigInteger),
-            cast(func.sum(lots.reserved), BigInteger),
+            cast(func.sum(func.coalesce(reserved, 0)), BigInteger),
         )
+        .select_from(of)
         .where(chosen)
         .group_by(lots.unit, pending, ends)
     )
@@ -125,6 +159,12 @@ def _of_event(one: Any, other: Any) -> ColumnElement[bool]:
 def _of_lot(one: Any) -> ColumnElement[bool]:
     """What is known of the lot of an entry."""
     return and_(one.member_id == _e.member_id, one.lot_sequence == _e.sequence, one.lot_position == _e.position)
+
+
+def _keeps(kept: Any, lot: Any) -> ColumnElement[bool]:
+    """What a hold keeps of this lot."""
+    same = (kept.lot_sequence == lot.sequence, kept.lot_position == lot.position)
+    return and_(kept.member_id == lot.member_id, *same)
 
 
 _drawing = t.event.alias("drawing")
@@ -158,11 +198,13 @@ _own_event = _of_event(_v, _e)
 _known = and_(_e.program_id == PROGRAM, _v.recorded_at <= _AT)
 _then = (
     select(
+        _e.member_id,
+        _e.sequence,
+        _e.position,
         _e.unit,
         _e.available_at,
         func.greatest(_e.expires_at, _moved.c.ends).label("expires_at"),
         (_e.points - func.coalesce(_draws.c.points, 0)).label("remaining"),
-        literal(0).label("reserved"),
         func.coalesce(_draws.c.redeemed, 0).label("redeemed"),
         func.coalesce(_draws.c.expired, 0).label("expired"),
     )
@@ -175,8 +217,55 @@ _then = (
 """Every lot that had been credited, with what had been drawn from it."""
 
 _of_account = and_(_a.program_id == _l.program_id, _a.member_id == _l.member_id, _a.unit == _l.unit)
-_LOTS = _grouped(_l, func.coalesce(_l.expires_at, _a.active_until), and_(_l.program_id == PROGRAM, _of_account))
-_LOTS_THEN = _grouped(_then.c, _then.c.expires_at, _then.c.remaining > 0)
+_r = t.reservation.c
+_kept = (
+    select(_r.member_id, _r.lot_sequence, _r.lot_position, func.sum(_r.points).label("points"))
+    .where(_r.program_id == PROGRAM, _r.lapses_at > _AT)
+    .group_by(_r.member_id, _r.lot_sequence, _r.lot_position)
+    .subquery("kept")
+)
+"""What holds keep of each lot. One that is over keeps nothing, whether or not that has been written down."""
+_LOTS = _grouped(
+    _l,
+    func.coalesce(_l.expires_at, _a.active_until),
+    _l.program_id == PROGRAM,
+    _kept.c.points,
+    t.open_lot.join(t.account, _of_account).outerjoin(_kept, _keeps(_kept.c, _l)),
+)
+
+_m = t.member.c
+_last = (
+    select(_v.accounts)
+    .where(_v.program_id == _m.program_id, _v.member_id == _m.member_id, _v.recorded_at <= _AT)
+    .order_by(_v.sequence.desc())
+    .limit(literal_column("1"))
+    .lateral("last")
+)
+_told = past.told_of_units(_last.c.accounts)
+_of_members = t.member.join(_last, true()).join(_told, true())
+_HOLDING = Statement(
+    select(_m.member_id).distinct().select_from(_of_members).where(_m.program_id == PROGRAM, past.told_held(_told) > 0)
+)
+"""The members of whose points holds kept something by what had been written down."""
+_lasted = (
+    select(_m.member_id, _told.c.key.label("unit"), past.told_until(_told).label("until"))
+    .select_from(_of_members)
+    .where(_m.program_id == PROGRAM, past.told_until(_told).is_not(None))
+    .subquery("lasted")
+)
+"""Until when accounts that slide were to last (semantics L10)."""
+_kept_then = statements.asked(
+    member_id=Uuid(), lot_sequence=BigInteger(), lot_position=SmallInteger(), keep=BigInteger()
+)
+_LOTS_THEN = _grouped(
+    _then.c,
+    func.coalesce(_then.c.expires_at, _lasted.c.until),
+    _then.c.remaining > 0,
+    _kept_then.c.keep,
+    _then.outerjoin(_lasted, and_(_lasted.c.member_id == _then.c.member_id, _lasted.c.unit == _then.c.unit)).outerjoin(
+        _kept_then, _keeps(_kept_then.c, _then.c)
+    ),
+)
 _HELD_THEN = Statement(
     select(_e.unit, cast(func.sum(_e.points), BigInteger).label("points"))
     .select_from(t.entry.join(t.event, _own_event))

@@ -262,3 +262,17 @@ async def test_a_hold_whose_id_has_a_slash_is_named_in_a_path(service: Service) 
 
     assert [one.status_code for one in (placed, captured, freed, read)] == [201, 201, 201, 200]
     assert (read.json()["captured"], read.json()["state"]) == (4, "released")
+
+
+async def test_a_hold_tells_of_which_lots_it_keeps_points(service: Service) -> None:
+    """Semantics L12: 10 of the first purchase, and 30 of the second."""
+    for number, total in enumerate(("10.00", "50.00")):
+        await service.buy(total, id=f"p{number}")
+
+    placed = (await service.send(held())).json()
+
+    assert placed["reserved"] == [
+        {"sequence": 2, "position": 0, "points": 10},
+        {"sequence": 3, "position": 0, "points": 30},
+    ]
+    assert (await service.client.get(f"/v1/events/{placed['id']}")).json() == placed

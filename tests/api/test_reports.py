@@ -493,3 +493,45 @@ async def test_the_examples_are_what_the_service_answers(settings: Settings, clo
         then = (await liability(service, **owed_asked))["units"]["points"]
         assert (then["points"], then["breakage"]["points"]) == (250, 94)
         assert [json.loads(block.text) for block in blocks("docs/reports.md", "json")] == [books, owed]
+
+
+@pytest.mark.parametrize("expires", ["after: P2D", "inactive: P5D, events: [purchase]"])
+async def test_what_holds_kept_and_how_long_accounts_lasted_is_shown_again(
+    settings: Settings, clock: Clock, expires: str
+) -> None:
+    """Semantics L14, L12, L10: of 100 points a hold keeps 60 beyond their end, of which 30 are captured."""
+    await publish(settings, clock=clock, document=CHEAP.replace("after: P1M", expires))
+    async with open_service(settings, clock=clock) as service:
+        shown = []
+
+        async def look(*, active: int, held: int, ended: int) -> None:
+            found = await liability(service)
+            points = found["units"]["points"]
+            assert (points["points"], points["held"], points["ended"]) == (active, held, ended)
+            shown.append((clock(), found))
+            clock.forward(seconds=1)
+
+        async def does(type: str, id: str, **more: Any) -> None:
+            body = {"type": type, "id": id, "member": "card:1001", "occurred_at": at(clock()), **more}
+            assert (await service.send(body)).status_code == 201
+
+        await service.buy("100.00")
+        await look(active=100, held=0, ended=0)
+        await does("hold", "h1", points=60, lasts="P7D")
+        await look(active=100, held=60, ended=0)
+        await does("capture", "c1", hold="h1", points=10, final=False)
+        await look(active=90, held=50, ended=0)
+        clock.forward(days=6)
+        await look(active=50, held=50, ended=40)
+        await settled(service)
+        await look(active=50, held=50, ended=0)
+        await does("capture", "c2", hold="h1", points=20, final=False)
+        await look(active=30, held=30, ended=0)
+        clock.forward(days=2)
+        await look(active=0, held=0, ended=30)  # the hold has lapsed, and only the writing down is due
+        await settled(service)
+        await look(active=0, held=0, ended=0)
+
+        for instant, then in shown:
+            assert await liability(service, as_of=at(instant)) == then, instant
+        await proven(service)

@@ -401,3 +401,19 @@ async def test_looking_back_both_sides_stand_as_they_did(two: Service, clock: Cl
     before = clock.now - timedelta(seconds=1)
     assert [await looked(card, before) for card in ids] == [100, 0]
     assert [await looked(card, clock.now) for card in ids] == [75, 25]
+
+
+async def test_each_side_is_told_of_the_other(two: Service) -> None:
+    """Semantics L13, L14: whoever reads a statement can say where the points went, and where they came from."""
+    sent = (await two.send(given())).json()
+    members = [
+        (await two.send({"member": f"card:{card}"}, path="/v1/members/lookup")).json()["id"] for card in (1001, 2002)
+    ]
+
+    giver, receiver = [
+        (await two.client.get(f"/v1/members/{member}/statement")).json()["events"][0] for member in members
+    ]
+
+    assert (giver["id"], giver["other"], "about" in giver) == (sent["id"], members[1], False)
+    assert (receiver["type"], receiver["other"], receiver["about"]) == ("transfer_in", members[0], sent["id"])
+    assert sent["other"] == members[1]

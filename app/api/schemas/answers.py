@@ -8,9 +8,10 @@ from pydantic import Field
 from app.api.languages import Telling
 from app.api.schemas import lines
 from app.api.schemas.common import MINOR_UNITS, Out, Page, time
-from app.api.schemas.lines import AccountOut, EntryOut, GiftOut, StepOut, TierChangeOut
-from app.domain import explaining, money, reasons, returns, typeid
-from app.domain.events import Recorded
+from app.api.schemas.lines import AccountOut, DrawOut, EntryOut, GiftOut, StepOut, TierChangeOut
+from app.domain import explaining, holds, money, reasons, returns, transfers, typeid
+from app.domain.commands import Hold, Transfer, TransferIn
+from app.domain.events import Draw, Recorded
 from app.domain.parking import Parked
 from app.domain.rules import Rules
 from app.domain.steps import MISSING
@@ -77,6 +78,14 @@ class EventOut(Out):
     flags: list[str] = Field(examples=[["clock_corrected"]])
     about: str | None = Field(
         default=None, description="The earlier event that it is about: what it takes back, captures, frees or changes."
+    )
+    other: str | None = Field(
+        default=None,
+        description="Of points that were passed on: the member on the other side. For the receiver, `about` is the "
+        "giver's event.",
+    )
+    reserved: list[DrawOut] | None = Field(
+        default=None, description="Of a hold: the points it set aside, by the lots that it keeps them of."
     )
     followed: list[FollowedOut] | None = Field(
         default=None,
@@ -229,6 +238,7 @@ def event(
     }
     if recorded.about is not None:
         answer["about"] = typeid.encode(typeid.EVENT, recorded.about)
+    answer |= _from_where(recorded)
     if explain:
         if telling is not None:
             rules = _judged_by(recorded, telling)
@@ -242,8 +252,22 @@ def event(
         for one in answer.get("followed", ()):
             del one["id"], one["sequence"]
         del answer["id"], answer["sequence"], answer["member"]
+        answer.pop("other", None)
         answer["provisional"] = True
     return answer
+
+
+def _from_where(recorded: Recorded) -> dict[str, Any]:
+    """Where points came from or went that no entry of the event tells."""
+    match recorded.kind:
+        case Transfer.kind:
+            return {"other": typeid.encode(typeid.MEMBER, transfers.receiver(recorded))}
+        case TransferIn.kind:
+            giver, transfer = transfers.given_by(recorded)
+            return {"other": typeid.encode(typeid.MEMBER, giver), "about": typeid.encode(typeid.EVENT, transfer)}
+        case Hold.kind:
+            return {"reserved": [lines.draw(Draw(*lot)) for lot in holds.placed(recorded).lots]}
+    return {}
 
 
 def parked(waiting: Parked, *, provisional: bool = False) -> dict[str, Any]:

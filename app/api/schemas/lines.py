@@ -89,7 +89,7 @@ def entry(one: Entry) -> dict[str, Any]:
         "balance_after": one.balance_after,
         "available_at": None if one.available_at == one.expires_at else maybe_time(one.available_at),
         "expires_at": maybe_time(one.expires_at),
-        "draws": [_draw(draw) for draw in one.draws],
+        "draws": [draw(of_lot) for of_lot in one.draws],
     }
 
 
@@ -125,5 +125,6 @@ def gifts(steps: Iterable[Step]) -> list[dict[str, Any]]:
     ]
 
 
-def _draw(draw: Draw) -> dict[str, Any]:
-    return {"sequence": draw.lot_sequence, "position": draw.lot_position, "points": draw.points}
+def draw(one: Draw) -> dict[str, Any]:
+    """Points of a lot, named by the event and the entry that credited it."""
+    return {"sequence": one.lot_sequence, "position": one.lot_position, "points": one.points}
