@@ -15,6 +15,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -177,6 +178,7 @@ _draws = (
         func.sum(_d.points).label("points"),
         func.sum(_d.points).filter(_of_others & books.redeems(_drawing.c.kind, _d.points)).label("redeemed"),
         func.sum(_d.points).filter(books.expires(_drawing.c.kind, _d.points)).label("expired"),
+        func.max(_drawing.c.effective_at).label("last"),
     )
     .join(_drawing, _of_event(_drawing.c, _d))
     .where(_d.program_id == PROGRAM, _drawing.c.recorded_at <= _AT)
@@ -207,6 +209,7 @@ _then = (
         (_e.points - func.coalesce(_draws.c.points, 0)).label("remaining"),
         func.coalesce(_draws.c.redeemed, 0).label("redeemed"),
         func.coalesce(_draws.c.expired, 0).label("expired"),
+        _draws.c.last,
     )
     .select_from(
         t.entry.join(t.event, _own_event).outerjoin(_draws, _of_lot(_draws.c)).outerjoin(_moved, _of_lot(_moved.c))
@@ -254,6 +257,7 @@ _lasted = (
     .subquery("lasted")
 )
 """Until when accounts that slide were to last (semantics L10)."""
+_then_lasting = _then.outerjoin(_lasted, and_(_lasted.c.member_id == _then.c.member_id, _lasted.c.unit == _then.c.unit))
 _kept_then = statements.asked(
     member_id=Uuid(), lot_sequence=BigInteger(), lot_position=SmallInteger(), keep=BigInteger()
 )
@@ -262,9 +266,7 @@ _LOTS_THEN = _grouped(
     func.coalesce(_then.c.expires_at, _lasted.c.until),
     _then.c.remaining > 0,
     _kept_then.c.keep,
-    _then.outerjoin(_lasted, and_(_lasted.c.member_id == _then.c.member_id, _lasted.c.unit == _then.c.unit)).outerjoin(
-        _kept_then, _keeps(_kept_then.c, _then.c)
-    ),
+    _then_lasting.outerjoin(_kept_then, _keeps(_kept_then.c, _then.c)),
 )
 _HELD_THEN = Statement(
     select(_e.unit, cast(func.sum(_e.points), BigInteger).label("points"))
@@ -272,13 +274,25 @@ _HELD_THEN = Statement(
     .where(_known)
     .group_by(_e.unit)
 )
+_slid = func.bool_or(and_(_then.c.expires_at.is_(None), _then.c.expired > 0) | _lasted.c.until.is_not(None))
+_with_ends = (
+    select(
+        _then,
+        _slid.over(partition_by=_then.c.unit).label("slides"),
+        func.coalesce(_then.c.expires_at, case((_then.c.remaining == 0, _then.c.last)), _lasted.c.until).label("ends"),
+    )
+    .select_from(_then_lasting)
+    .subquery("with_ends")
+)
+"""A lot that bears no date, in a unit whose expiry slides, has come to its end when nothing is left of it."""
+_w = _with_ends.c
 # What is left of a lot when it ends has expired, whether or not that has been written down.
 _ENDED = Statement(
     select(
-        _then.c.unit,
-        cast(func.sum(_then.c.expired + _then.c.remaining), BigInteger).label("expired"),
-        cast(func.sum(_then.c.redeemed), BigInteger).label("redeemed"),
+        _w.unit,
+        cast(func.sum(_w.expired + _w.remaining), BigInteger).label("expired"),
+        cast(func.sum(_w.redeemed), BigInteger).label("redeemed"),
     )
-    .where(_then.c.expires_at > _SINCE, _then.c.expires_at <= _AT)
-    .group_by(_then.c.unit)
+    .where(_w.ends > _SINCE, _w.ends <= _AT, _w.slides | _w.expires_at.is_not(None))
+    .group_by(_w.unit)
 )

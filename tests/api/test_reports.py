@@ -268,6 +268,33 @@ async def test_what_has_no_cost_has_no_value(service: Service) -> None:
     assert (points["breakage"]["rate"], points["breakage"]["points"], points["breakage"]["value"]) == (None, None, None)
 
 
+async def test_points_that_end_together_have_come_to_their_end_when_nothing_is_left_of_a_lot(
+    settings: Settings, clock: Clock
+) -> None:
+    """Of 100 spent in time and 60 that ended, of which 20 had been spent: the share never spent is 40 of 160."""
+    await publish(settings, clock=clock, document=CHEAP.replace("after: P1M", "inactive: P30D"))
+    async with open_service(settings, clock=clock) as service:
+        await service.buy("100.00", card="1", id="a")
+        await service.redeem(100, card="1", id="r1")
+        await service.buy("60.00", card="2", id="b")
+        await service.redeem(20, card="2", id="r2")
+        clock.forward(days=20)
+        await service.buy("50.00", card="1", id="c")
+        before = (await liability(service))["units"]["points"]["breakage"]
+        clock.forward(days=20)
+        by_the_clock = (await liability(service))["units"]["points"]["breakage"]
+        await settled(service)
+
+        breakage = (await liability(service))["units"]["points"]["breakage"]
+
+        assert (before["expired"], before["redeemed"]) == (0, 100)
+        assert (breakage["expired"], breakage["redeemed"], breakage["rate"]) == (40, 120, "0.2500")
+        assert (breakage["can_expire"], breakage["points"]) == (50, 13)
+        assert by_the_clock == breakage
+        clock.forward(days=15)
+        assert (await liability(service, breakage_months="1"))["units"]["points"]["breakage"]["redeemed"] == 20
+
+
 async def test_what_pays_a_deficit_is_not_spent(settings: Settings, clock: Clock) -> None:
     """Semantics L9: of 50 points of which 30 pay what is owed, 20 end, and nobody has spent any of them."""
     document = CHEAP + "redemptions: {offline_allowance: {points: 100}}\n"
