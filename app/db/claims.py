@@ -10,7 +10,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
-from sqlalchemy import ARRAY, Integer, Select, Update, Uuid, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Select,
+    Update,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import true as sql_true
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import CTE, TableValuedAlias
@@ -30,7 +44,10 @@ ASIDE = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An endpoint that may be called; `trips` says how often in a row its breaker opened."""
+    """An endpoint that may be called; `trips` says how often in a row its breaker opened.
+
+    `releasing` says that it was enabled again a moment ago: what waits there has all its attempts before it.
+    """
 
     endpoint_id: bytes
     url: str = field(repr=False)
@@ -43,6 +60,7 @@ class Open:
     failures: int
     trips: int
     strict: bool = False
+    releasing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +173,7 @@ def _open(row: asyncpg.Record) -> Open:
         row["failures"] or 0,
         row["trips"] or 0,
         strict=row["ordering"] == "strict",
+        releasing=bool(row["releasing"]),
     )
 
 
@@ -165,7 +184,7 @@ def _claimed(row: asyncpg.Record, of: Open, program_id: bytes, lease: bytes, unt
         row["message_id"].bytes,
         lease,
         until,
-        row["attempts"],
+        0 if of.releasing else row["attempts"],
         of.url,
         of.secret,
         row["type"],
@@ -188,7 +207,7 @@ _INDEXED: ColumnElement[bool] = t.pending_delivery.c.attempts >= literal_column(
 _e, _p, _m = t.endpoint.c, t.pending_delivery.c, t.message.c
 _OPEN = (
     *(_e.endpoint_id, _e.url, _e.secret, _e.ordering, _e.exhausted, _e.in_flight),
-    *(_e.per_second, _e.rate_at, _e.failures, _e.trips),
+    *(_e.per_second, _e.rate_at, _e.failures, _e.trips, _e.releasing),
 )
 _CALLABLE = and_(_e.state == _ENABLED, or_(_e.open_until.is_(None), _e.open_until <= NOW))
 
@@ -290,7 +309,8 @@ def _take() -> Select[Any]:
     until, lease = bindparam("until", type_=t.INSTANT), bindparam("lease", type_=Uuid())
     leased = _moved(picked(due, "asked_for"), due_at=until, lease=lease).cte("leased_now")
     waiting = picked(looked, "waiting", ~looked.c.first)
-    aside = _moved(waiting, due_at=bindparam("aside", type_=t.INSTANT)).cte("put_aside")
+    # A lease that a killed worker left must not be kept: it would count as in flight, and bar calling this one up.
+    aside = _moved(waiting, due_at=bindparam("aside", type_=t.INSTANT), lease=null()).cte("put_aside")
     return _with_content(due).add_cte(leased, aside)
 
 

@@ -136,9 +136,11 @@ async def abandon_of(engine: Engine, messages: Sequence[bytes], *, program_id: b
 async def release(engine: Engine, *, program_id: bytes, now: datetime, limit: int) -> int:
     """Makes due, with all their attempts before them, up to so many deliveries of endpoints that were enabled again."""
     async with transaction(engine) as connection:
-        found = await _RELEASE.fetch(connection, program_id=uuid(program_id), now=now, most=limit)
-        if len(found) < limit:
-            await _RELEASED.fetch(connection, program_id=uuid(program_id))
+        for statement in (_RELEASE, _REFRESH):
+            found = await statement.fetch(connection, program_id=uuid(program_id), now=now, most=limit)
+            if len(found) == limit:
+                return limit
+        await _RELEASED.fetch(connection, program_id=uuid(program_id))
         return len(found)
 
 
@@ -199,17 +201,27 @@ def _of() -> Select[Any]:
 
 def _release() -> Update:
     """What is put off, put aside or held: all that is due later and not being sent."""
+    return _anew(_p.due_at > NOW)
+
+
+def _refresh() -> Update:
+    """What fell due while nothing was sent, and had been tried before."""
+    return _anew(_p.due_at <= NOW, _p.attempts > _NONE)
+
+
+def _anew(*which: ColumnElement[bool]) -> Update:
+    """Due at once and never tried, where the endpoint was enabled again."""
     endpoints = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED).subquery("e")
-    later = (
+    these = (
         select(_p.message_id)
         .where(_p.program_id == PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id, _INDEXED)
-        .where(_p.due_at > NOW, _p.lease.is_(None))
+        .where(*which, _p.lease.is_(None))
         .order_by(_p.due_at)
         .limit(_MOST)
         .with_for_update(skip_locked=True)
-        .lateral("later")
+        .lateral("these")
     )
-    found = select(endpoints.c.endpoint_id, later.c.message_id).join_from(endpoints, later, true()).limit(_MOST)
+    found = select(endpoints.c.endpoint_id, these.c.message_id).join_from(endpoints, these, true()).limit(_MOST)
     asked = claims.picked(found.cte("found"), "asked")
     return (
         update(t.pending_delivery)
@@ -329,7 +341,7 @@ _RELEASED = Statement(
     update(t.endpoint).where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED).values(releasing=null())
 )
 _GONE, _OF, _ABANDON, _FINISH = map(Statement, (_gone(), _of(), _abandoned(), _finished()))
-_LOCK, _RELEASE = map(Statement, (_lock(), _release()))
+_LOCK, _RELEASE, _REFRESH = map(Statement, (_lock(), _release(), _refresh()))
 
 
 def _key(attempt: Attempt) -> tuple[bytes, bytes, bytes, bytes]:

@@ -146,6 +146,7 @@ def checked_sockets(
 
 
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
+_BRACKETED = re.compile(r"\[[^\[\]]*\](:[0-9]+)?")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -170,6 +171,8 @@ def _check_form(url: str, parts: SplitResult, port: int | None, policy: AddressP
 def _check_host(parts: SplitResult, policy: AddressPolicy) -> str | None:
     host, bracketed = parts.hostname or "", "[" in parts.netloc
     name = host.removesuffix(".")
+    if bracketed and not _BRACKETED.fullmatch(parts.netloc):
+        return "The URL cannot be understood."
     if bracketed or _is_literal(name):
         try:
             address = str(IPv6Address(host) if bracketed else IPv4Address(name))

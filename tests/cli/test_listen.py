@@ -115,6 +115,18 @@ async def test_a_refusal_is_told_and_the_next_message_follows(service: Service, 
     assert sum("500" in line for line in said) == 2
 
 
+@pytest.mark.parametrize("behave", [receiver.saying(200, b"junk", content_encoding="gzip"), receiver.dripping])
+async def test_an_answer_is_judged_by_its_status_whatever_follows(
+    service: Service, tmp_path: Path, behave: receiver.Behavior
+) -> None:
+    await service.buy()
+    async with receiver.receiving(behave) as shop:
+        shown, said = await listen(service, tmp_path / "p", forward=shop.url)
+
+    assert shown == len(shop.requests) > 0
+    assert sum("→ 200" in line for line in said) == shown
+
+
 async def test_who_is_not_there_yet_is_waited_for(service: Service, tmp_path: Path) -> None:
     await service.enrol()
     pauses: list[float] = []
@@ -161,6 +173,8 @@ async def test_a_key_without_the_scope_is_told_which(service: Service, settings:
     [
         (["--forward", "ftp://x"], "no address to forward to"),
         (["--forward", "localhost:3000"], "no address to forward to"),
+        (["--forward", "http://127.0.0.1:99999/"], "no address to forward to"),
+        (["--forward", "http://127.0.0.1:0/"], "no address to forward to"),
         (["--secret", "whsec_short"], "--secret"),
         (["--secret", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], "--secret"),
     ],

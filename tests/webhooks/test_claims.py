@@ -276,6 +276,7 @@ STATEMENTS = {
     "follow": (claims._FOLLOW, ["pending_delivery_order_idx", "pending_delivery_pkey", "message_pkey"]),
     "finish": (deliveries._FINISH, ["pending_delivery_pkey", "pending_delivery_order_idx"]),
     "release": (deliveries._RELEASE, ["pending_delivery_due_idx", "pending_delivery_pkey"]),
+    "refresh": (deliveries._REFRESH, ["pending_delivery_due_idx", "pending_delivery_pkey"]),
     "of": (deliveries._OF, ["pending_delivery_pkey"]),
     "abandon": (deliveries._ABANDON, ["pending_delivery_pkey"]),
     "gone": (deliveries._GONE, ["pending_delivery_pkey"]),

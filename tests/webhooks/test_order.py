@@ -75,6 +75,23 @@ async def test_a_strict_endpoint_gets_one_at_a_time(
     assert shop.ids == message_ids(earlier + later)
 
 
+async def test_an_earlier_one_committed_late_stops_nothing_when_the_worker_that_had_the_later_one_was_killed(
+    courier: Courier, shop: Receiver, program: bytes, clock: Clock
+) -> None:
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url, ordering="strict")
+    later = await rows.make_messages(courier.engine, program, [endpoint], ordering="strict")
+    await claim(courier.engine, program)
+    earlier = await rows.make_messages(
+        courier.engine, program, [endpoint], ordering="strict", due_at=START - timedelta(seconds=1)
+    )
+    clock.forward(seconds=61)
+
+    sent = [await delivery.deliver_once(courier) for _ in range(3)]
+
+    assert sent == [1, 1, 0]
+    assert shop.ids == message_ids(earlier + later)
+
+
 async def test_what_waits_is_put_aside_and_called_up_when_its_turn_comes(
     courier: Courier, program: bytes, owner: asyncpg.Connection
 ) -> None:

@@ -19,6 +19,7 @@ from app.webhooks.delivery import Courier
 from tests.builders import START, Clock
 from tests.webhooks import rows
 from tests.webhooks.receiver import Receiver, receiving, saying
+from tests.webhooks.test_claims import claim
 from tests.webhooks.test_delivery import message_ids, states
 
 
@@ -98,6 +99,41 @@ async def test_five_days_of_failing_disable_an_endpoint_and_its_deliveries_are_h
     assert await state(owner, endpoint) == ("disabled", "failing", clock.now)
     assert await owner.fetchval("SELECT count(*) FROM pending_delivery") == 3
     assert await states(owner) == {}
+
+
+@pytest.mark.parametrize("overdue", [False, True])
+async def test_what_an_enabled_endpoint_had_waiting_has_all_its_attempts_before_it(
+    courier: Courier, owner: asyncpg.Connection, clock: Clock, shop: Receiver, program: bytes, overdue: bool
+) -> None:
+    """However long nothing was sent: what was to be tried again meanwhile is as fresh as what was put off for later."""
+    courier = replace(courier, schedule=(timedelta(hours=1),))
+    shop.behave = saying(500)
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url)
+    await rows.make_messages(courier.engine, program, [endpoint])
+    await delivery.deliver_once(courier)
+    clock.forward(days=1 if overdue else 0)
+
+    await rows.change_endpoint(courier.engine, endpoint, releasing=True)
+    await delivery.deliver_once(courier)
+
+    assert [request.headers["zegel-attempt"] for request in shop.requests] == ["1", "1"]
+    assert await owner.fetchval("SELECT attempts FROM pending_delivery") == 1
+    assert await owner.fetchval("SELECT releasing FROM endpoint") is None
+
+
+async def test_a_claim_before_the_release_counts_no_former_attempts(
+    courier: Courier, clock: Clock, shop: Receiver, program: bytes
+) -> None:
+    shop.behave = saying(500)
+    endpoint = await rows.make_endpoint(courier.engine, program, shop.url)
+    await rows.make_messages(courier.engine, program, [endpoint])
+    await delivery.deliver_once(courier)
+    clock.forward(days=1)
+    await rows.change_endpoint(courier.engine, endpoint, releasing=True)
+
+    claimed = await claim(courier.engine, program, now=clock())
+
+    assert [one.attempts for one in claimed] == [0]
 
 
 async def test_the_other_endpoints_of_the_shop_and_the_programs_are_told(

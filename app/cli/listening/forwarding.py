@@ -14,6 +14,7 @@ from app.webhooks import signing
 TIMEOUT = httpx.Timeout(15, connect=5)
 _PREFIX = "whsec_"
 SECRET_BYTES = (16, 64)
+MOST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def checked(url: str) -> str:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = None
-    if parsed is None or parsed.scheme not in ("http", "https") or not parsed.host:
+    named = parsed is not None and parsed.scheme in ("http", "https") and bool(parsed.host)
+    if parsed is None or not named or (parsed.port is not None and not 0 < parsed.port <= MOST_PORT):
         raise CliError(f"{url} is no address to forward to: name one such as http://127.0.0.1:3000/hook")
     return url
 
@@ -69,7 +71,8 @@ async def hand_on(
     began = time.monotonic()
     status, error = None, None
     try:
-        status = (await client.post(url, content=body, headers=headers, timeout=TIMEOUT)).status_code
+        async with client.stream("POST", url, content=body, headers=headers, timeout=TIMEOUT) as answer:
+            status = answer.status_code  # what follows it is of no account, and may be endless or garbled
     except httpx.TransportError as problem:
         error = str(problem) or type(problem).__name__
     return Came(status, error, round((time.monotonic() - began) * 1000))
