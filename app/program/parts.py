@@ -1,7 +1,7 @@
 """The parts of a tree that are sound by themselves, so that they can be checked against each other.
 
 One malformed rule must not hide what is wrong elsewhere: malformed parts are left out here (`reading` tells about
-them), but the names they bear still count as known.
+them, `checking.torn` about what they name), but the names they bear still count as known.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -76,15 +76,15 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         except ValidationError:
             return None
 
-    def each(adapter: TypeAdapter[T], items: Iterable[tuple[Path, Value]]) -> tuple[tuple[Path, T], ...]:
-        parts = ((path, sound(adapter, path, value)) for path, value in items)
+    def each(adapter: TypeAdapter[T], listed: Iterable[tuple[Path, Value]]) -> tuple[tuple[Path, T], ...]:
+        parts = ((path, sound(adapter, path, value)) for path, value in listed)
         return tuple((path, part) for path, part in parts if part is not None)
 
-    rules, ladders = _items((), tree, "rules"), _items((), tree, "tiers")
-    groups = _items((), tree, "groups")
-    schedules = _items((), tree, "schedules")
-    milestones = _items((), tree, "milestones")
-    levels = [level for path, ladder in ladders for level in _items(path, ladder, "levels")]
+    rules, ladders = items((), tree, "rules"), items((), tree, "tiers")
+    groups = items((), tree, "groups")
+    schedules = items((), tree, "schedules")
+    milestones = items((), tree, "milestones")
+    levels = [level for path, ladder in ladders for level in items(path, ladder, "levels")]
     units, rewards = tree.get("units"), tree.get("rewards")
     segments, locations = tree.get("segments"), tree.get("locations")
     return Parts(
@@ -102,7 +102,7 @@ def sound_parts(tree: dict[str, Value], *, spoiled: Collection[Path]) -> Parts:
         rules=each(_RULE, rules),
         groups=each(_GROUP, groups),
         group_ids=frozenset(code for _, code in _ids(groups)),
-        caps=each(_CAP, _items((), tree, "caps")),
+        caps=each(_CAP, items((), tree, "caps")),
         milestones=each(_MILESTONE, milestones),
         schedules=each(_SCHEDULE, schedules),
         schedule_ids=frozenset(code for _, code in _ids(schedules)),
@@ -131,9 +131,10 @@ def texts(value: Value) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, tuple) else ()
 
 
-def _items(path: Path, part: Value, name: str) -> list[tuple[Path, Value]]:
-    items = part.get(name) if isinstance(part, dict) else None
-    return [((*path, name, i), item) for i, item in enumerate(items)] if isinstance(items, tuple) else []
+def items(path: Path, part: Value, name: str) -> list[tuple[Path, Value]]:
+    """The items of a named list of a part, each with its place; none if it is no list."""
+    found = part.get(name) if isinstance(part, dict) else None
+    return [((*path, name, i), item) for i, item in enumerate(found)] if isinstance(found, tuple) else []
 
 
 def _ids(parts: Iterable[tuple[Path, Value]]) -> tuple[tuple[Path, str], ...]:

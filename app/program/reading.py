@@ -76,8 +76,9 @@ class MistakesInDocument(Exception):
 def read(text: str | bytes) -> Document:
     """The program document of a YAML text, or of JSON if it begins with a brace.
 
-    Raises MistakesInDocument with everything that is wrong, up to MAX_MISTAKES. A malformed part is not checked
-    against the others until it is well-formed; a text that is no YAML or JSON is read up to where it stops being so.
+    Raises MistakesInDocument with everything that is wrong, up to MAX_MISTAKES. Of a malformed part the names and the
+    condition are checked against the others, the rest once it is well-formed; a text that is no YAML or JSON is read
+    up to where it stops being so.
     Neither the text nor its canonical form may be larger than MAX_BYTES. What is published once can always be read.
     Reading YAML of MAX_BYTES can take two seconds: an event loop should leave it to a thread.
     """

@@ -45,7 +45,7 @@ async def members(engine: AsyncEngine, *, program_id: bytes, now: datetime, limi
         due(t.reservation, r.lapses_at, true()),
         due(t.open_lot, o.available_at, o.waiting),
         due(t.open_lot, o.expires_at, o.expires_at.is_not(None), o.remaining > o.reserved),
-        due(t.schedule, s.due_at),
+        due(t.schedule, s.due_at, true()),
         select(reviewed.where(_has_rested(now)).limit(limit).subquery().c.member_id),
         due(t.parked, p.lapses_at),
         parked_in_vain(program_id=program_id).limit(limit),

@@ -449,3 +449,59 @@ tiers:
         ("/rules/2/fixed", 12),
         ("/tiers/0/levels/1/from", 16),
     ]
+
+
+def test_a_malformed_part_is_told_with_what_it_names_that_is_not_there() -> None:
+    text = HEAD + (
+        "rewards: {coffee: {name: Coffee}}\n"
+        "locations: {utrecht: {}}\n"
+        "rules:\n"
+        "  - {id: r, on: purchase, unit: pionts, fixed: -4, locations: [utrect, utrecht], if: totl > 3}\n"
+        "  - {id: s, on: purchas, reward: cofee, if: totl > 3}\n"
+        "milestones:\n"
+        "  - {id: m, unit: spnet, every: 0, give: {unit: pionts, points: 1}}\n"
+        "schedules:\n"
+        "  - {id: t, after: tier, tier: gold, wait: P0D}\n"
+        "tiers:\n"
+        "  - {id: l, unit: spnet, levels: []}\n"
+        "referrals: {referrer: {unit: pionts, points: -1}}\n"
+        "returns: {shortage: clmp, deficit_floor: {pionts: 5}}\n"
+        "transfers: {units: [pionts], daily_limit: {points: -1}}\n"
+    )
+
+    found = [(mistake.pointer, mistake.suggestion) for mistake in mistakes(text)]
+
+    assert sorted(found) == sorted(
+        [
+            ("/rules/0/fixed", None),
+            ("/rules/0/unit", "points"),
+            ("/rules/0/locations/0", "utrecht"),
+            ("/rules/0/if", "total"),
+            ("/rules/1/on", "purchase"),
+            ("/rules/1/reward", "coffee"),
+            ("/milestones/0/every", None),
+            ("/milestones/0/unit", "spent"),
+            ("/milestones/0/give/unit", "points"),
+            ("/schedules/0/wait", None),
+            ("/schedules/0/tier", None),
+            ("/tiers/0/levels", None),
+            ("/tiers/0/unit", "spent"),
+            ("/referrals/referrer/points", None),
+            ("/referrals/referrer/unit", "points"),
+            ("/returns/shortage", "clamp"),
+            ("/returns/deficit_floor/pionts", "points"),
+            ("/transfers/daily_limit/points", None),
+            ("/transfers/units/0", "points"),
+        ]
+    )
+
+
+def test_of_a_malformed_part_what_is_no_name_is_not_taken_for_one() -> None:
+    text = rule("fixed: -4, tier: {tier: 5, for: P1Y}, group: 7, segments: vip")
+
+    assert {mistake.pointer for mistake in mistakes(text)} == {
+        "/rules/0/fixed",
+        "/rules/0/tier/tier",
+        "/rules/0/group",
+        "/rules/0/segments",
+    }

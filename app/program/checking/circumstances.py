@@ -40,9 +40,14 @@ def of_rule(path: Path, rule: Rule, parts: Parts) -> Iterator[Problem]:
             yield Problem((*path, "locations", index), "there is no such location", known)
     for index, times in enumerate(rule.times or ()):
         yield from _times((*path, "times", index), times)
-    if rule.if_ is not None and parts.attributes is not None:
-        variables = reads.of_event(rule.on, compiling.attributes(parts.attributes))
-        yield from _condition((*path, "if"), rule.if_, variables)
+    if rule.if_ is not None:
+        yield from condition((*path, "if"), rule.if_, parts, on=rule.on)
+
+
+def condition(path: Path, text: str, parts: Parts, *, on: str) -> Iterator[Problem]:
+    """What is wrong with a condition of a rule on a kind of event."""
+    if parts.attributes is not None:
+        yield from _condition(path, text, reads.of_event(on, compiling.attributes(parts.attributes)))
 
 
 def _times(path: Path, times: Times) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from app.program.checking import (
     schedules,
     stacking,
     terms,
+    torn,
 )
 from app.program.parsing import Path, Problem, Value
 from app.program.parts import Parts, sound_parts, texts
@@ -46,6 +47,7 @@ def _check(tree: dict[str, Value], parts: Parts) -> Iterator[Problem]:
     yield from _named_twice(parts.ids)
     yield from _named_twice(parts.level_ids)
     yield from _lists(parts)
+    yield from torn.check(tree, parts)
     if parts.referrals is not None:
         yield from referring.check(parts.referrals, parts)
     if parts.returns is not None:
