@@ -136,12 +136,16 @@ async def abandon_of(engine: Engine, messages: Sequence[bytes], *, program_id: b
 async def release(engine: Engine, *, program_id: bytes, now: datetime, limit: int) -> int:
     """Makes due, with all their attempts before them, up to so many deliveries of endpoints that were enabled again."""
     async with transaction(engine) as connection:
-        for statement in (_RELEASE, _REFRESH):
-            found = await statement.fetch(connection, program_id=uuid(program_id), now=now, most=limit)
-            if len(found) == limit:
+        enabled = await _RELEASING.fetch(connection, program_id=uuid(program_id))
+        asked = {"program_id": uuid(program_id), "endpoints": [row["endpoint_id"] for row in enabled]}
+        released = 0
+        for statement in (_RELEASE, _REFRESH) if enabled else ():
+            released += len(await statement.fetch(connection, **asked, now=now, most=limit - released))
+            if released == limit:
                 return limit
-        await _RELEASED.fetch(connection, program_id=uuid(program_id))
-        return len(found)
+        if enabled:
+            await _RELEASED.fetch(connection, **asked)
+        return released
 
 
 async def _finish(connection: asyncpg.Connection, attempts: Sequence[Attempt], *, program_id: bytes) -> int:
@@ -159,6 +163,7 @@ async def _abandon(
 
 
 _MOST: ColumnElement[int] = bindparam("most", type_=Integer)
+_WANTED: ColumnElement[Any] = func.any(bindparam("endpoints", type_=ARRAY(Uuid())))
 _ENABLED: ColumnElement[str] = literal_column("'enabled'")
 _DELETED: ColumnElement[str] = literal_column("'deleted'")
 _ABANDONED: ColumnElement[str] = literal_column("'abandoned'")
@@ -211,7 +216,7 @@ def _refresh() -> Update:
 
 def _anew(*which: ColumnElement[bool]) -> Update:
     """Due at once and never tried, where the endpoint was enabled again."""
-    endpoints = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED).subquery("e")
+    endpoints = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.endpoint_id == _WANTED).subquery("e")
     these = (
         select(_p.message_id)
         .where(_p.program_id == PROGRAM, _p.endpoint_id == endpoints.c.endpoint_id, _INDEXED)
@@ -232,8 +237,7 @@ def _anew(*which: ColumnElement[bool]) -> Update:
 
 
 def _lock() -> Select[Any]:
-    wanted = func.any(bindparam("endpoints", type_=ARRAY(Uuid())))
-    query = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.endpoint_id == wanted)
+    query = select(_e.endpoint_id).where(_e.program_id == PROGRAM, _e.endpoint_id == _WANTED)
     return query.order_by(_e.endpoint_id).with_for_update(key_share=True)
 
 
@@ -337,8 +341,14 @@ def _finished() -> Select[Any]:
 _PROGRAMS = Statement(
     select(t.program.c.program_id).where(select(_e.endpoint_id).where(_e.program_id == t.program.c.program_id).exists())
 )
+_RELEASING = Statement(  # locked, so that none of them is disabled and enabled again meanwhile
+    select(_e.endpoint_id)
+    .where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED)
+    .order_by(_e.endpoint_id)
+    .with_for_update(key_share=True, skip_locked=True)
+)
 _RELEASED = Statement(
-    update(t.endpoint).where(_e.program_id == PROGRAM, _e.releasing, _e.state == _ENABLED).values(releasing=null())
+    update(t.endpoint).where(_e.program_id == PROGRAM, _e.endpoint_id == _WANTED).values(releasing=null())
 )
 _GONE, _OF, _ABANDON, _FINISH = map(Statement, (_gone(), _of(), _abandoned(), _finished()))
 _LOCK, _RELEASE, _REFRESH = map(Statement, (_lock(), _release(), _refresh()))
