@@ -104,8 +104,9 @@ async def _standing(
     found, left = [], {unit: sums.owed for unit, sums in written.sums.items() if sums.has_lots}
     for unit, owed in left.items():
         mine, left[unit] = _not_yet_owed([one for one in written.lots if one.lot.unit == unit], owed)
-        if kept:
-            mine = [lot._replace(reserves=kept[lot[:2]]) if lot[:2] in kept else lot for lot in mine]
+        if kept:  # by effect nobody keeps points, either, before they can be spent
+            then = as_of.instant
+            mine = [lot._replace(reserves=kept.get(lot[:2], ())) if lot.available_at <= then else lot for lot in mine]
         if owed > 0:
             mine, left[unit] = _paid(mine, owed, written.sums[unit].until, as_of.instant)
         found += [lot for lot in mine if lot.remaining]

@@ -273,6 +273,20 @@ async def test_a_late_redemption_takes_nothing_before_it_was_there(settings: Set
         assert [one["balance"] for one in balances] == [0, 0]
 
 
+async def test_by_effect_a_late_hold_keeps_nothing_before_it_could_be_spent(settings: Settings, clock: Clock) -> None:
+    """Points that wait are counted once, whenever somebody says to have kept them."""
+    await publish(settings, clock=clock, document=PLAIN.replace("{name: Points}", "{name: Points, pending: P2D}"))
+    async with open_service(settings, clock=clock) as service:
+        member = (await service.buy("50.00")).json()["member"]
+        clock.forward(days=3)
+        hold = {"type": "hold", "id": "h", "member": "card:1001", "points": 20, "unit": "points", "lasts": "P7D"}
+        assert (await service.send(hold | {"occurred_at": at(START + timedelta(days=1))})).status_code == 201
+
+        found = [await figures(service, member, as_of=at(START + timedelta(hours=hours))) for hours in (30, 60)]
+
+        assert [(one["balance"], one["pending"], one["held"]) for one in found] == [(50, 50, 0), (50, 0, 20)]
+
+
 async def test_by_effect_nothing_is_below_zero_or_more_than_there_was(settings: Settings, clock: Clock) -> None:
     """A cancellation that claims to be older than what it undoes, a debt that was paid before it was made."""
     await publish(settings, clock=clock, document=LADDER)
