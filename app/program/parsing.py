@@ -14,6 +14,7 @@ from decimal import Decimal
 import yaml
 
 MAX_DEPTH = 16
+MAX_VALUES = 30_000
 _FOLDED = ">"
 """The style of a text that goes on over lines, as one: the end of its last line is no part of it."""
 MAX_NUMBER_LENGTH = 40
@@ -64,7 +65,7 @@ def parse(text: str) -> Tree:
     found = _Found()
     try:
         tokens = _json_tokens(text) if text.lstrip(" \t\r\n").startswith("{") else _yaml_tokens(text)
-        value = _root(tokens, found)
+        value = _root(_limited(tokens), found)
     except _Unreadable as stop:
         problem = Problem(stop.path, stop.message, line=stop.line)
         return Tree(None, found.lines, (*found.problems, problem), complete=False)
@@ -104,6 +105,15 @@ class _Unreadable(Exception):
     def __init__(self, message: str, *, line: int | None = None, path: Path = ()) -> None:
         super().__init__(message)
         self.message, self.line, self.path = message, line, path
+
+
+def _limited(tokens: Iterator[_Token]) -> Iterator[_Token]:
+    read = 0
+    for token in tokens:
+        read += not isinstance(token, _Close)
+        if read > MAX_VALUES:
+            raise _Unreadable(f"more than {MAX_VALUES:,} names and values cannot be read", line=token.line)
+        yield token
 
 
 def _root(tokens: Iterator[_Token], found: _Found) -> Value:

@@ -80,7 +80,7 @@ def read(text: str | bytes) -> Document:
     condition are checked against the others, the rest once it is well-formed; a text that is no YAML or JSON is read
     up to where it stops being so.
     Neither the text nor its canonical form may be larger than MAX_BYTES. What is published once can always be read.
-    Reading YAML of MAX_BYTES can take two seconds: an event loop should leave it to a thread.
+    Reading the longest YAML can take a second: an event loop should leave it to a thread.
     """
     return _read(text, checking.check)
 

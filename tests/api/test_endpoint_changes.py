@@ -92,6 +92,14 @@ async def test_a_change_is_judged_like_a_new_endpoint(service: Service) -> None:
     assert [error["pointer"] for error in hold.json()["errors"]] == ["/exhausted"]
 
 
+@pytest.mark.parametrize("name", ["url", "description", "order", "exhausted", "in_flight"])
+async def test_null_is_no_value_of_what_an_endpoint_always_has(service: Service, name: str) -> None:
+    """API C9: it was taken, and changed nothing."""
+    answer = await change(service, await made(service), **{name: None})
+
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, [f"/{name}"])
+
+
 async def test_a_shop_changes_only_its_own(service: Service, settings: Settings, owner: asyncpg.Connection) -> None:
     path = await made(service)
     shop = {**await as_shop(settings, "webshop"), "If-Match": '"1"', "Idempotency-Key": "k2"}

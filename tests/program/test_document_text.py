@@ -78,7 +78,7 @@ def test_more_than_256_kib_are_refused_as_text_and_as_bytes() -> None:
 
 
 def test_a_document_whose_canonical_form_would_be_too_large_to_read_again_is_refused() -> None:
-    words = ",".join(f"s{number}" for number in range(33_000))
+    words = ",".join(f"s{number:06}" for number in range(29_000))
     text = rule(f"per_item: 1, include: {{skus: [{words}]}}")
     assert len(text) < reading.MAX_BYTES
 
@@ -100,6 +100,16 @@ def test_deeper_than_16_levels_is_refused_where_the_seventeenth_begins(text: str
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 50_000, '{"a":' + "[" * 200_000, "- " * 100_000])
 def test_bottomless_nesting_is_refused_at_the_same_depth(text: str) -> None:
     assert only(text).message == "is nested deeper than 16 levels"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [(f"{HEAD}rules: [{'1,' * 40_000}]\n", 8), (json.dumps({"rules": [1] * 40_000}, indent=0), 30_000)],
+    ids=["yaml", "json"],
+)
+def test_more_values_than_any_program_needs_are_not_read(text: str, line: int) -> None:
+    """Within 256 KiB there may be 130,000, which take seconds."""
+    assert told(text)[-1] == ("", line, "more than 30,000 names and values cannot be read")
 
 
 def test_a_name_written_twice_is_refused_with_both_lines() -> None:

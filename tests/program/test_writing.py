@@ -83,7 +83,7 @@ def test_it_stands_in_the_order_and_the_words_of_our_own_documents() -> None:
 
 def test_what_would_be_too_large_to_publish_again_stays_as_it_is_stored() -> None:
     content = plain()
-    content["locations"] = {f"{number:05}": {} for number in range(20_000)}
+    content["locations"] = {f"{number:010}": {} for number in range(14_400)}
     stored = reading.canonical(reading.read(json.dumps(content, separators=(",", ":"))))
 
     text = writing.written_out(stored)

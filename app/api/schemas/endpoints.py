@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import FieldError, nearest
 from app.api.schemas.common import In, Out, Page, example, maybe_time, time
@@ -33,6 +34,14 @@ _ORDER = "`member`: each member's messages one after another; `strict`: all of t
 _EXHAUSTED = "What follows on a message whose attempts have all failed: `skip` it, or `hold` those behind it."
 _IN_FLIGHT = "So many requests at once at most."
 _PER_SECOND = "So many requests a second at most; no limit if left out."
+
+
+_Unsaid = SkipJsonSchema[None]
+"""What may be left out, and is no `null`."""
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
 
 
 class EndpointIn(In):
@@ -65,20 +74,28 @@ class EndpointIn(In):
 class EndpointChangeIn(In):
     """What is to be otherwise; what is left out stays. `null` takes `types` to every type, `per_second` to no limit."""
 
-    url: Url | None = Field(default=None, examples=["https://shop.example/zegel"])
-    description: Description | None = None
+    url: Url | _Unsaid = Field(
+        default=None, examples=["https://shop.example/zegel"], json_schema_extra=_without_default
+    )
+    description: Description | _Unsaid = Field(default=None, json_schema_extra=_without_default)
     types: Types | None = _TYPES
-    order: Order | None = Field(default=None, description=_ORDER)
-    exhausted: Exhausted | None = Field(default=None, description=_EXHAUSTED)
-    in_flight: InFlight | None = Field(default=None, description=_IN_FLIGHT)
+    order: Order | _Unsaid = Field(default=None, description=_ORDER, json_schema_extra=_without_default)
+    exhausted: Exhausted | _Unsaid = Field(default=None, description=_EXHAUSTED, json_schema_extra=_without_default)
+    in_flight: InFlight | _Unsaid = Field(default=None, description=_IN_FLIGHT, json_schema_extra=_without_default)
     per_second: PerSecond | None = Field(default=None, description=_PER_SECOND)
 
     model_config = ConfigDict(json_schema_extra=example({"types": ["points.*"], "order": "member"}))
 
+    @field_validator("url", "description", "order", "exhausted", "in_flight", mode="before")
+    @classmethod
+    def _is_no_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("null says nothing here; leave it out")
+        return value
+
     def applied(self, settings: Settings) -> Settings:
         """The settings with what is said here."""
-        sent = self.model_dump(exclude_unset=True).items()
-        said = {_NAMES.get(name, name): value for name, value in sent if value is not None or name in _MAY_BE_NONE}
+        said = {_NAMES.get(name, name): value for name, value in self.model_dump(exclude_unset=True).items()}
         if said.get("types") is not None:
             said["types"] = tuple(said["types"])
         return replace(settings, **said)
@@ -184,4 +201,3 @@ def wrong(settings: Settings) -> list[FieldError]:
 
 _TAKEN = sorted({*messages.TYPES, *(type.partition(".")[0] + ".*" for type in messages.TYPES if "." in type)})
 _NAMES = {"order": "ordering"}
-_MAY_BE_NONE = ("types", "per_second")
