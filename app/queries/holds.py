@@ -115,9 +115,11 @@ async def _standing(
 
 def _not_yet_owed(mine: Sequence[Left], owed: int) -> tuple[list[OpenLot], int]:
     """The lots, the last of them with what they had paid of debts that were to be made later; with what is owed."""
+    if owed >= 0:
+        return [lot for lot, _ in mine], owed
     found = []
     for lot, paid in reversed(mine):
-        early = min(paid, max(0, -owed))
+        early = min(paid, -owed)
         owed += early
         found.append(lot._replace(remaining=lot.remaining + early))
     return found[::-1], owed

@@ -95,7 +95,8 @@ async def written(engine: AsyncEngine, member_id: bytes, as_of: AsOf, *, program
     )
     async with reading(engine) as connection:
         found = (await connection.execute(query)).all()
-    sums = {row[0]: Sums(*row[1:_LOT]) for row in found}
+    first = {row[0]: row for row in reversed(found)}
+    sums = {code: Sums(*first[code][1:_LOT]) for code in sorted(first)}
     return Written(sums, tuple(_lot(*row[_LOT:]) for row in found if row[_LOT] is not None))
 
 
@@ -180,7 +181,7 @@ def _counted(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
 def _drawn(program_id: bytes, member_id: bytes, as_of: AsOf) -> CTE:
     """What each entry drew of lots in all; by effect also since when the last of it could be spent."""
     place = (_d.sequence, _d.position)
-    mine = select(*place, func.sum(_d.points).label("points")).where(
+    mine = select(*place, cast(func.sum(_d.points), BigInteger).label("points")).where(
         _d.program_id == program_id, _d.member_id == member_id, tuple_(_d.lot_sequence, _d.lot_position) != OWED
     )
     if not as_of.by_recording:
@@ -200,8 +201,8 @@ def _left(counted: CTE, *, program_id: bytes, member_id: bytes) -> CTE:
         select(
             _d.lot_sequence,
             _d.lot_position,
-            func.sum(_d.points).label("points"),
-            func.sum(_d.points).filter(pays).label("paid"),
+            cast(func.sum(_d.points), BigInteger).label("points"),
+            cast(func.sum(_d.points).filter(pays), BigInteger).label("paid"),
             func.max(c.expires_at).filter(moves).label("ends"),
         )
         .join(counted, and_(c.sequence == _d.sequence, c.position == _d.position))
@@ -214,7 +215,7 @@ def _left(counted: CTE, *, program_id: bytes, member_id: bytes) -> CTE:
     of_lot = and_(taken.c.lot_sequence == c.sequence, taken.c.lot_position == c.position)
     return (
         select(*[one for one in c if one.name != "expires_at"], ends)
-        .add_columns(cast(remaining, BigInteger).label("remaining"), cast(paid, BigInteger).label("paid"))
+        .add_columns(remaining.label("remaining"), paid.label("paid"))
         .select_from(counted.outerjoin(taken, of_lot))
         .where(c.available_at.is_not(None), or_(remaining > 0, paid > 0))
         .cte("open_then")
