@@ -21,7 +21,7 @@ told from those with it (A1), points taken back with a milestone may cost a tier
 schedules (K3), a late event undoes each of several reviews in a row, whose counts the end of late points leaves alone
 (T8), points that had ended before they came lift to no tier while others of them end (T2), and the keys of reviews and
 their notices go by the member's numbers (E2). A redemption made offline is judged by what the member had when it
-occurred (L6).
+occurred (L6). An event keeps until when it leaves the accounts that slide (L10, L14).
 """
 
 
