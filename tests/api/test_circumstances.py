@@ -62,7 +62,7 @@ async def test_members_of_a_segment_earn_more_from_the_moment_they_are_in_it(
 
         assert changed.json()["tags"] == {"vip": {"since": "2026-11-21T09:00:00Z", "until": None}}
         assert [_given(answer) for answer in (before, during, after, returned)] == [10, 60, 10, -60]
-        contents = await owner.fetch("SELECT content FROM event")
+        contents = await owner.fetch("SELECT content FROM event ORDER BY sequence")
         assert b'"segments":["locals"]' in contents[2]["content"]
         assert not [row for row in contents if b"Utrecht" in row["content"] or b"vip" in row["content"]]
         await owner.execute("DELETE FROM profile")

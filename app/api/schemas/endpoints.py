@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import FieldError, nearest
 from app.api.schemas.common import In, Out, Page, example, maybe_time, time
@@ -36,12 +35,10 @@ _IN_FLIGHT = "So many requests at once at most."
 _PER_SECOND = "So many requests a second at most; no limit if left out."
 
 
-_Unsaid = SkipJsonSchema[None]
-"""What may be left out, and is no `null`."""
-
-
-def _without_default(schema: dict[str, Any]) -> None:
+def _never_null(schema: dict[str, Any]) -> None:
+    """What may be left out, and is no `null`."""
     del schema["default"]
+    schema |= schema.pop("anyOf")[0]
 
 
 class EndpointIn(In):
@@ -74,14 +71,12 @@ class EndpointIn(In):
 class EndpointChangeIn(In):
     """What is to be otherwise; what is left out stays. `null` takes `types` to every type, `per_second` to no limit."""
 
-    url: Url | _Unsaid = Field(
-        default=None, examples=["https://shop.example/zegel"], json_schema_extra=_without_default
-    )
-    description: Description | _Unsaid = Field(default=None, json_schema_extra=_without_default)
+    url: Url | None = Field(default=None, examples=["https://shop.example/zegel"], json_schema_extra=_never_null)
+    description: Description | None = Field(default=None, json_schema_extra=_never_null)
     types: Types | None = _TYPES
-    order: Order | _Unsaid = Field(default=None, description=_ORDER, json_schema_extra=_without_default)
-    exhausted: Exhausted | _Unsaid = Field(default=None, description=_EXHAUSTED, json_schema_extra=_without_default)
-    in_flight: InFlight | _Unsaid = Field(default=None, description=_IN_FLIGHT, json_schema_extra=_without_default)
+    order: Order | None = Field(default=None, description=_ORDER, json_schema_extra=_never_null)
+    exhausted: Exhausted | None = Field(default=None, description=_EXHAUSTED, json_schema_extra=_never_null)
+    in_flight: InFlight | None = Field(default=None, description=_IN_FLIGHT, json_schema_extra=_never_null)
     per_second: PerSecond | None = Field(default=None, description=_PER_SECOND)
 
     model_config = ConfigDict(json_schema_extra=example({"types": ["points.*"], "order": "member"}))
