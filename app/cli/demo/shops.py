@@ -60,7 +60,10 @@ async def record(stage: Stage, shop: str, body: Mapping[str, Any], *, twice: boo
     """Sends an event and notes what came of it; `twice` sends it again, as after an answer that was lost."""
     answer = await ask(stage, shop, "/v1/events", body)
     if not answer.is_success:
-        stage.tally.surprise(f"{body['type']} {body['id']}: {answer.status_code} {answer.text[:200]}")
+        if await _bonus_went(stage, shop, body, answer):
+            stage.tally.refused += 1
+        else:
+            stage.tally.surprise(f"{body['type']} {body['id']}: {answer.status_code} {answer.text[:200]}")
         return None
     event: dict[str, Any] = answer.json()
     stage.tally.acknowledge(event)
@@ -73,6 +76,17 @@ async def record(stage: Stage, shop: str, body: Mapping[str, Any], *, twice: boo
             and again.json() == event
         )
     return event
+
+
+async def _bonus_went(stage: Stage, shop: str, body: Mapping[str, Any], answer: httpx.Response) -> bool:
+    """Whether points are missing because a friend brought goods back, and with them the bonus went (semantics F2)."""
+    facts = answer.json()
+    person = next((one for one in stage.tally.people.values() if one.name == body["member"]), None)
+    if person is None or facts.get("code") != "insufficient_points":
+        return False
+    person.available = facts["available"]
+    found = await ask(stage, shop, f"/v1/members/{person.id}/statement?limit=10")
+    return any(event["type"] == "referral_reversal" for event in found.json()["events"])
 
 
 async def upload(stage: Stage, shop: str, events: Sequence[Mapping[str, Any]]) -> None:
