@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.domain import lots, messages
+from app.domain import dating, lots, messages
 from app.domain.commands import Adjustment
+from app.domain.dating import Dates
 from app.domain.effects import Case, Effect
-from app.domain.lots import Dates, Place
+from app.domain.lots import Place
 from app.domain.posting import Tell
 from app.domain.refusals import (
     AdjustmentLapsed,
@@ -113,7 +114,7 @@ def check_decision(proposal: Proposal, verdict: Standing, *, by: str, now: datet
 
 def _given(state: MemberState, unit: Unit, facts: Adjustment, case: Case) -> Effect:
     now = case.moment.judged_at
-    dates = lots.dates(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
+    dates = dating.dates(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)
     if facts.expires_at is not None:
         dates = _ending(dates, unit, facts.expires_at, now=now)
     state, entries = lots.credit_state(state, [(unit, facts.points, dates)], now=now)

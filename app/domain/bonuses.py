@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.domain import chain, encoding, friends, gifts, lots, messages, typeid
+from app.domain import chain, dating, encoding, friends, gifts, lots, messages, typeid
 from app.domain.commands import ReferralBonus, ReferralReversal
 from app.domain.events import Entry, Recorded
 from app.domain.lots import Place
@@ -147,7 +147,7 @@ def _given(state: MemberState, bonus: ReferralBonus, due: Scheduled, rules: Rule
     entries: tuple[Entry, ...] = ()
     if bonus.points:
         unit = rules.units[bonus.unit]
-        dates = lots.dates(unit, occurred_at=due.due_at, now=due.due_at, zone=rules.zone, joined=state.enrolled_at)
+        dates = dating.dates(unit, occurred_at=due.due_at, now=due.due_at, zone=rules.zone, joined=state.enrolled_at)
         state, entries = lots.credit_state(state, [(unit, bonus.points, dates)], now=due.due_at)
     points = {bonus.unit: bonus.points} if bonus.points else {}
     besides = gifts.give(_gift(bonus), rules, occurred_at=due.due_at, sequence=state.sequence + 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain import (
     accrual,
+    dating,
     gifts,
     holds,
     limits,
@@ -148,7 +149,7 @@ def _earn(
     """Credits what the rules give on this occasion, and what they give besides points."""
     gained = accrual.earned(goods, occasion, case.rules)
     now, credits = case.moment.judged_at, []
-    date = lots.dates if goods is None else lots.dates_of_goods
+    date = dating.dates if goods is None else dating.dates_of_goods
     for code, amount in gained.points:
         unit = case.rules.units[code]
         dates = date(unit, occurred_at=case.occurred_at, now=now, zone=case.rules.zone, joined=state.enrolled_at)

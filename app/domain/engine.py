@@ -8,12 +8,12 @@ from app.domain import (
     adjusting,
     chain,
     commands,
+    dating,
     earning,
     encoding,
     flooring,
     fulfilling,
     holds,
-    lots,
     milestones,
     opening,
     posting,
@@ -93,7 +93,7 @@ def needs_lots(command: Command, versions: Versions, *, now: datetime, joined: d
         return False
     rules, at = versions.at(command.occurred_at), command.occurred_at
     seen = (
-        lots.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone, joined=joined or at)
+        dating.first_seen_to(unit, occurred_at=at, now=now, zone=rules.zone, joined=joined or at)
         for unit in rules.units.values()
     )
     return any(instant is not None and instant <= now for instant in seen)

@@ -6,7 +6,7 @@ the period of the reward.
 
 from datetime import datetime
 
-from app.domain import lots, messages, periods, posting, usage
+from app.domain import dating, lots, messages, periods, posting, usage
 from app.domain.lots import Place
 from app.domain.periods import BEGINNING
 from app.domain.posting import Moment, Tell
@@ -37,7 +37,7 @@ def one_more(run: Run, rules: Rules, due: Scheduled, moment: Moment) -> Run:
     credits = []
     for milestone in reached:
         unit = rules.units[milestone.unit]
-        dates = lots.dates(unit, occurred_at=now, now=now, zone=rules.zone, joined=state.enrolled_at)
+        dates = dating.dates(unit, occurred_at=now, now=now, zone=rules.zone, joined=state.enrolled_at)
         credits.append((unit, milestone.points, dates))
     state, entries = lots.credit_state(state, credits, now=now, first=len(run.entries))
     counts = [

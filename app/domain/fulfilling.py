@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from app.domain import chain, lots, messages, posting, returning, returns, taking
 from app.domain.basket import Left
 from app.domain.commands import Fulfilment, Purchase
+from app.domain.dating import Dates
 from app.domain.effects import Case, Effect
 from app.domain.events import Earlier, Entry, Recorded
-from app.domain.lots import Dates, Place
+from app.domain.lots import Place
 from app.domain.refusals import AlreadyFulfilled, Refused, UnknownLine
 from app.domain.returns import Standing
 from app.domain.rules import Rules

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain import books, chain, gifts, lots, messages, periods, posting, restoring, taking, usage
+from app.domain import books, chain, dating, gifts, lots, messages, periods, posting, restoring, taking, usage
 from app.domain.commands import CLOCK, Cancellation, Command, LooseReturn, PurchaseChange, Return, names
 from app.domain.effects import Case
 from app.domain.events import REACHED, UNREACHED, Earlier, Entry, Posted, Recorded
@@ -180,7 +180,7 @@ def _reach(
         steps.append((milestone.code, "", milestone.gives.kind, milestone.gives.code))
     else:
         unit, points = rules.units[milestone.gives[0]], times * milestone.gives[1]
-        dates = lots.dates(unit, occurred_at=at, now=now, zone=rules.zone, joined=state.enrolled_at)
+        dates = dating.dates(unit, occurred_at=at, now=now, zone=rules.zone, joined=state.enrolled_at)
         state, credited = lots.credit_state(state, [(unit, points, dates)], now=now, first=len(entries))
         entries += credited
         tells.append((messages.EARNED, {"points": {unit.code: points}}))

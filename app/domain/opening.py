@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 from app.domain import ladders, lots, messages, posting, tiers, units
 from app.domain.chain import decode_content
 from app.domain.commands import Enrolment, OpenedLot, OpenedTier, Opening
+from app.domain.dating import Dates
 from app.domain.effects import Case, Effect
 from app.domain.encoding import decode_facts
 from app.domain.ladders import Ladder
-from app.domain.lots import Dates
 from app.domain.notices import NOTICE
 from app.domain.refusals import (
     AlreadyOpened,

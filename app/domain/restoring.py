@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from app.domain import chain, lots, units
+from app.domain import chain, dating, lots, units
 from app.domain.effects import Case
 from app.domain.events import OWED, Draw, Earlier, Entry
 from app.domain.exact import Exact
@@ -51,7 +51,9 @@ def give_back(
     if owed == debt:
         return state, entries
     unit, now = rules.units[spent.unit], case.moment.judged_at
-    dates = lots.dates(unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at)
+    dates = dating.dates(
+        unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at
+    )
     dates = dates._replace(available_at=min(dates.available_at, now))  # they were spent, so they had waited
     if dates.expires_at is not None and dates.expires_at <= now:
         dates = dates._replace(expires_at=_grace(spent.unit, case) or dates.expires_at)

@@ -10,7 +10,21 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.domain import accrual, calendar, chain, encoding, gifts, limits, lots, messages, posting, seeing, tiers, usage
+from app.domain import (
+    accrual,
+    calendar,
+    chain,
+    dating,
+    encoding,
+    gifts,
+    limits,
+    lots,
+    messages,
+    posting,
+    seeing,
+    tiers,
+    usage,
+)
 from app.domain.applying import Occasion
 from app.domain.calendar import Span
 from app.domain.commands import CLOCK, Enrolment, Occurrence, Purchase
@@ -117,7 +131,7 @@ def occur(state: MemberState, scheduled: Scheduled, rules: Rules, moment: Moment
     gained = accrual.earned(None, occasion, rules)
     units = [(rules.units[code], points) for code, points in gained.points]
     credits = [
-        (unit, points, lots.dates(unit, occurred_at=at, now=at, zone=rules.zone, joined=state.enrolled_at))
+        (unit, points, dating.dates(unit, occurred_at=at, now=at, zone=rules.zone, joined=state.enrolled_at))
         for unit, points in units
     ]
     state, entries = lots.credit_state(state, credits, now=at)

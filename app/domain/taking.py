@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 from typing import Any
 
-from app.domain import lots, messages, posting, typeid
+from app.domain import dating, lots, messages, posting, typeid
 from app.domain.effects import Case
 from app.domain.events import Earlier, Entry, Recorded
 from app.domain.lots import Place
@@ -40,11 +40,11 @@ def take_back(
     for code, points in wanted.items():
         if points < 0:
             unit = rules.units[code]
-            dates = lots.dates_of_goods(
+            dates = dating.dates_of_goods(
                 unit, occurred_at=earlier.event.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at
             )
             if isinstance(unit.pending, AwaitsFulfilment):  # more goods, which have yet to arrive
-                dates = lots.dates_of_goods(
+                dates = dating.dates_of_goods(
                     unit, occurred_at=case.occurred_at, now=now, zone=rules.zone, joined=state.enrolled_at
                 )
             credits.append((unit, -points, dates))

@@ -16,9 +16,10 @@ from app.domain.commands import (
     TransferIn,
     TransferReversal,
 )
+from app.domain.dating import Dates
 from app.domain.effects import Case, Effect
 from app.domain.events import Draw, Earlier, Recorded
-from app.domain.lots import Dates, Place
+from app.domain.lots import Place
 from app.domain.refusals import (
     InsufficientPoints,
     NothingLeft,
