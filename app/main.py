@@ -55,6 +55,7 @@ from app.operations.retaining import Kept
 from app.queries.rulebook import Rulebook
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender, signing
+from app.webhooks.courier import Courier
 from app.worker import clearing, replaying, retaining, scheduling, sequencing, settling
 from app.worker import sealing as sealing_worker
 
@@ -272,7 +273,7 @@ async def _loops(
             else:
                 kept = Kept(timedelta(days=settings.messages_days), timedelta(days=settings.attempts_days))
                 tasks.create_task(retaining.retain_forever(engine, janitor, kept, clock=clock, stopping=stopping))
-            courier = delivery.Courier(
+            courier = Courier(
                 engine=engine,
                 client=client,
                 clock=clock,

@@ -35,6 +35,7 @@ from app.domain import keys
 from app.main import unsealed
 from app.settings import Settings
 from app.webhooks import delivery, guard, sender
+from app.webhooks.courier import Courier, Limits
 
 BODY = json.dumps({"type": "points.earned", "data": "x" * 560}).encode()
 HEALTHY = 7
@@ -208,7 +209,7 @@ async def _drained(stage: _Stage, wanted: dict[bytes, int]) -> float:
 
     policy = guard.AddressPolicy(allow_http=True, allowed=(ip_network("127.0.0.0/8"),))
     async with sender.open_client(policy) as client:
-        courier = delivery.Courier(
+        courier = Courier(
             engine=stage.engine,
             client=client,
             clock=stage.clock,
@@ -216,7 +217,7 @@ async def _drained(stage: _Stage, wanted: dict[bytes, int]) -> float:
             new_id=lambda: uuid_utils.uuid7().bytes,
             unseal=partial(unsealed, key=stage.key),
             version="bench",
-            limits=delivery.Limits(grace_seconds=0.1),
+            limits=Limits(grace_seconds=0.1),
             on_attempt=count,
         )
         began = time.perf_counter()

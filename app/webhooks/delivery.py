@@ -8,19 +8,18 @@ import asyncio
 import math
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import httpx
 import structlog
 
 from app.db import claims, deliveries
 from app.db.claims import Claimed, Open, Room
 from app.db.deliveries import DELIVERED, Attempt
-from app.db.transactions import DatabaseError, DriverConnection, Engine, passing
-from app.domain import typeid
-from app.webhooks import outcomes, protection, retries, sender, signing
+from app.db.transactions import DatabaseError, DriverConnection, passing
+from app.webhooks import outcomes, protection
+from app.webhooks.courier import Courier, make_attempt
 
 RECORDED_AT_ONCE = 256
 TENDED_AT_ONCE = 1_000
@@ -34,42 +33,6 @@ RECORD_TRIES = 5
 RECORD_GRACE_SECONDS = 3.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much at once and for how long; the lease must outlast the deadline by far. `grace` is for a shutdown."""
-
-    in_flight: int = 512
-    per_endpoint: int = 256
-    lease: timedelta = timedelta(seconds=60)
-    deadline_seconds: float = sender.DEADLINE_SECONDS
-    connect_seconds: float = sender.CONNECT_SECONDS
-    grace_seconds: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Courier:
-    """What the loop works with.
-
-    `random` draws from [0, 1); `new_id` makes ids sortable by time; `unseal` turns what is stored of a delivery's
-    endpoint into the secrets that live at an instant, newest first; `on_attempt` hears of every attempt once it is
-    recorded, `on_claim` of the seconds that each claim took. `give_way` returns when there is time for
-    more of a backlog.
-    """
-
-    engine: Engine
-    client: httpx.AsyncBaseTransport
-    clock: Callable[[], datetime]
-    random: Callable[[], float]
-    new_id: Callable[[], bytes]
-    unseal: Callable[[Claimed, datetime], Sequence[bytes]]
-    version: str
-    schedule: tuple[timedelta, ...] = retries.SCHEDULE
-    limits: Limits = field(default=Limits())
-    on_attempt: Callable[[Attempt], None] = lambda attempt: None
-    on_claim: Callable[[float], None] = lambda seconds: None
-    give_way: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
 
 
 async def deliver_forever(courier: Courier, *, stopping: asyncio.Event, hint: asyncio.Event) -> None:
@@ -95,7 +58,7 @@ async def deliver_once(courier: Courier) -> int:
     run = _Run(programs=deque(await deliveries.programs(courier.engine)))
     await _tend(courier, run.programs)
     claimed = [one for program_id in run.programs for one in await _claim(courier, run, program_id)]
-    made = await asyncio.gather(*[_attempt(courier, one) for one in claimed])
+    made = await asyncio.gather(*[make_attempt(courier, one) for one in claimed])
     attempts = [attempt for attempt in made if attempt is not None]
     await _record(courier, run, attempts)
     return len(attempts)
@@ -252,7 +215,7 @@ async def _carry(claimed: Claimed, courier: Courier, run: _Run) -> None:
     following: Claimed | None = claimed
     try:
         while following is not None:
-            attempt = await _attempt(courier, following)
+            attempt = await make_attempt(courier, following)
             following = await _followed(courier, run, attempt)
             if following is not None:
                 await courier.give_way()
@@ -291,39 +254,6 @@ async def _followed(courier: Courier, run: _Run, attempt: Attempt | None) -> Cla
     run.unrecorded[claimed.program_id][claimed.endpoint_id] += 1
     run.done.put_nowait(attempt)
     return None
-
-
-async def _attempt(courier: Courier, claimed: Claimed) -> Attempt | None:
-    started_at = courier.clock()
-    if started_at >= claimed.leased_until:
-        return None  # this process was frozen for so long that another may be sending it
-    id = courier.new_id()
-    headers = signing.headers(
-        courier.unseal(claimed, started_at),
-        id=typeid.encode(typeid.MESSAGE, claimed.message_id),
-        timestamp=int(started_at.timestamp()),
-        body=claimed.body,
-        type=claimed.type,
-        attempt=claimed.attempts + 1,
-        version=courier.version,
-    )
-    answer = await sender.post(
-        courier.client,
-        claimed.url,
-        headers={**headers, "traceparent": signing.trace(claimed.message_id, id)},
-        body=claimed.body,
-        deadline_seconds=courier.limits.deadline_seconds,
-        connect_seconds=courier.limits.connect_seconds,
-    )
-    return outcomes.judge(
-        claimed,
-        answer,
-        id=id,
-        started_at=started_at,
-        now=courier.clock(),
-        schedule=courier.schedule,
-        draw=courier.random(),
-    )
 
 
 async def _record_forever(courier: Courier, run: _Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.db.transactions import Engine
 from app.webhooks import guard, sender
-from app.webhooks.delivery import Courier, Limits
+from app.webhooks.courier import Courier, Limits
 from tests.builders import Clock
 from tests.webhooks import rows
 

@@ -22,7 +22,8 @@ from app.db import tables
 from app.db.deliveries import Attempt
 from app.db.transactions import Engine, create_engine, operation
 from app.webhooks import guard, sender
-from app.webhooks.delivery import Courier, deliver_forever
+from app.webhooks.courier import Courier
+from app.webhooks.delivery import deliver_forever
 from tests.webhooks import receiver, rows
 
 

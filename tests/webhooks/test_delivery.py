@@ -18,7 +18,7 @@ from app.db.deliveries import Attempt
 from app.db.transactions import Engine
 from app.domain import typeid
 from app.webhooks import delivery, guard, outcomes, retries, sender, signing
-from app.webhooks.delivery import Courier
+from app.webhooks.courier import Courier
 from app.webhooks.sender import Answer
 from tests.builders import START, Clock
 from tests.webhooks import receiver, rows

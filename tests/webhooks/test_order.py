@@ -12,7 +12,7 @@ import pytest
 
 from app.db import claims, deliveries
 from app.webhooks import delivery
-from app.webhooks.delivery import Courier
+from app.webhooks.courier import Courier
 from tests.builders import START, Clock
 from tests.webhooks import receiver, rows
 from tests.webhooks.receiver import Receiver, receiving, reply, saying

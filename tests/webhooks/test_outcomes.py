@@ -15,7 +15,7 @@ from app.operations import feeds
 from app.queries import feeds as queries
 from app.queries.messages import find as found_by_id
 from app.webhooks import delivery, signing
-from app.webhooks.delivery import Courier
+from app.webhooks.courier import Courier
 from tests.builders import START, Clock
 from tests.webhooks import rows
 from tests.webhooks.receiver import Receiver, receiving, saying

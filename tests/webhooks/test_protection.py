@@ -15,7 +15,7 @@ from app.db.claims import Claimed, Open
 from app.db.deliveries import Attempt
 from app.db.endpoint_health import Health
 from app.webhooks import delivery, protection
-from app.webhooks.delivery import Courier
+from app.webhooks.courier import Courier
 from tests.builders import START, Clock
 from tests.webhooks import receiver, rows
 from tests.webhooks.receiver import Receiver, receiving, reply, saying

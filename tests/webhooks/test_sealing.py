@@ -17,7 +17,7 @@ from app.db.sealing import Secret
 from app.main import unsealed
 from app.operations import endpoints
 from app.webhooks import delivery, signing
-from app.webhooks.delivery import Courier
+from app.webhooks.courier import Courier
 from tests.builders import START, Clock
 from tests.webhooks import rows
 from tests.webhooks.receiver import Receiver, receiving, saying

@@ -13,9 +13,10 @@ from app.db import transactions
 from app.domain import keys
 from app.main import unsealed
 from app.webhooks import delivery, guard, sender
+from app.webhooks.courier import Courier, Limits
 
 LEASE = timedelta(seconds=2)
-LIMITS = delivery.Limits(lease=LEASE, deadline_seconds=1.0, connect_seconds=0.5)
+LIMITS = Limits(lease=LEASE, deadline_seconds=1.0, connect_seconds=0.5)
 SCHEDULE = (timedelta(milliseconds=300),) * 200
 
 
@@ -24,7 +25,7 @@ async def work() -> None:
     engine = transactions.create_engine(os.environ["DATABASE_URL"], pool_size=4)
     policy = guard.AddressPolicy(allow_http=True, allowed=(ip_network("127.0.0.0/8"),))
     async with sender.open_client(policy) as client:
-        courier = delivery.Courier(
+        courier = Courier(
             engine=engine,
             client=client,
             clock=lambda: datetime.now(UTC),
