@@ -1,5 +1,6 @@
 """The processes of a run: each started by the bench, known by its standard input and output, ended with them."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -55,6 +56,14 @@ def listener(module: str, *arguments: str, environment: Mapping[str, str] | None
         if not line.isdigit():
             raise BenchError(f"{module} did not start; what it said is above")
         yield Listener(process.pid, int(line))
+
+
+async def announce(port: int) -> None:
+    """What such a process does once it listens: tells its port, and returns when its standard input ends."""
+    print(port, flush=True)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, lambda: None if sys.stdin.read(1) else ended.set())
+    await ended.wait()
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 import asyncio
 import socket
-import sys
 from typing import cast
 
 import uvloop
+
+from app.bench import processes
 
 _DONE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -18,11 +19,7 @@ def main() -> None:
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(_Connection, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    print(port, flush=True)
-    ended = asyncio.Event()
-    loop.add_reader(sys.stdin, lambda: None if sys.stdin.read(1) else ended.set())
-    await ended.wait()
+    await processes.announce(server.sockets[0].getsockname()[1])
 
 
 class _Connection(asyncio.Protocol):

@@ -1,13 +1,12 @@
 """A shop in trouble, a process of its own: it never answers, takes its time, or is down every other moment."""
 
-import asyncio
 import itertools
 import sys
 from collections.abc import Callable
 
 import uvloop
 
-from app.bench import shops
+from app.bench import processes, shops
 from app.bench.shops import Reply
 
 SLOW_SECONDS = 2.0
@@ -34,10 +33,7 @@ def main(trouble: str) -> None:
 
 async def _serve(reply: Callable[[bytes], Reply]) -> None:
     async with shops.open_shop(reply) as port:
-        print(port, flush=True)
-        ended = asyncio.Event()
-        asyncio.get_running_loop().add_reader(sys.stdin, lambda: None if sys.stdin.read(1) else ended.set())
-        await ended.wait()
+        await processes.announce(port)
 
 
 if __name__ == "__main__":
