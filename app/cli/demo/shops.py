@@ -60,7 +60,7 @@ async def record(stage: Stage, shop: str, body: Mapping[str, Any], *, twice: boo
     """Sends an event and notes what came of it; `twice` sends it again, as after an answer that was lost."""
     answer = await ask(stage, shop, "/v1/events", body)
     if not answer.is_success:
-        if await _bonus_went(stage, shop, body, answer):
+        if await _knew_too_little(stage, shop, body, answer):
             stage.tally.refused += 1
         else:
             stage.tally.surprise(f"{body['type']} {body['id']}: {answer.status_code} {answer.text[:200]}")
@@ -78,15 +78,15 @@ async def record(stage: Stage, shop: str, body: Mapping[str, Any], *, twice: boo
     return event
 
 
-async def _bonus_went(stage: Stage, shop: str, body: Mapping[str, Any], answer: httpx.Response) -> bool:
-    """Whether points are missing because a friend brought goods back, and with them the bonus went (semantics F2)."""
+async def _knew_too_little(stage: Stage, shop: str, body: Mapping[str, Any], answer: httpx.Response) -> bool:
+    """Whether points went that the shop had not heard of, such as a bonus for a friend: the balance says so, too."""
     facts = answer.json()
     person = next((one for one in stage.tally.people.values() if one.name == body["member"]), None)
     if person is None or facts.get("code") != "insufficient_points":
         return False
     person.available = facts["available"]
-    found = await ask(stage, shop, f"/v1/members/{person.id}/statement?limit=10")
-    return any(event["type"] == "referral_reversal" for event in found.json()["events"])
+    found = await ask(stage, shop, f"/v1/members/{person.id}/balance")
+    return bool(found.json()["units"]["points"]["available"] == facts["available"])
 
 
 async def upload(stage: Stage, shop: str, events: Sequence[Mapping[str, Any]]) -> None:
